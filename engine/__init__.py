@@ -1,0 +1,1 @@
+"""Speech: audio in, Transcript out. Knows nothing of Telegram, Redis or SQL."""

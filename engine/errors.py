@@ -1,0 +1,115 @@
+"""Everything that can go wrong with a voice note, as one tree. Knows no language but English.
+
+Each fault carries a stable `code` and the `params` of its sentence, so that another room can say it in the user's
+language; `str(fault)` is the English sentence with the remedy.
+"""
+
+from typing import ClassVar
+
+Param = str | int | float
+
+
+class Fault(Exception):
+    """A failure that a person can be told about: what happened, and what to do."""
+
+    code: ClassVar[str] = "internal"
+    sentence: ClassVar[str] = "Something went wrong on my side. Please try again."
+
+    def __init__(self, **params: Param) -> None:
+        """Keep `params`, the values that the sentence names."""
+        self.params = params
+        super().__init__(self.sentence.format(**params))
+
+
+class AudioFault(Fault):
+    """The sound itself cannot be used."""
+
+
+class AudioUnreadable(AudioFault):
+    """No decoder that is allowed here can read the file."""
+
+    code = "audio_unreadable"
+    sentence = (
+        "I cannot read this file as audio. Send a voice note, or a wav, mp3, m4a, flac, ogg, opus, webm, mp4, amr or "
+        "aiff file."
+    )
+
+
+class NoAudioTrack(AudioFault):
+    """The container was read, and it holds no sound (a silent film)."""
+
+    code = "no_audio_track"
+    sentence = "This file has no sound track. Send one that has."
+
+
+class AudioTooShort(AudioFault):
+    """Shorter than any speech: models divide by zero or crash below 100 ms."""
+
+    code = "audio_too_short"
+    sentence = "This recording is shorter than {min_ms} ms. Record a longer one."
+
+
+class AudioTooLong(AudioFault):
+    """Longer than `engine.max_audio_s`."""
+
+    code = "audio_too_long"
+    sentence = "This recording is longer than {limit_min} minutes, the limit here. Send it in shorter parts."
+
+
+class AudioTooCostly(AudioFault):
+    """Decoding ran into its limit of time, memory or output."""
+
+    code = "audio_too_costly"
+    sentence = "Decoding this file takes more time or memory than is allowed here. Convert it to mp3 and send that."
+
+
+class UnknownLanguage(Fault):
+    """The model has no such language."""
+
+    code = "unknown_language"
+    sentence = "I don't know the language “{language}”. I know: {known}."
+
+
+class TooSlow(Fault):
+    """`engine.timeout_s` passed before the text was there."""
+
+    code = "timeout"
+    sentence = "Transcribing took longer than {limit_s} s and was stopped. Try again, or send a shorter recording."
+
+
+class Cancelled(Fault):
+    """Whoever asked for the transcript no longer wants it."""
+
+    code = "cancelled"
+    sentence = "Cancelled."
+
+
+class ModelFault(Fault):
+    """The speech model is not there or does not work."""
+
+
+class ModelMissing(ModelFault):
+    """`engine.model` names nothing that exists."""
+
+    code = "model_missing"
+    sentence = "There is no model “{model}”. Set engine.model to {known}, or to the path of a FunASR model folder."
+
+
+class ModelBroken(ModelFault):
+    """A model's files are damaged or of a kind that FunASR cannot load."""
+
+    code = "model_broken"
+    sentence = (
+        "The model in {path} cannot be loaded: {reason}. Delete that folder and run `earshot models pull {model}`."
+    )
+
+
+class HubUnreachable(ModelFault):
+    """No model hub answers, and the model is not on disk."""
+
+    code = "hub_unreachable"
+    sentence = (
+        "The model “{model}” is not on this machine and no model hub can be reached. Check the network and the proxy "
+        "settings, or copy the model's folder here and set engine.model to its path, or start with "
+        "EARSHOT_ENGINE__MODEL=starter."
+    )

@@ -1,0 +1,29 @@
+"""What an owner can set about speech."""
+
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path
+from pydantic import BaseModel, ConfigDict, Field
+
+
+def default_models_dir() -> Path:
+    """Give the folder in the user's cache where models are kept."""
+    return user_cache_path("earshot") / "models"
+
+
+class EngineSettings(BaseModel):
+    """The table `[engine]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = "sensevoice"
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "int8", "bf16"] = "auto"
+    models_dir: Path = Field(default_factory=default_models_dir)
+    timeout_s: float = Field(default=600, gt=0)
+    max_audio_s: float = Field(default=14400, gt=0)
+    threads: int = Field(default=0, ge=0)
+    language: str = "auto"
+    hotwords: Path | None = None
+    fake_rtf: float = Field(default=0, ge=0)

@@ -1,0 +1,20 @@
+"""What an owner can set about the queue and its workers."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RedisSettings(BaseModel):
+    """The table `[redis]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = ""
+
+
+class WorkersSettings(BaseModel):
+    """The table `[workers]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int = Field(default=0, ge=0)
+    grace_s: float = Field(default=30, ge=0)
