@@ -1,0 +1,36 @@
+# Every target sets up .venv by itself (.ci/install), the first time only.
+.POSIX:
+.PHONY: help install demo run test test-all check clean
+
+help:
+	@echo "make demo      send a sample voice note through the whole bot, without a token"
+	@echo "make run       run the bot (it needs a token: see README.md)"
+	@echo "make test      run the tests; make test-all runs the slow ones too"
+	@echo "make check     look for mistakes without running anything: lint, format, types, layers"
+	@echo "make install   only set up .venv; see README.md for the GPU and the CPU build of torch"
+	@echo "make clean     remove .venv and what tools left behind; data/ stays"
+
+install:
+	@PYTHON='$(PYTHON)' TORCH_INDEX='$(TORCH_INDEX)' .ci/install
+
+demo: install
+	@.venv/bin/earshot demo
+
+run: install
+	@.venv/bin/earshot run
+
+test: install
+	@.venv/bin/pytest -q -m "not slow"
+
+test-all: install
+	@.venv/bin/pytest -q
+
+check: install
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/ruff format --quiet --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-timings 2>/dev/null || .venv/bin/lint-imports
+
+clean:
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf __pycache__ */__pycache__ */*/__pycache__ */*/*/__pycache__
