@@ -8,7 +8,8 @@ from collections import deque
 
 LARGE_MB = 20
 MB = 1_000_000
-STEP = re.compile(r"(Collecting|Installing collected packages|Building wheel for) ?(\S*)")
+FILE = re.compile(r"(?:Downloading|Processing|Using cached) (?:\S*/)?([A-Za-z0-9_.]+)-\d")
+BYTES = re.compile(r"Progress (\d+) of (\d+)")
 
 
 class Progress:
@@ -28,18 +29,18 @@ class Progress:
 
     def hear(self, line: str) -> None:
         """Take one line of pip's."""
-        if found := re.match(r"Downloading (?:.*/)?([A-Za-z0-9_.]+)-\d", line):
+        if found := FILE.match(line.strip()):
             self.file = found[1]
-        elif found := re.match(r"Progress (\d+) of (\d+)", line):
+        elif found := BYTES.match(line):
             self.bytes_came(int(found[1]), int(found[2]))
-        elif self.terminal and (found := STEP.match(line.strip())):
-            self.say(f"  {self.title}: {found[0].lower()}"[:79])
+        elif line.startswith("Installing collected packages"):
+            self.say(f"  {self.title}: installing")
 
     def bytes_came(self, done: int, total: int) -> None:
         """Tell of a download that takes its time."""
         pause_s = 0.2 if self.terminal else 10
         if total >= LARGE_MB * MB and time.monotonic() - self.said >= pause_s:
-            self.say(f"  {self.title}: {self.file} {done // MB} of {total // MB} MB")
+            self.say(f"  {self.title}: downloading {self.file}, {done // MB} of {total // MB} MB")
 
     def end(self) -> None:
         """Close the step."""
