@@ -4,6 +4,7 @@ Each fault carries a stable `code` and the `params` of its sentence, so that ano
 language; `str(fault)` is the English sentence with the remedy.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 Param = str | int | float
@@ -113,3 +114,14 @@ class HubUnreachable(ModelFault):
         "settings, or copy the model's folder here and set engine.model to its path, or start with "
         "EARSHOT_ENGINE__MODEL=starter."
     )
+
+
+def fault_from(code: str, params: Mapping[str, Param]) -> Fault:
+    """Make the fault again of which `code` and `params` are known, for example from another process."""
+    return next((kind for kind in _kinds(Fault) if kind.code == code), Fault)(**params)
+
+
+def _kinds(of: type[Fault]) -> Iterator[type[Fault]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

@@ -1,0 +1,114 @@
+"""Sound as samples. Knows nothing of file formats: the decoder's process deals with those."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.decoder_process import DecoderProcess, Limits
+from engine.errors import AudioUnreadable
+
+SAMPLE_RATE = 16_000
+BLOCK_FRAMES = 60 * SAMPLE_RATE
+STEREO = 2
+
+_decoder = DecoderProcess()
+atexit.register(_decoder.close)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
+    """Decoded sound: 16 kHz, 16 bit, shape (frames,) for mono or (frames, 2) for stereo.
+
+    Long sound stays on disk and is only mapped into memory. `digest` is the SHA-256 of the mono mix.
+    """
+
+    samples: NDArray[np.int16]
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take the digest."""
+        sha256 = hashlib.sha256()
+        for block in _mono_blocks(self.samples):
+            sha256.update(np.ascontiguousarray(block, dtype="<i2").data)
+        object.__setattr__(self, "digest", sha256.hexdigest())
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.samples) / SAMPLE_RATE
+
+    @property
+    def channels(self) -> int:
+        """1 for mono, 2 for stereo."""
+        return 1 if self.samples.ndim == 1 else STEREO
+
+    def mono(self) -> NDArray[np.int16]:
+        """Mix the channels into one, on disk as well where the sound itself is there."""
+        if self.channels == 1:
+            return self.samples
+        mixed = (
+            _on_disk(len(self.samples)) if isinstance(self.samples, np.memmap) else np.empty(len(self.samples), "<i2")
+        )
+        end = 0
+        for block in _mono_blocks(self.samples):
+            mixed[end : end + len(block)] = block
+            end += len(block)
+        return mixed
+
+
+def decode(path: Path, *, max_audio_s: float) -> Audio:
+    """Decode any audio or video file, however hostile.
+
+    Raises:
+        AudioFault: it cannot be read, is too short or too long, or costs too much.
+    """
+    with _scratch() as sink:
+        try:
+            with path.open("rb") as source:
+                channels = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s))
+        except OSError as unreadable:
+            raise AudioUnreadable from unreadable
+        samples: NDArray[np.int16] = np.memmap(sink, dtype="<i2", mode="r")
+    return Audio(samples=samples if channels == 1 else samples.reshape(-1, STEREO))
+
+
+def warm_up() -> None:
+    """Start the decoder's process ahead of the first file."""
+    threading.Thread(target=_decoder.start, daemon=True).start()
+
+
+def _mono_blocks(samples: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
+    for start in range(0, len(samples), BLOCK_FRAMES):
+        block = samples[start : start + BLOCK_FRAMES]
+        yield block if block.ndim == 1 else _mixed(block)
+
+
+def _mixed(stereo: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Give the mean of both channels, halves rounded up as ffmpeg does."""
+    mean: NDArray[np.int16] = ((stereo.sum(axis=1, dtype=np.int32) + 1) >> 1).astype("<i2")
+    return mean
+
+
+def _on_disk(frames: int) -> NDArray[np.int16]:
+    with _scratch() as file:
+        return np.memmap(file, dtype="<i2", mode="w+", shape=frames)
+
+
+def _scratch() -> BinaryIO:
+    """Open a file without a name: gone with its last user, whatever happens.
+
+    /var/tmp where there is one, because /tmp is often held in memory.
+    """
+    folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)  # noqa: S108 - nameless
+    return tempfile.TemporaryFile(dir=folder)

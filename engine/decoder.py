@@ -1,0 +1,118 @@
+"""Turns a sound track into 16 kHz 16-bit samples. Knows nothing of the limits that it runs under."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from engine.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
+from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from numpy.typing import NDArray
+
+SAMPLE_RATE = 16_000
+MIN_MS = 100
+FULL_SCALE = 32_768
+
+
+def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> int:
+    """Write the sound behind the descriptor `source` to `sink` as interleaved samples, and give their channels: 1 or 2.
+
+    Whatever can be read of a damaged file is written.
+
+    Raises:
+        AudioFault: it cannot be read, or is shorter or longer than allowed.
+    """
+    too_long = AudioTooLong(limit_min=round(max_audio_s / 60))
+    with sound_track(source) as (container, track):
+        if _reaches_beyond(container, track, max_audio_s):
+            raise too_long
+    with sound_track(source) as (container, track):
+        frames = _frames(container, track)
+        first = next(frames, None)
+        if first is None:
+            raise AudioUnreadable
+        channels = 2 if first.layout.nb_channels == 2 else 1  # noqa: PLR2004 - stereo
+        written = 0
+        for samples in _resampled(first, frames, "stereo" if channels == 2 else "mono"):  # noqa: PLR2004 - stereo
+            written += samples.size // channels
+            if written > max_audio_s * SAMPLE_RATE:
+                raise too_long
+            sink.write(samples.tobytes())
+    if written * 1000 < MIN_MS * SAMPLE_RATE:
+        raise AudioTooShort(min_ms=MIN_MS)
+    return channels
+
+
+def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: float) -> bool:
+    """Tell whether there is sound after `seconds`, without decoding up to there: a header may lie."""
+    import av  # noqa: PLC0415 - only the decoder's own process loads it
+
+    claimed_s = (container.duration or 0) / av.time_base
+    if claimed_s <= seconds:
+        return False
+    try:
+        container.seek(int(seconds * av.time_base), backward=False)
+        packet = next(container.demux(track))
+    except (av.FFmpegError, StopIteration):
+        return False
+    return packet.size > 0 and packet.pts is not None and packet.pts * float(track.time_base or 0) > seconds
+
+
+def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
+    """Give what can be decoded, in order; bad packets are skipped."""
+    import av  # noqa: PLC0415 - only the decoder's own process loads it
+
+    track.codec_context.thread_count = 1
+    packets = container.demux(track)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError:  # the container itself is broken from here on
+            return
+        try:
+            yield from packet.decode()
+        except av.FFmpegError:
+            continue
+
+
+def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], layout: str) -> Iterator[NDArray[np.int16]]:
+    """Give all sound at 16 kHz. Its format may change on the way (joined files): each stretch has its resampler."""
+    import av  # noqa: PLC0415 - only the decoder's own process loads it
+
+    def resampler_for(frame: AudioFrame) -> av.AudioResampler:
+        if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:
+            raise AudioUnreadable
+        return av.AudioResampler(format="flt", layout=layout, rate=SAMPLE_RATE)
+
+    shape, resampler = _shape(first), resampler_for(first)
+    try:
+        yield from _as_int16(resampler.resample(first))
+        for frame in rest:
+            if _shape(frame) != shape:
+                yield from _as_int16(resampler.resample(None))
+                shape, resampler = _shape(frame), resampler_for(frame)
+            yield from _as_int16(resampler.resample(frame))
+        yield from _as_int16(resampler.resample(None))
+    except (av.FFmpegError, ValueError) as unconvertible:
+        raise AudioUnreadable from unconvertible
+
+
+def _shape(frame: AudioFrame) -> tuple[int, str, str]:
+    return frame.sample_rate, frame.format.name, frame.layout.name
+
+
+def _as_int16(frames: list[AudioFrame]) -> Iterator[NDArray[np.int16]]:
+    """Round to 16 bit, what is not a number becomes silence. 16-bit sound at 16 kHz comes out bit by bit as it was."""
+    for frame in frames:
+        loud = np.rint(np.nan_to_num(frame.to_ndarray()[0], copy=False) * FULL_SCALE)
+        yield np.clip(loud, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")

@@ -1,0 +1,197 @@
+"""Runs the decoder where a hostile file does no harm: in a process that forks a limited child for each file.
+
+The process has loaded the decoder already, so that a child starts in about a millisecond. Each request brings a socket
+of its own for the answer, the file to read and the file to write; the child opens nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, fault_from
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+PROJECT = Path(__file__).resolve().parent.parent
+START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.decoder_process import serve; serve()"
+QUESTION_BYTES = 4096
+DESCRIPTORS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What decoding one file may cost."""
+
+    max_audio_s: float
+    cpu_s: int = 120
+    wall_s: float = 240
+    memory_bytes: int = 1 << 30
+    output_bytes: int = 1 << 31
+
+
+class DecoderProcess:
+    """The parent's end. Threads may share it; their files are decoded side by side."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    def decode(self, source: BinaryIO, sink: BinaryIO, limits: Limits) -> int:
+        """Decode `source` into `sink` and give the number of channels.
+
+        Raises:
+            AudioFault: the decoder refused the file, ran into a limit, or crashed over it.
+        """
+        ours, theirs = socket.socketpair()
+        began = time.monotonic()
+        with ours, theirs:
+            ours.sendall(json.dumps(_question(limits)).encode())
+            self._hand_over([theirs.fileno(), source.fileno(), sink.fileno()])
+            theirs.close()
+            answer = _read_answer(ours, limits.wall_s)
+        if answer is not None:
+            return _channels(answer)
+        exhausted = time.monotonic() - began >= min(limits.cpu_s, limits.wall_s) - 0.5
+        raise AudioTooCostly if exhausted else AudioUnreadable
+
+    def start(self) -> None:
+        """Start the process, so that the first file need not wait for it."""
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._stop()
+                self._spawn()
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._stop()
+
+    def _hand_over(self, descriptors: list[int]) -> None:
+        self.start()
+        try:
+            self._send(descriptors)
+        except OSError:  # it was killed since; another one does
+            self.close()
+            self.start()
+            self._send(descriptors)
+
+    def _send(self, descriptors: list[int]) -> None:
+        with self._lock:
+            if self._control is None:
+                raise BrokenPipeError
+            socket.send_fds(self._control, [b"\n"], descriptors)
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter with our own program
+                [sys.executable, "-I", "-c", START],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        self._control = ours
+
+    def _stop(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def serve() -> NoReturn:
+    """Be the process: answer requests on standard input until the parent is gone."""
+    import av  # noqa: F401, PLC0415 - loaded once here for all children, and never in the parent
+
+    from engine.decoder import decode  # noqa: F401, PLC0415 - as av
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stopping worker finishes its voice note, then closes our input
+    control = socket.socket(fileno=0)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, DESCRIPTORS)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            _answer(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _answer(reply: int, source: int, sink: int) -> NoReturn:
+    """Be the child that decodes one file."""
+    from engine.decoder import decode  # noqa: PLC0415 - only this process loads it
+
+    os.close(0)
+    with socket.socket(fileno=reply) as parent:
+        limits = Limits(**json.loads(parent.recv(QUESTION_BYTES)))
+        try:
+            _restrict(limits)
+            with open(sink, "wb") as samples:
+                channels = decode(source, samples, max_audio_s=limits.max_audio_s)
+            answer: dict[str, object] = {"channels": channels}
+        except AudioFault as fault:
+            answer = {"code": fault.code, "params": fault.params}
+        except (MemoryError, OSError):
+            answer = {"code": AudioTooCostly.code, "params": {}}
+        except BaseException:  # noqa: BLE001 - whatever else a hostile file brings about ends here
+            answer = {"code": AudioUnreadable.code, "params": {}}
+        parent.sendall(json.dumps(answer).encode())
+    os._exit(0)
+
+
+def _restrict(limits: Limits) -> None:
+    """Limit this process. The alarm and the limit of CPU time end it at once, also within a decoder's own loop."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, limits.wall_s)
+    for kind, value in (
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.output_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # macOS knows no limit of address space
+            resource.setrlimit(kind, (value, value))
+
+
+def _question(limits: Limits) -> dict[str, float]:
+    return {name: getattr(limits, name) for name in Limits.__slots__}
+
+
+def _read_answer(parent: socket.socket, wall_s: float) -> dict[str, object] | None:
+    """Give the child's answer, or None if it died without one."""
+    parent.settimeout(wall_s + 5)
+    with contextlib.suppress(OSError), parent.makefile("rb") as lines:
+        answer = lines.read()
+        return dict(json.loads(answer)) if answer else None
+    return None
+
+
+def _channels(answer: dict[str, object]) -> int:
+    match answer:
+        case {"channels": int(channels)}:
+            return channels
+        case {"code": str(code), "params": dict(params)}:
+            raise fault_from(code, params)
+        case _:
+            raise AudioUnreadable

@@ -1,0 +1,49 @@
+"""A backend without any model: its answer tells which audio it was given. For tests and for measuring the queue."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.audio import Audio
+from engine.errors import Cancelled
+from engine.request import Progress, Request
+from engine.transcript import Segment, Transcript
+
+NAME = "fake"
+STEP_S = 0.2
+HASH_DIGITS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fake:
+    """Takes `rtf` times the audio's duration to answer with its duration and the beginning of its digest."""
+
+    rtf: float
+    name: ClassVar[str] = NAME
+    languages: ClassVar[tuple[str, ...]] = ("zh", "en", "yue", "ja", "ko")
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        """Sleep, then answer `fake <seconds>s <hash>`.
+
+        Raises:
+            Cancelled: while it slept.
+        """
+        steps = max(1, math.ceil(self.rtf * audio.duration / STEP_S))
+        text = f"fake {audio.duration:.1f}s {audio.digest[:HASH_DIGITS]}"
+        for step in range(1, steps + 1):
+            if cancelled.wait(self.rtf * audio.duration / steps) or cancelled.is_set():
+                raise Cancelled
+            done_s = audio.duration * step / steps
+            on_progress(Progress(done_s=done_s, total_s=audio.duration, text=text if step == steps else ""))
+        return Transcript(
+            language=request.language or "",
+            duration=audio.duration,
+            segments=(Segment(start=0.0, end=audio.duration, text=text),),
+            model=self.name,
+        )

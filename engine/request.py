@@ -1,0 +1,48 @@
+"""What a transcription is asked for and how it tells its progress; what every backend has to offer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from engine.audio import Audio
+from engine.transcript import Transcript
+
+ChannelMode = Literal["auto", "mix", "split"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """How a recording is to be transcribed. `language` None leaves it to the model."""
+
+    language: str | None = None
+    hotwords: tuple[str, ...] = ()
+    channels: ChannelMode = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a transcription has come, and its text so far."""
+
+    done_s: float
+    total_s: float
+    text: str
+
+
+class Backend(Protocol):
+    """A loaded model, of whatever kind."""
+
+    @property
+    def name(self) -> str:
+        """What people call the model."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The codes that can be asked for."""
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        """Find and read the speech; raise Cancelled soon after `cancelled` is set."""

@@ -1,0 +1,87 @@
+"""The one door into this room: audio in, Transcript out. Knows no vendor and no model; backends do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from engine import audio as sound
+from engine import fake
+from engine.audio import Audio
+from engine.errors import UnknownLanguage
+from engine.request import Backend, Progress, Request
+from engine.settings import EngineSettings
+from engine.transcript import Transcript
+
+__all__ = ["Engine", "Progress", "Request"]
+
+AUTOMATIC = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A loaded model and all that it needs to turn a file into a transcript."""
+
+    settings: EngineSettings
+    backend: Backend
+
+    @classmethod
+    def open(cls, settings: EngineSettings) -> Self:
+        """Load the model, and fetch it first where it is named and missing. Takes seconds, or minutes.
+
+        Raises:
+            ModelFault: it cannot be had or does not work.
+        """
+        sound.warm_up()
+        return cls(settings, _backend(settings))
+
+    @property
+    def model(self) -> str:
+        """The name that people see and that transcripts keep."""
+        return self.backend.name
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The codes that can be asked for."""
+        return self.backend.languages
+
+    def decode(self, path: Path) -> Audio:
+        """Decode any audio or video file, however hostile.
+
+        Raises:
+            AudioFault: it cannot be used.
+        """
+        return sound.decode(path, max_audio_s=self.settings.max_audio_s)
+
+    def transcribe(
+        self,
+        audio: Audio,
+        request: Request,
+        *,
+        on_progress: Callable[[Progress], None],
+        cancelled: threading.Event,
+    ) -> Transcript:
+        """Find and read the speech. Blocks: call it in a thread. `cancelled` is looked at every few seconds.
+
+        Raises:
+            UnknownLanguage: the model does not know the language asked for.
+            Cancelled: `cancelled` was set.
+        """
+        request = replace(request, language=self._language(request.language or self.settings.language))
+        return self.backend.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+    def _language(self, asked: str) -> str | None:
+        if asked == AUTOMATIC:
+            return self.languages[0] if len(self.languages) == 1 else None
+        if asked not in self.languages:
+            raise UnknownLanguage(language=asked, known=", ".join(self.languages))
+        return asked
+
+
+def _backend(settings: EngineSettings) -> Backend:
+    if settings.model == fake.NAME:
+        return fake.Fake(settings.fake_rtf)
+    raise NotImplementedError(settings.model)
