@@ -1,0 +1,234 @@
+"""Opens the database, brings its tables up to date, and turns its errors into faults. Knows nothing of notes."""
+
+import asyncio
+import fcntl
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from storage.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseFault,
+    DatabaseForbidden,
+    DatabaseFull,
+    DatabaseNewer,
+    DatabaseUnreachable,
+    DatabaseUrlWrong,
+)
+
+BUSY_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 10
+MIGRATIONS = Path(__file__).parent / "migrations"
+ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
+DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
+PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
+    ("locked", DatabaseBusy),
+    ("busy", DatabaseBusy),
+    ("not a database", DatabaseDamaged),
+    ("malformed", DatabaseDamaged),
+    ("is full", DatabaseFull),
+    ("no space left", DatabaseFull),
+    ("readonly", DatabaseForbidden),
+    ("unable to open", DatabaseForbidden),
+)
+NOT_THE_DATABASES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+
+
+class Database:
+    """An open database whose tables are up to date. `open_database` makes one."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Wrap an engine."""
+        self._engine = engine
+        self.where = engine.url.database or "" if is_sqlite(engine.url) else engine.url.render_as_string()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that sees one state of the tables.
+
+        Raises:
+            DatabaseFault: the database does not work now.
+        """
+        with faults(self.where):
+            async with self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that may write; everything or nothing of what is written stays.
+
+        Raises:
+            DatabaseFault: the database does not work now; nothing was written.
+        """
+        with faults(self.where):
+            async with self._engine.connect() as connection:
+                await connection.execution_options(earshot_writes=True)
+                async with connection.begin():
+                    yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+async def open_database(url: str, data_dir: Path) -> Database:
+    """Open the database at `url`, or SQLite in `data_dir` if that is empty, and migrate it.
+
+    Raises:
+        DatabaseFault: it cannot be opened, with the remedy.
+    """
+    engine = _engine(_full_url(url, data_dir))
+    database = Database(engine)
+    try:
+        with faults(database.where):
+            await _migrate(engine, data_dir)
+    except BaseException:
+        await database.close()
+        raise
+    return database
+
+
+def is_sqlite(url: URL) -> bool:
+    """Say whether `url` is a file of SQLite."""
+    return url.get_backend_name() == "sqlite"
+
+
+def _full_url(url: str, data_dir: Path) -> URL:
+    """Name the driver, which people rightly leave out, and the file where no URL is set."""
+    if not url:
+        return URL.create("sqlite+aiosqlite", database=str(data_dir / "earshot.db"))
+    try:
+        parsed = make_url(url)
+        parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise DatabaseUrlWrong from None
+    if parsed.drivername not in DRIVERS.values() or not parsed.database:
+        raise DatabaseUrlWrong
+    return _with_asyncpg_words(parsed)
+
+
+def _with_asyncpg_words(url: URL) -> URL:
+    """Say `ssl` for what every other PostgreSQL program calls `sslmode`."""
+    if is_sqlite(url) or "sslmode" not in url.query:
+        return url
+    return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+
+
+def _engine(url: URL) -> AsyncEngine:
+    if not is_sqlite(url):
+        return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_TIMEOUT_S})
+    _make_private_file(Path(url.database or ""))
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private_file(path: Path) -> None:
+    with faults(str(path)):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where Python guesses
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads before it writes is refused at once when another has written in between, however long
+    # the busy timeout is. One that takes the write lock at its beginning waits its turn.
+    writes = connection.get_execution_options().get("earshot_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+async def _migrate(engine: AsyncEngine, data_dir: Path) -> None:
+    if not is_sqlite(engine.url):
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+            await connection.run_sync(_upgrade)
+        return
+    async with _one_at_a_time(data_dir), engine.connect() as connection:
+        await connection.execution_options(earshot_writes=True)
+        async with connection.begin():
+            await connection.run_sync(_upgrade)
+
+
+@asynccontextmanager
+async def _one_at_a_time(data_dir: Path) -> AsyncIterator[None]:
+    """Wait until no other process of this machine opens SQLite: switching to WAL does not heed the busy timeout."""
+    lock = await asyncio.to_thread(_locked, data_dir)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(folder / ".opening", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+        where = connection.engine.url.render_as_string()
+        raise DatabaseNewer(where=where, revision=str(revision)) from error
+
+
+@contextmanager
+def faults(where: str) -> Iterator[None]:
+    """Turn the database's own errors into faults that name the database and the remedy.
+
+    Raises:
+        DatabaseFault: the block failed by the database, and not by what was asked of it.
+    """
+    try:
+        yield
+    except NOT_THE_DATABASES:
+        raise
+    except PoolTimeout as error:
+        raise DatabaseBusy(where=where) from error
+    except (DBAPIError, OSError, sqlite3.Error) as error:
+        raise _fault(getattr(error, "orig", None) or error, where) from error
+
+
+def _fault(error: BaseException, where: str) -> DatabaseFault:
+    reason = str(error) or type(error).__name__
+    for words, fault in PROBLEMS:
+        if words in reason.lower():
+            return fault(where=where)
+    return DatabaseUnreachable(where=where, reason=reason)

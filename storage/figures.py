@@ -1,0 +1,84 @@
+"""Counts and measures over the notes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from statistics import median
+
+from sqlalchemy import ColumnElement, func, select
+
+from storage.database import Database
+from storage.note import Note, State, Stats
+from storage.rows import now
+from storage.tables import notes
+
+USUAL_RTF = 0.15  # what to expect of a machine that has not been measured yet
+USUAL_AUDIO_S = 20.0  # what to expect of a note whose sender does not say how long it is
+MEASURED_NOTES = 50
+
+SECONDS = func.coalesce(notes.c.audio_s, notes.c.claimed_s, USUAL_AUDIO_S)
+
+
+class Figures:
+    """What counts notes."""
+
+    def __init__(self, database: Database) -> None:
+        """Count in `database`."""
+        self._database = database
+
+    async def counts(self) -> dict[State, int]:
+        """Say how many notes are in each state."""
+        return await self._counts()
+
+    async def speed(self) -> float:
+        """Give the median RTF (seconds of work for a second of audio) of the last notes that were transcribed."""
+        asked = (
+            select(notes.c.engine_s / notes.c.audio_s)
+            .where(notes.c.state == State.DONE, notes.c.engine_s > 0, notes.c.audio_s > 0)
+            .order_by(notes.c.finished_at.desc())
+            .limit(MEASURED_NOTES)
+        )
+        async with self._database.reading() as connection:
+            measured = [float(rtf) for rtf in (await connection.execute(asked)).scalars()]
+        return median(measured) if measured else USUAL_RTF
+
+    async def ahead_s(self, note_ids: Sequence[str]) -> float:
+        """Give how many seconds of audio these notes have together, as far as is known."""
+        asked = select(func.coalesce(func.sum(SECONDS), 0.0)).where(notes.c.id.in_(note_ids))
+        async with self._database.reading() as connection:
+            return float((await connection.execute(asked)).scalar_one())
+
+    async def unfinished_before(self, note: Note) -> int:
+        """Say how many notes of the same chat came earlier and are not over."""
+        asked = select(func.count()).where(
+            notes.c.delivered_at.is_(None),
+            notes.c.bot_id == note.bot_id,
+            notes.c.chat_id == note.chat_id,
+            notes.c.state.in_((State.QUEUED, State.PROCESSING)),
+            notes.c.queued_at < note.queued_at,
+        )
+        async with self._database.reading() as connection:
+            return (await connection.execute(asked)).scalar_one()
+
+    async def oldest_wait_s(self) -> float:
+        """Say for how long the note that waits longest has been waiting."""
+        asked = select(func.min(notes.c.queued_at)).where(notes.c.state == State.QUEUED)
+        async with self._database.reading() as connection:
+            oldest: datetime | None = (await connection.execute(asked)).scalar_one()
+        return 0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds())
+
+    async def stats(self, bot_id: int, user_id: int | None = None) -> Stats:
+        """Sum up the notes of one person, or of everybody."""
+        whose = [notes.c.bot_id == bot_id, *([] if user_id is None else [notes.c.user_id == user_id])]
+        done = [*whose, notes.c.state == State.DONE]
+        sums = select(func.coalesce(func.sum(notes.c.audio_s), 0.0), func.coalesce(func.sum(notes.c.engine_s), 0.0))
+        people = select(func.count(notes.c.user_id.distinct())).where(*whose)
+        async with self._database.reading() as connection:
+            audio_s, engine_s = (await connection.execute(sums.where(*done))).one()
+            users = (await connection.execute(people)).scalar_one()
+        return Stats(counts=await self._counts(*whose), audio_s=audio_s, engine_s=engine_s, users=users)
+
+    async def _counts(self, *conditions: ColumnElement[bool]) -> dict[State, int]:
+        asked = select(notes.c.state, func.count()).where(*conditions).group_by(notes.c.state)
+        async with self._database.reading() as connection:
+            found = {State(state): count for state, count in await connection.execute(asked)}
+        return {state: found.get(state, 0) for state in State}

@@ -1,0 +1,130 @@
+"""Finds notes and their transcripts. Changes nothing."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from engine.transcript import Transcript
+from storage.database import Database
+from storage.life import HOLD_S
+from storage.note import Note, Page, State
+from storage.rows import COLUMNS, note_of, now
+from storage.tables import notes, replies, transcripts
+
+UNFINISHED = notes.c.delivered_at.is_(None)
+
+
+class Lookup:
+    """What reads notes."""
+
+    def __init__(self, database: Database) -> None:
+        """Read from `database`."""
+        self._database = database
+
+    async def get(self, note_id: str) -> Note | None:
+        """Give the note of that id."""
+        return await self._first(select(*COLUMNS).where(notes.c.id == note_id))
+
+    async def by_message(self, bot_id: int, chat_id: int, message_id: int) -> Note | None:
+        """Give the note that a message belongs to: as the voice note itself, its status reply or a part of its text."""
+        reply = select(replies.c.note_id).where(
+            replies.c.bot_id == bot_id, replies.c.chat_id == chat_id, replies.c.message_id == message_id
+        )
+        mine = notes.c.message_id == message_id
+        return await self._first(_of_chat(bot_id, chat_id).where(or_(mine, notes.c.id.in_(reply))))
+
+    async def newest(self, bot_id: int, chat_id: int) -> Note | None:
+        """Give the note that came last to the chat."""
+        return await self._first(_of_chat(bot_id, chat_id))
+
+    async def page(self, bot_id: int, chat_id: int, page: int, size: int = 10) -> Page:
+        """Give the chat's notes, newest first, `size` at a time."""
+        count = select(func.count()).select_from(_of_chat(bot_id, chat_id).subquery())
+        async with self._database.reading() as connection:
+            total = (await connection.execute(count)).scalar_one()
+            pages = max(1, -(-total // size))
+            page = min(max(page, 0), pages - 1)
+            found = await connection.execute(_of_chat(bot_id, chat_id).limit(size).offset(page * size))
+            rows = found.mappings().all()
+        return Page(notes=tuple(note_of(row) for row in rows), page=page, pages=pages, total=total)
+
+    async def recent(self, chat_id: int | None = None, limit: int = 20) -> list[Note]:
+        """Give the newest notes of one chat or of all."""
+        found = select(*COLUMNS).order_by(notes.c.id.desc()).limit(limit)
+        return await self._all(found if chat_id is None else found.where(notes.c.chat_id == chat_id))
+
+    async def transcript(self, note_id: str) -> Transcript | None:
+        """Give what was said in the note."""
+        asked = select(transcripts.c.transcript).where(transcripts.c.note_id == note_id)
+        async with self._database.reading() as connection:
+            text = (await connection.execute(asked)).scalar_one_or_none()
+        return None if text is None else Transcript.from_json(text)
+
+    async def parts(self, note_id: str) -> dict[int, int]:
+        """Give the messages that hold the current run's text beyond the status reply: part → message."""
+        asked = (
+            select(replies.c.part, replies.c.message_id)
+            .join(notes, and_(notes.c.id == replies.c.note_id, notes.c.run == replies.c.run))
+            .where(replies.c.note_id == note_id, replies.c.part > 0)
+            .order_by(replies.c.part)
+        )
+        async with self._database.reading() as connection:
+            return {row.part: row.message_id for row in await connection.execute(asked)}
+
+    async def same_audio(self, note: Note, options: str) -> Note | None:
+        """Give another note of the very same file whose transcript was made with the same options."""
+        return await self._reusable(note, options, notes.c.file_unique_id == note.file_unique_id)
+
+    async def same_digest(self, note: Note, options: str, digest: str) -> Note | None:
+        """Give another note of the very same sound whose transcript was made with the same options."""
+        return await self._reusable(note, options, notes.c.digest == digest)
+
+    async def same_running(self, note: Note) -> bool:
+        """Say whether a worker that is alive has begun on the same sound, with the same options, before this note's."""
+        same_sound = notes.c.file_unique_id == note.file_unique_id
+        if note.digest is not None:
+            same_sound = or_(same_sound, notes.c.digest == note.digest)
+        earlier = or_(
+            notes.c.started_at < note.started_at,
+            and_(notes.c.started_at == note.started_at, notes.c.id < note.id),
+        )
+        mine = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
+        alive = notes.c.beat_at >= now() - timedelta(seconds=HOLD_S)
+        running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == mine, alive)
+        return await self._first(select(*COLUMNS).where(running, same_sound, earlier)) is not None
+
+    async def unfinished(self) -> list[Note]:
+        """Give what is not over: queued, processing, or ended without the chat knowing; oldest first."""
+        return await self._all(select(*COLUMNS).where(UNFINISHED).order_by(notes.c.id))
+
+    async def adrift(self, quiet_s: float) -> list[str]:
+        """Give the ids of unfinished notes that no living worker holds and that nobody touched for `quiet_s`."""
+        quiet, dead = (now() - timedelta(seconds=seconds) for seconds in (quiet_s, HOLD_S))
+        touched = func.coalesce(notes.c.finished_at, notes.c.queued_at)
+        held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= dead)
+        asked = select(notes.c.id).where(UNFINISHED, ~func.coalesce(held, False), touched < quiet)
+        async with self._database.reading() as connection:
+            return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
+
+    async def many(self, note_ids: Sequence[str]) -> list[Note]:
+        """Give those of the notes that exist."""
+        return await self._all(select(*COLUMNS).where(notes.c.id.in_(note_ids)).order_by(notes.c.id))
+
+    async def _reusable(self, note: Note, options: str, same_sound: ColumnElement[bool]) -> Note | None:
+        done = and_(notes.c.state == State.DONE, notes.c.options == options, notes.c.id != note.id)
+        return await self._first(select(*COLUMNS).where(done, same_sound).order_by(notes.c.id.desc()))
+
+    async def _first(self, asked: Select[tuple[object, ...]]) -> Note | None:
+        async with self._database.reading() as connection:
+            row = (await connection.execute(asked.limit(1))).mappings().one_or_none()
+        return None if row is None else note_of(row)
+
+    async def _all(self, asked: Select[tuple[object, ...]]) -> list[Note]:
+        async with self._database.reading() as connection:
+            return [note_of(row) for row in (await connection.execute(asked)).mappings()]
+
+
+def _of_chat(bot_id: int, chat_id: int) -> Select[tuple[object, ...]]:
+    found = select(*COLUMNS).where(notes.c.bot_id == bot_id, notes.c.chat_id == chat_id)
+    return found.order_by(notes.c.id.desc())

@@ -1,0 +1,108 @@
+"""A voice note as the ledger knows it: plain values. Knows nothing of SQL."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from engine.errors import Fault, Param
+
+
+class State(StrEnum):
+    """Where a voice note is on its way: queued → processing → done, failed or cancelled."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether nothing more happens to the note by itself, apart from telling the chat."""
+        return self in FINAL
+
+
+FINAL = (State.DONE, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a note has no transcript: a fault's code and the values in its sentence, fit to be kept and translated."""
+
+    code: str
+    params: dict[str, Param]
+
+    @classmethod
+    def of(cls, fault: Fault) -> Self:
+        """Keep what `fault` says."""
+        return cls(code=fault.code, params=dict(fault.params))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """A voice note as it comes in at the door. What the sender claims about it may be wrong."""
+
+    bot_id: int
+    chat_id: int
+    message_id: int
+    thread_id: int | None
+    user_id: int
+    kind: str
+    file_id: str
+    file_unique_id: str
+    claimed_s: float | None
+    claimed_bytes: int | None
+    mime: str | None
+    file_name: str | None
+    locale: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note(Incoming):
+    """A voice note and what became of it.
+
+    `fence` grows with every worker that takes the note, `run` with every retry that a person asked for, and `tries`
+    counts the claims of this run that did not end well. `preview` is the beginning of the text.
+    """
+
+    id: str
+    state: State
+    fence: int
+    tries: int
+    run: int
+    language: str | None
+    hotwords: tuple[str, ...]
+    status_message_id: int | None
+    received_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    delivered_at: datetime | None
+    audio_s: float | None
+    engine_s: float | None
+    model: str | None
+    digest: str | None
+    error: Failure | None
+    recording: str | None
+    preview: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some notes of a chat, newest first. `page` counts from 0, and lies within `pages` whatever was asked for."""
+
+    notes: tuple[Note, ...]
+    page: int
+    pages: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Sums over notes: how many by state, seconds of audio transcribed, seconds of work, and how many people."""
+
+    counts: dict[State, int]
+    audio_s: float
+    engine_s: float
+    users: int

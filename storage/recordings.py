@@ -1,0 +1,63 @@
+"""The newest recordings, as files. Knows nothing of the ledger."""
+
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,})_(?P<note>[0-9a-f]+)\.(?P<ext>[a-z0-9]{1,8})")
+
+
+class Recordings:
+    """A folder that holds the newest `keep` recordings."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Keep up to `keep` recordings in `folder`; 0 keeps none."""
+        self._folder = folder
+        self._keep = keep
+
+    def save(self, note_id: str, source: Path, ext: str) -> str | None:
+        """Copy `source` into the folder and drop the oldest beyond the limit.
+
+        Gives the file name, or None where no recordings are kept. A note that has a recording already keeps that.
+        """
+        if self._keep == 0:
+            self._prune()
+            return None
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = self._name_of(note_id) or self._next_name(note_id, ext)
+        partial = self._folder / f".{name}.part"
+        shutil.copyfile(source, partial)
+        partial.chmod(0o600)
+        partial.replace(self._folder / name)
+        self._prune()
+        return name
+
+    def path(self, name: str) -> Path | None:
+        """Give where the recording is, if it is still kept."""
+        path = self._folder / name
+        return path if NAME.fullmatch(name) and path.is_file() else None
+
+    def remove(self, name: str) -> None:
+        """Delete the recording, if it is still kept."""
+        if path := self.path(name):
+            path.unlink(missing_ok=True)
+
+    def _names(self) -> list[str]:
+        """Give the names of all recordings, oldest first."""
+        found = [match for path in self._folder.glob("*_*_*.*") if (match := NAME.fullmatch(path.name))]
+        return [match[0] for match in sorted(found, key=lambda match: (match["day"], int(match["number"]), match[0]))]
+
+    def _name_of(self, note_id: str) -> str | None:
+        return next((name for name in self._names() if f"_{note_id}." in name), None)
+
+    def _next_name(self, note_id: str, ext: str) -> str:
+        day = datetime.now(UTC).date().isoformat()
+        numbers = [int(name.split("_")[1]) for name in self._names() if name.startswith(day)]
+        ext = re.sub(r"[^a-z0-9]", "", ext.lower())[:8] or "bin"
+        return f"{day}_{max(numbers, default=0) + 1:03}_{note_id}.{ext}"
+
+    def _prune(self) -> None:
+        names = self._names()
+        for name in names[: max(0, len(names) - self._keep)]:
+            (self._folder / name).unlink(missing_ok=True)
