@@ -1,0 +1,35 @@
+"""Reads lists of hotwords. Knows nothing of how a model favours them."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+MAX_WORDS = 500
+MAX_CHARACTERS = 64
+MAX_BYTES = 1 << 20
+
+# FunASR splits hotwords at spaces, fetches one that begins with "http" and opens one that ends in ".txt".
+_FORBIDDEN = re.compile(r"https?:|[/\\:]|\.txt\b", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
+
+
+def read_hotwords(path: Path) -> tuple[str, ...]:
+    """Read one term a line; `#` begins a comment.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        text = file.read(MAX_BYTES).decode("utf-8-sig", errors="ignore")
+    return sanitised(line.partition("#")[0] for line in text.splitlines())
+
+
+def sanitised(terms: Iterable[str]) -> tuple[str, ...]:
+    """Give the terms that are safe to hand to a model: trimmed, no doubles, no addresses or paths, not too many."""
+    trimmed = (" ".join(_UNPRINTABLE.sub(" ", term).split()) for term in terms)
+    unique = dict.fromkeys(term for term in trimmed if _is_safe(term))
+    return tuple(unique)[:MAX_WORDS]
+
+
+def _is_safe(term: str) -> bool:
+    return 0 < len(term) <= MAX_CHARACTERS and not term.lower().startswith("http") and not _FORBIDDEN.search(term)
