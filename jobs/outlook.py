@@ -1,0 +1,43 @@
+"""How long a note will wait, from its place, the speed that was measured, and the number of workers."""
+
+from dataclasses import dataclass
+
+from jobs.errors import QueueUnreachable
+from jobs.queue import Queue
+from storage.ledger import Ledger
+from storage.note import Note
+
+LOOKED_AT = 500  # notes further ahead than this are taken to be as long as these
+OVERHEAD_S = 1.0  # a note's way besides the engine: fetching, decoding, delivering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """`position` is 1 for the next to run, 0 when it runs or nobody knows; `wait_s` is until the text is there."""
+
+    position: int
+    wait_s: float
+
+
+async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
+    """Estimate when the note will be transcribed."""
+    rtf = await ledger.speed()
+    own_s = await ledger.ahead_s([note.id]) * rtf + OVERHEAD_S
+    try:
+        ahead = await queue.ahead(note.id)
+        workers = await queue.workers()
+    except QueueUnreachable:
+        return Outlook(position=0, wait_s=own_s)
+    if ahead is None:
+        return Outlook(position=0, wait_s=own_s)
+    running = [worker.busy for worker in workers if worker.busy]
+    before_s = await _audio_s(ledger, ahead) + await ledger.ahead_s(running) / 2
+    before_s = before_s * rtf + OVERHEAD_S * len(ahead)
+    return Outlook(position=len(ahead) + 1, wait_s=before_s / max(1, len(workers)) + own_s)
+
+
+async def _audio_s(ledger: Ledger, ahead: list[str]) -> float:
+    if not ahead:
+        return 0.0
+    looked_at = ahead[:LOOKED_AT]
+    return await ledger.ahead_s(looked_at) * len(ahead) / len(looked_at)

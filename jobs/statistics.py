@@ -1,0 +1,38 @@
+"""The figures of the queue, for those who run it."""
+
+from typing import TypedDict
+
+from jobs.queue import Queue
+from storage.ledger import Ledger
+from storage.note import State
+
+
+class QueueReport(TypedDict):
+    """What `earshot queue --json` prints."""
+
+    queued: int
+    processing: int
+    failed: int
+    workers: int
+    workers_busy: int
+    oldest_wait_s: float
+    rtf: float
+
+
+async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
+    """Count what waits, runs and failed, and the workers.
+
+    Raises:
+        QueueUnreachable: Redis does not answer.
+    """
+    counts = await ledger.counts()
+    workers = await queue.workers()
+    return QueueReport(
+        queued=counts[State.QUEUED],
+        processing=counts[State.PROCESSING],
+        failed=counts[State.FAILED],
+        workers=len(workers),
+        workers_busy=sum(worker.busy is not None for worker in workers),
+        oldest_wait_s=round(await ledger.oldest_wait_s(), 1),
+        rtf=round(await ledger.speed(), 4),
+    )
