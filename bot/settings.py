@@ -1,8 +1,11 @@
-"""Every setting in one frozen object: `settings.toml`, overridden by the environment."""
+"""Every setting in one frozen object: `settings.toml`, overridden by the environment.
+
+Paths in the file count from the file's own folder; an empty string there, or an empty variable, means the default.
+"""
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import (
@@ -17,6 +20,9 @@ from jobs.settings import RedisSettings, WorkersSettings
 from storage.settings import DatabaseSettings, StorageSettings
 
 PROJECT = Path(__file__).resolve().parent.parent
+PREFIX = "EARSHOT_"
+CONFIG = "EARSHOT_CONFIG"
+PATHS = frozenset({"data_dir", "models_dir", "hotwords", "file"})
 
 
 class TelegramSettings(BaseModel):
@@ -56,10 +62,12 @@ class Settings(BaseSettings):
     """All settings. `Settings()` reads the file and the environment."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EARSHOT_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
+        env_ignore_empty=True,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # a token in the wrong place must not appear in an error
     )
 
     data_dir: Path = PROJECT / "data"
@@ -82,9 +90,35 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+        return init_settings, env_settings, SettingsFile(settings_cls, toml_file=settings_file())
+
+
+class SettingsFile(TomlConfigSettingsSource):
+    """The file's values: without the empty ones, and with whole paths."""
+
+    def __call__(self) -> dict[str, Any]:
+        """Give what the file says."""
+        return said_in(super().__call__(), settings_file().resolve().parent)
+
+
+def said_in(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Leave the empty strings of `table` out, and let its paths count from `folder`."""
+    said: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            said[key] = said_in(value, folder)
+        elif isinstance(value, str) and is_path(key, value, folder):
+            said[key] = str(folder / Path(value).expanduser())
+        elif value != "":
+            said[key] = value
+    return said
+
+
+def is_path(key: str, value: str, folder: Path) -> bool:
+    """Tell whether `value` is meant as a path; a model may be a name or the path of a folder."""
+    return value != "" and (key in PATHS or (key == "model" and (folder / Path(value).expanduser()).is_dir()))
 
 
 def settings_file() -> Path:
     """Give the path of the settings file: `EARSHOT_CONFIG`, or `settings.toml` beside the program."""
-    return Path(os.environ.get("EARSHOT_CONFIG") or PROJECT / "settings.toml")
+    return Path(os.environ.get(CONFIG) or PROJECT / "settings.toml")

@@ -1,1 +1,1 @@
-"""The command line: one command a file."""
+"""The commands, one a file; `bot.__main__` names them all."""

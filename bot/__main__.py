@@ -1,0 +1,95 @@
+"""The program `earshot`: finds the command that is asked for, and turns what goes wrong into a line and an exit code.
+
+Each command is a file of `bot/cli/` and is imported only when it runs.
+"""
+
+import os
+import sys
+import traceback
+from importlib import import_module
+
+import click
+
+from engine.errors import Fault
+
+COMMANDS = {
+    "run": "Run everything on this machine: Redis, workers and the bot.",
+    "bot": "Run only the bot, which talks to Telegram.",
+    "worker": "Run only a worker, which turns voice notes into text.",
+    "demo": "Try it all without a token.",
+    "transcribe": "Turn files into text, without Telegram.",
+    "models": "List the speech models, or fetch one.",
+    "queue": "Show what waits and what runs.",
+    "history": "Show the newest voice notes.",
+    "doctor": "Check whether everything is in place.",
+}
+FAILED = 1
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """The commands, without importing them until one is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        """Give their names, in the order of the help page."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Import the one that is asked for."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"bot.cli.{cmd_name}").command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """List them on the help page."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, name="earshot")
+@click.version_option(package_name="earshot", prog_name="earshot")
+def earshot() -> None:
+    """Turn voice into text in Telegram, on your own machine."""
+
+
+def main() -> None:
+    """Run the program and exit."""
+    sys.exit(outcome(sys.argv[1:]))
+
+
+def outcome(arguments: list[str]) -> int:
+    """Run the command and give its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        code = earshot.main(arguments, prog_name="earshot", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return error.exit_code
+    except (click.ClickException, Fault) as error:
+        return complain(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains about it when it ends
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the person gets a line and not a traceback
+        return complain(unexpected(error))
+    return code if isinstance(code, int) else 0
+
+
+def complain(sentence: str) -> int:
+    """Say on stderr why the command failed."""
+    click.echo(f"earshot: {sentence}", err=True)
+    return FAILED
+
+
+def unexpected(error: Exception) -> str:
+    """Put into a line what nobody foresaw; the traceback is for who asks."""
+    if os.environ.get("EARSHOT_LOG__LEVEL", "").lower() == "debug":
+        return "".join(traceback.format_exception(error))
+    kind = type(error).__name__
+    return f"{kind}: {error} (this should not happen; EARSHOT_LOG__LEVEL=debug shows where it comes from)"
+
+
+if __name__ == "__main__":
+    main()

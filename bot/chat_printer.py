@@ -1,0 +1,52 @@
+"""Prints a chat as it happens, for the demo."""
+
+import textwrap
+import time
+
+import click
+from aiogram.types import Chat, Message
+
+from bot.playground.server import Playground
+
+WIDTH = 96
+
+
+class ChatPrinter:
+    """Prints every message of a chat, and every version that it is edited into."""
+
+    def __init__(self, playground: Playground, chat: Chat) -> None:
+        """Print what is in `chat`."""
+        self._playground, self._chat = playground, chat
+        self._printed: dict[int, int] = {}
+        self._began = time.monotonic()
+
+    def print_new(self) -> None:
+        """Print what came since the last time."""
+        for message in self._playground.messages(self._chat):
+            versions = self._playground.versions(message)
+            for version in versions[self._printed.get(message.message_id, 0) :]:
+                click.echo(line(version, time.monotonic() - self._began))
+            self._printed[message.message_id] = len(versions)
+
+
+def line(message: Message, at_s: float) -> str:
+    """Write a message as lines with its time and its author before."""
+    is_bot = message.from_user is not None and message.from_user.is_bot
+    head = f"{at_s:6.1f} s  {'Earshot' if is_bot else 'You':7}  "
+    wrapped = [textwrap.wrap(paragraph, WIDTH - len(head)) or [""] for paragraph in said(message).splitlines()]
+    return head + f"\n{' ' * len(head)}".join(part for paragraph in wrapped for part in paragraph)
+
+
+def said(message: Message) -> str:
+    """Put a message into words, with its buttons."""
+    rows = message.reply_markup.inline_keyboard if message.reply_markup else []
+    return " ".join([words(message), *(f"[{button.text}]" for row in rows for button in row)])
+
+
+def words(message: Message) -> str:
+    """Put what a message holds into words."""
+    if message.voice:
+        return f"(voice note, {message.voice.duration} s)"
+    if message.document:
+        return f"({message.document.file_name}) {message.caption or ''}".strip()
+    return message.text or message.caption or f"({message.content_type})"

@@ -1,0 +1,114 @@
+"""One process that is kept running: started again when it dies, given up when it can never start."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+EARLY_S = 30.0
+EARLY_ENDS = 3
+WRONG_USAGE = 2
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+SENTENCE = b"earshot: "
+
+
+class GaveUp(Exception):
+    """The process ended with an error again and again, right after its start."""
+
+
+class Child:
+    """A process of ours, such as the bot or a worker."""
+
+    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Prepare `python ARGUMENTS…`; `keep_running` starts it."""
+        self.name, self._arguments, self._environment = name, arguments, environment
+        self._process: Process | None = None
+        self._stopping = False
+        self._sentence = ""
+
+    async def keep_running(self) -> None:
+        """Run it until `stop` is called.
+
+        Raises:
+            GaveUp: It ended with an error too often right after its start.
+        """
+        ends = early = 0
+        while not self._stopping:
+            started = time.monotonic()
+            code = await self._run()
+            if self._stopping:
+                return
+            lived_long = time.monotonic() - started > EARLY_S
+            ends = 1 if lived_long else ends + 1
+            early = early + 1 if code > 0 and not lived_long else 0
+            if early == EARLY_ENDS or code == WRONG_USAGE:
+                raise GaveUp(self._sentence or f"The {self.name} cannot start (exit code {code}); see the lines above.")
+            await self._pause(code, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (ends - 1)))
+
+    async def stop(self, within_s: float) -> None:
+        """End it: gracefully for `within_s`, then by force."""
+        self._stopping = True
+        if (process := self._process) is None or process.returncode is not None:
+            return
+        _signal(process, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), within_s)
+        except TimeoutError:
+            log.warning("killed", child=self.name, after_s=within_s)
+            self.kill()
+            await process.wait()
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._stopping = True
+        if self._process is not None:
+            _signal(self._process, signal.SIGKILL)
+
+    async def _run(self) -> int:
+        self._sentence = ""
+        # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
+        # Standard input is the lifeline: see bot/lifeline.py.
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable, *self._arguments, env=self._environment, stdin=PIPE, stderr=PIPE, start_new_session=True
+        )
+        log.debug("started", child=self.name, pid=process.pid)
+        try:
+            await asyncio.gather(self._pass_on(process.stderr), process.wait())
+        except asyncio.CancelledError:
+            _signal(process, signal.SIGKILL)
+            raise
+        return process.returncode or 0
+
+    async def _pass_on(self, lines: asyncio.StreamReader | None) -> None:
+        """Let the child's log lines through, and keep the sentence with which it fails."""
+        rest = b""
+        while lines and (chunk := await lines.read(65536)):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                self._hear(line + b"\n")
+        self._hear(rest)
+
+    def _hear(self, line: bytes) -> None:
+        if line.startswith(SENTENCE):
+            self._sentence = line.removeprefix(SENTENCE).decode(errors="replace").strip()
+        else:
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), line)
+
+    async def _pause(self, code: int, pause_s: float) -> None:
+        log.warning("ended", child=self.name, code=code, said=self._sentence or None, again_in_s=pause_s)
+        await asyncio.sleep(pause_s)
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(number)

@@ -1,0 +1,62 @@
+"""`earshot demo`."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from engine.hub import sample
+
+from bot.cli.opening import begin
+from bot.demo import DemoFailed, demonstrate
+from bot.model_fetching import fetch_missing
+from bot.settings import Settings
+
+MODEL = "EARSHOT_ENGINE__MODEL"
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[FILE...]")
+@click.option("--once", is_flag=True, help="End when all is answered, also on a terminal.")
+def command(*, files: tuple[Path, ...], once: bool) -> int:
+    """Try it all without a token.
+
+    Sends a sample, or FILEs, as voice notes through the whole system, with a local stand-in for Telegram, and prints
+    the chat. On a terminal it then stays, so that you can talk to the bot.
+    """
+    settings = with_small_model(begin("demo"))
+    fetch_missing(settings.engine)
+    notes = files or (sample(settings.engine.models_dir),)
+    click.echo("Earshot, with a stand-in for Telegram on this machine. It takes some seconds to start.\n")
+    stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder:
+            return 0 if asyncio.run(until_stopped(settings, notes, Path(folder), stay=stay)) else 1
+    except DemoFailed as reason:
+        raise click.ClickException(str(reason)) from None
+    except KeyboardInterrupt:
+        if stay:
+            return 0
+        raise
+
+
+def with_small_model(settings: Settings) -> Settings:
+    """Take the model that needs no hub, unless another one is asked for in the environment."""
+    if os.environ.get(MODEL):
+        return settings
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": "starter"})})
+
+
+async def until_stopped(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
+    """Run the demo; SIGTERM ends it like Ctrl-C."""
+    demo = asyncio.current_task()
+    if demo is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demo.cancel)
+    try:
+        return await demonstrate(settings, files, folder, stay=stay)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

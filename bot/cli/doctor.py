@@ -1,0 +1,30 @@
+"""`earshot doctor`."""
+
+import asyncio
+from dataclasses import asdict
+
+import click
+
+from bot.cli.opening import begin, print_json
+from bot.doctor import Finding, examine
+from bot.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(*, as_json: bool) -> int:
+    """Check whether everything is in place, and say what to do where it is not."""
+    findings = asyncio.run(look(begin("doctor"), aloud=not as_json))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+async def look(settings: Settings, *, aloud: bool) -> list[Finding]:
+    """Look at everything, and say each finding when it is there."""
+    findings = []
+    async for finding in examine(settings):
+        findings.append(finding)
+        if aloud:
+            click.echo(f"{'ok    ' if finding.ok else 'WRONG '} {finding.name:9} {finding.says}")
+    return findings

@@ -1,0 +1,80 @@
+"""`earshot history`."""
+
+import asyncio
+from dataclasses import dataclass
+
+import click
+
+from bot.cli.opening import begin, open_ledger, print_json
+from bot.settings import Settings
+from bot.texts import say_fault
+from engine.formats import render
+from storage.note import Note
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A note with its text."""
+
+    note: Note
+    text: str | None
+
+    @property
+    def error(self) -> str | None:
+        """The sentence that says why there is no text."""
+        return say_fault(self.note.error.code, self.note.error.params) if self.note.error else None
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--chat", type=int, help="Only this chat, by Telegram's id.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+def command(*, as_json: bool, chat: int | None, limit: int) -> None:
+    """Show the newest voice notes."""
+    entries = asyncio.run(read_history(begin("history"), chat, limit))
+    if as_json:
+        print_json([as_object(entry) for entry in entries])
+        return
+    for entry in entries:
+        click.echo(as_line(entry))
+    if not entries:
+        click.echo("No voice notes yet.", err=True)
+
+
+async def read_history(settings: Settings, chat: int | None, limit: int) -> list[Entry]:
+    """Read the newest notes, newest first, and their texts."""
+    async with open_ledger(settings) as ledger:
+        notes = await ledger.recent(chat, limit)
+        transcripts = [await ledger.transcript(note.id) for note in notes]
+    texts = [render(transcript, "txt").strip() if transcript else None for transcript in transcripts]
+    return [Entry(note, text) for note, text in zip(notes, texts, strict=True)]
+
+
+def as_line(entry: Entry) -> str:
+    """Put an entry on a line for people."""
+    note = entry.note
+    length = f"{note.audio_s:.0f} s" if note.audio_s is not None else ""
+    said = " ".join((entry.text or entry.error or "").split())
+    when = f"{note.received_at.astimezone():%Y-%m-%d %H:%M}"
+    return f"{when}  {note.chat_id:>14}  {note.state:10} {length:>7}  {said}".rstrip()
+
+
+def as_object(entry: Entry) -> dict[str, object]:
+    """Give an entry to programs."""
+    note = entry.note
+    return {
+        "id": note.id,
+        "chat": note.chat_id,
+        "message": note.message_id,
+        "user": note.user_id,
+        "kind": note.kind,
+        "state": note.state.value,
+        "received_at": note.received_at.isoformat(),
+        "finished_at": note.finished_at and note.finished_at.isoformat(),
+        "delivered_at": note.delivered_at and note.delivered_at.isoformat(),
+        "audio_s": note.audio_s,
+        "engine_s": note.engine_s,
+        "model": note.model,
+        "text": entry.text,
+        "error": entry.error,
+    }

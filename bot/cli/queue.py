@@ -1,0 +1,48 @@
+"""`earshot queue`."""
+
+import asyncio
+
+import click
+
+from bot.cli.opening import begin, open_ledger, print_json
+from bot.settings import Settings
+from jobs.errors import QueueUnreachable
+from jobs.presence import Presence
+from jobs.queue import Queue, connect
+from jobs.redis_server import embedded_url
+from jobs.statistics import QueueReport, queue_report
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(*, as_json: bool) -> None:
+    """Show what waits and what runs."""
+    report = asyncio.run(read_queue(begin("queue")))
+    if as_json:
+        print_json(report)
+        return
+    click.echo(f"{report['queued']} queued, {report['processing']} processing, {report['failed']} failed")
+    click.echo(f"{report['workers']} workers, {report['workers_busy']} busy")
+    click.echo(f"the oldest waits for {report['oldest_wait_s']:.0f} s; a second of audio takes {report['rtf']:.3f} s")
+
+
+async def read_queue(settings: Settings) -> QueueReport:
+    """Ask the ledger, and Redis for the workers; where no `earshot run` is up there are none."""
+    async with open_ledger(settings) as ledger:
+        redis = connect(settings.redis.url or embedded_url(settings.data_dir))
+        try:
+            return await queue_report(ledger, Queue(redis, ledger))
+        except QueueUnreachable:
+            if settings.redis.url:
+                raise
+            return await queue_report(ledger, NobodyThere(redis, ledger))
+        finally:
+            await redis.aclose()
+
+
+class NobodyThere(Queue):
+    """The queue while the embedded Redis is down: then no worker is up either."""
+
+    async def workers(self) -> list[Presence]:
+        """Give no one."""
+        return []

@@ -1,0 +1,31 @@
+"""`earshot run`."""
+
+import asyncio
+
+import click
+
+from bot.child import GaveUp
+from bot.cli.opening import begin
+from bot.errors import TokenMissing
+from bot.lifeline import end_with_parent
+from bot.model_fetching import fetch_missing
+from bot.supervisor import run_all
+
+
+@click.command()
+@click.option("--until-stdin-closes", is_flag=True, hidden=True)
+def command(*, until_stdin_closes: bool) -> None:
+    """Run everything on this machine: Redis, workers and the bot.
+
+    Fetches the speech model first where it is missing. Ctrl-C or SIGTERM ends it all.
+    """
+    if until_stdin_closes:
+        end_with_parent()
+    settings = begin("run")
+    if not settings.telegram.token.get_secret_value():
+        raise TokenMissing
+    fetch_missing(settings.engine)
+    try:
+        asyncio.run(run_all(settings))
+    except GaveUp as reason:
+        raise click.ClickException(str(reason)) from None

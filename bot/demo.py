@@ -1,0 +1,147 @@
+"""Earshot without a token: a stand-in for Telegram, the whole real system behind it, and the chat in print."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import click
+from aiogram.types import Message
+
+from bot.chat_printer import ChatPrinter
+from bot.playground.server import Playground
+from bot.settings import CONFIG, PREFIX, Settings
+from storage.database import open_database
+from storage.ledger import Ledger
+from storage.note import State
+
+POLL_S = 0.1
+START_S = 120
+STOP_S = 60
+LAST_LINES = 15
+
+
+class DemoFailed(Exception):
+    """The system does not start or does not answer; `str()` says why."""
+
+
+async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
+    """Send `files` as voice notes, print the chat, and tell whether all were turned into text.
+
+    Args:
+        settings: Which model is to be used.
+        files: What is sent.
+        folder: An empty one for all that is kept.
+        stay: Go on until interrupted, for a person who wants to talk to the bot.
+
+    Raises:
+        DemoFailed: The system does not start or does not answer.
+    """
+    playground = Playground()
+    await playground.start()
+    try:
+        async with System(environment(settings, playground, folder), folder / "earshot.log").running() as system:
+            ada = playground.user()
+            chat = playground.private_chat(ada)
+            sent = [playground.send_voice(chat, ada, file) for file in files]
+            printer = ChatPrinter(playground, chat)
+            async with system.patience(START_S + settings.engine.timeout_s * len(sent)):
+                all_done = await answers(playground, sent, folder, printer, system)
+            if stay:
+                click.echo(f"\nTalk to the bot at {playground.url} (Ctrl-C ends the demo; its log is {system.log})\n")
+                await keep_printing(playground, printer, system)
+            return all_done
+    finally:
+        await playground.stop()
+
+
+class System:
+    """`earshot run` as a process of its own, its log in a file."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        """Prepare it; `running` starts it."""
+        self._environment, self.log = environment, log
+        self._process: asyncio.subprocess.Process | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["System"]:
+        """Run it inside the `with` block, and end it gracefully."""
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "bot", "run", "--until-stdin-closes"),
+                env=self._environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        try:
+            yield self
+        finally:
+            with suppress(ProcessLookupError):
+                self._process.terminate()
+            await asyncio.wait_for(self._process.wait(), STOP_S)
+
+    def check(self) -> None:
+        """Raise DemoFailed if it has ended by itself."""
+        if self._process is None or self._process.returncode is not None:
+            raise DemoFailed(f"Earshot stopped. The end of its log:\n{self.last_lines()}")
+
+    @asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """Raise DemoFailed if the `with` block takes longer."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise DemoFailed(f"No answer within {seconds:.0f} s. The end of the log:\n{self.last_lines()}") from None
+
+    def last_lines(self) -> str:
+        """Give the end of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
+
+
+def environment(settings: Settings, playground: Playground, folder: Path) -> dict[str, str]:
+    """Give `earshot run` settings of its own: nothing of the owner's is touched, and only the engine is the same."""
+    (folder / "settings.toml").touch()
+    others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    return others | {
+        CONFIG: str(folder / "settings.toml"),
+        "EARSHOT_DATA_DIR": str(folder),
+        "EARSHOT_TELEGRAM__TOKEN": playground.token,
+        "EARSHOT_TELEGRAM__API_BASE": playground.url,
+        "EARSHOT_ACCESS__OPEN": "true",
+        "EARSHOT_ENGINE": settings.engine.model_dump_json(),
+        "EARSHOT_WORKERS__COUNT": str(settings.workers.count or 1),
+        "EARSHOT_LOG__LEVEL": settings.log.level,
+    }
+
+
+async def answers(
+    playground: Playground, sent: Sequence[Message], folder: Path, printer: ChatPrinter, system: System
+) -> bool:
+    """Print the chat until all that was sent is answered; tell whether all of it became text."""
+    database = await open_database("", folder)
+    try:
+        while True:
+            states = [await answer_to(Ledger(database), message, playground.world.bot.id) for message in sent]
+            printer.print_new()
+            if all(states):
+                return all(state is State.DONE for state in states)
+            system.check()
+            await playground.world.changed.wait(POLL_S)
+    finally:
+        await database.close()
+
+
+async def answer_to(ledger: Ledger, message: Message, bot_id: int) -> State | None:
+    """Say what became of a voice note once its sender has been told."""
+    note = await ledger.by_message(bot_id, message.chat.id, message.message_id)
+    return note.state if note and note.delivered_at else None
+
+
+async def keep_printing(playground: Playground, printer: ChatPrinter, system: System) -> None:
+    """Print what happens in the chat for as long as the system runs."""
+    while True:
+        await playground.world.changed.wait(1.0)
+        printer.print_new()
+        system.check()

@@ -1,0 +1,137 @@
+"""Checks whether everything that Earshot needs is in place, and says what to do where it is not."""
+
+import array
+import math
+import shutil
+import tempfile
+import wave
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
+
+from bot.errors import TokenRefused
+from bot.settings import Settings, settings_file
+from bot.telegram import make_bot, patience
+from engine.audio import decode
+from engine.errors import Fault
+from engine.models import is_here
+from jobs.queue import connect
+from jobs.redis import TROUBLE
+from jobs.redis_server import embedded_url, find_server
+from storage.database import open_database
+from storage.ledger import Ledger
+
+FREE_GB = 1.0
+GB = 1e9
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is well, and either what was seen or what to do."""
+
+    name: str
+    ok: bool
+    says: str
+
+
+async def examine(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at one thing after the other."""
+    yield Finding("settings", ok=True, says=f"read from {settings_file()} and the environment")
+    for name, check in CHECKS.items():
+        try:
+            yield Finding(name, ok=True, says=await check(settings))
+        except Fault as fault:
+            yield Finding(name, ok=False, says=str(fault))
+        except Wrong as wrong:
+            yield Finding(name, ok=False, says=str(wrong))
+
+
+class Wrong(Exception):
+    """Something is not well; `str()` says what to do."""
+
+
+async def token(settings: Settings) -> str:
+    """Ask Telegram who the bot is."""
+    bot = make_bot(settings.telegram)
+    try:
+        with patience(0):
+            me = await bot.get_me(request_timeout=10)
+    except TelegramUnauthorizedError:
+        raise TokenRefused from None
+    except TelegramNetworkError:
+        where = settings.telegram.api_base
+        raise Wrong(
+            f"{where} cannot be reached. Check the network, a proxy or firewall, and telegram.api_base."
+        ) from None
+    except TelegramAPIError as error:
+        raise Wrong(f"{settings.telegram.api_base} answers: {error.message}. Check telegram.api_base.") from None
+    finally:
+        await bot.session.close()
+    return f"the bot is @{me.username}"
+
+
+async def redis(settings: Settings) -> str:
+    """Ask the Redis that is set whether it is there; of the embedded one, whether it can be started."""
+    client = connect(settings.redis.url or embedded_url(settings.data_dir))
+    try:
+        await client.ping()
+    except TROUBLE as error:
+        if settings.redis.url:
+            raise Wrong(f"Redis does not answer ({type(error).__name__}). Start it, or correct redis.url.") from None
+        return f"`earshot run` starts its own, {find_server()}"
+    finally:
+        await client.aclose()
+    return "answers" if settings.redis.url else "the embedded one is up"
+
+
+async def database(settings: Settings) -> str:
+    """Open the ledger, which also brings it up to date."""
+    opened = await open_database(settings.database.url, settings.data_dir)
+    try:
+        notes = sum((await Ledger(opened).counts()).values())
+    finally:
+        await opened.close()
+    return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
+
+
+async def model(settings: Settings) -> str:
+    """See whether the model is on this machine; loading it takes too long for a check."""
+    name = settings.engine.model
+    if is_here(settings.engine):
+        return f"{name} is here"
+    raise Wrong(f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start.")
+
+
+async def audio(settings: Settings) -> str:
+    """Decode a second of sound."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tone.wav"
+        write_tone(path)
+        seconds = decode(path, max_audio_s=settings.engine.max_audio_s).duration
+    return f"decoded {seconds:.0f} s of sound with PyAV {version('av')}; no ffmpeg is needed"
+
+
+async def disk(settings: Settings) -> str:
+    """See that the data folder has room."""
+    folder = next(place for place in (settings.data_dir, *settings.data_dir.absolute().parents) if place.exists())
+    free_gb = shutil.disk_usage(folder).free / GB
+    if free_gb < FREE_GB:
+        raise Wrong(f"Only {free_gb:.1f} GB are free at {folder}. Make room, or set data_dir to another disk.")
+    return f"{free_gb:.0f} GB free at {folder}"
+
+
+def write_tone(path: Path) -> None:
+    """Write a second of a 440 Hz tone."""
+    samples = array.array("h", (round(8000 * math.sin(2 * math.pi * 440 * n / RATE)) for n in range(RATE)))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
+
+
+CHECKS = {"token": token, "redis": redis, "database": database, "model": model, "audio": audio, "disk": disk}

@@ -1,0 +1,126 @@
+"""Where log lines go: to stderr, and when asked for also to a file of JSON lines. Secrets never get that far."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, MutableMapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from structlog.typing import Processor
+
+from bot.settings import Settings
+
+ROOMS = ("bot", "jobs", "storage", "engine")
+TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")
+FILE_BYTES = 10_000_000
+OLD_FILES = 9
+HIDDEN = "***"
+
+
+def set_up_log(settings: Settings, role: str) -> None:
+    """Send our own lines and those of the libraries through one door; `role` is on each."""
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        with_role(role),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before,
+            structlog.processors.StackInfoRenderer(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = handlers(settings, before)
+    root.setLevel(logging.WARNING)
+    for room in ROOMS:
+        logging.getLogger(room).setLevel(settings.log.level.upper())
+    logging.captureWarnings(capture=True)
+
+
+def handlers(settings: Settings, before: list[Processor]) -> list[logging.Handler]:
+    """Give stderr's handler and, when it is asked for, the file's."""
+    hide = Hider(secrets(settings))
+    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(RedactingFormatter(hide, before, rendering()))
+    if settings.log.file is None:
+        return [to_stderr]
+    to_file = open_file(settings.log.file)
+    lines: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    to_file.setFormatter(RedactingFormatter(hide, before, lines))
+    return [to_stderr, to_file]
+
+
+def rendering() -> list[Processor]:
+    """Choose how stderr reads: in columns for a person, as key=value for journald."""
+    if sys.stderr.isatty() or os.environ.get("FORCE_COLOR"):
+        return [structlog.dev.ConsoleRenderer()]
+    order = ("timestamp", "level", "role", "event")
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.LogfmtRenderer(key_order=order, drop_missing=True, bool_as_flag=False),
+    ]
+
+
+def open_file(path: Path) -> RotatingFileHandler:
+    """Open a log file that only its owner reads, and that never fills the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+
+
+def with_role(role: str) -> Processor:
+    """Give a processor that says which of the processes speaks."""
+
+    def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event.setdefault("role", role)
+        return event
+
+    return add
+
+
+def secrets(settings: Settings) -> list[str]:
+    """Give what no line may show: tokens, and the passwords in addresses."""
+    values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
+    values += [urlsplit(url).password or "" for url in (settings.redis.url, settings.database.url)]
+    return [value for value in values if value]
+
+
+class Hider:
+    """Replaces secrets in a text; also what only looks like a bot's token."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        """Keep `values` to hide, the longest first."""
+        self.values = sorted(values, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """Give `text` without secrets."""
+        for value in self.values:
+            text = text.replace(value, HIDDEN)
+        return TOKEN.sub(HIDDEN, text)
+
+
+class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Formats a line, ours or a library's, and hides the secrets in the whole of it, tracebacks too."""
+
+    def __init__(self, hide: Callable[[str], str], before: list[Processor], rendering: list[Processor]) -> None:
+        """Format with `rendering` what `before` has completed."""
+        processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
+        super().__init__(processors=processors, foreign_pre_chain=before)
+        self.hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        return self.hide(super().format(record))

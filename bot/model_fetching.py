@@ -1,0 +1,68 @@
+"""Fetches the model that is set, when it is not here yet, and shows how far it is."""
+
+import sys
+import time
+from types import TracebackType
+from typing import NoReturn, Self
+
+import click
+from engine.hub import pull
+from tqdm import tqdm
+
+from engine.models import CATALOGUE, is_here, locate
+from engine.settings import EngineSettings
+
+SAID_EVERY_S = 5.0
+MB = 1_000_000
+
+
+def fetch_missing(settings: EngineSettings) -> None:
+    """Fetch the named model unless it is here.
+
+    Raises:
+        ModelFault: There is no such model, or it cannot be fetched.
+    """
+    if settings.model not in CATALOGUE:
+        locate(settings)
+    elif not is_here(settings):
+        click.echo(f"Fetching the model {settings.model}, once: {CATALOGUE[settings.model].description}", err=True)
+        with FetchProgress() as progress:
+            pull(settings.model, settings.models_dir, on_progress=progress)
+
+
+class FetchProgress:
+    """A bar for each file on a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        """Begin with no file."""
+        self._file, self._bar = "", new_bar("")
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the last bar."""
+        self._bar.close()
+
+    def __call__(self, file: str, done: int, total: int) -> None:
+        """Show that `done` of `total` bytes of `file` are here."""
+        if sys.stderr.isatty():
+            self._show(file, done, total)
+        elif time.monotonic() - self._said >= SAID_EVERY_S:
+            click.echo(f"  {file}: {done // MB} of {total // MB} MB", err=True)
+            self._said = time.monotonic()
+
+    def _show(self, file: str, done: int, total: int) -> None:
+        if file != self._file:
+            self._bar.close()
+            self._file, self._bar = file, new_bar(f"  {file}", total)
+        self._bar.update(done - self._bar.n)
+
+
+def new_bar(title: str, total: int = 0) -> "tqdm[NoReturn]":
+    """Give a bar for a file; one without a title shows nothing."""
+    return tqdm(desc=title, total=total or None, unit="B", unit_scale=True, disable=not title)

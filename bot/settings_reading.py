@@ -1,0 +1,91 @@
+"""Reads the settings, or says in one sentence which of them is wrong and how to put it right."""
+
+import os
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
+from functools import cache
+
+from click import ClickException
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
+
+from bot.settings import CONFIG, PREFIX, Settings, settings_file
+
+
+class SettingsWrong(ClickException):
+    """A setting cannot be used; its message is the sentence."""
+
+
+def read_settings() -> Settings:
+    """Read the file and the environment.
+
+    Raises:
+        SettingsWrong: With a sentence that names the setting and never its value.
+    """
+    file = settings_file()
+    if CONFIG in os.environ and not file.is_file():
+        raise SettingsWrong(f"There is no settings file {file}, which {CONFIG} names.")
+    refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsWrong("; ".join(said(problem["loc"], problem) for problem in problems(error))) from None
+    except SettingsError as error:
+        raise SettingsWrong(f"A variable that starts with {PREFIX} is not valid JSON: {error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsWrong(f"{file} is not valid TOML: {error}.") from None
+
+
+def problems(error: ValidationError) -> list[dict[str, object]]:
+    """Give what pydantic found, without the values, which may be secrets."""
+    return [dict(found) for found in error.errors(include_url=False, include_input=False, include_context=False)]
+
+
+def said(loc: object, problem: dict[str, object]) -> str:
+    """Put one finding into words."""
+    name = ".".join(map(str, loc)) if isinstance(loc, tuple) else str(loc)
+    if problem["type"] == "extra_forbidden":
+        return f"{settings_file()}: there is no setting {name}{guess(name, list(setting_names()))}"
+    return f"{place(name)}: {problem['msg']}."
+
+
+def place(name: str) -> str:
+    """Give the name of a setting as whoever wrote its value wrote it."""
+    words = name.split(".")
+    table, leaf = variable(words[0]), variable(".".join(words[:2]))
+    return next((written for written in (leaf, table) if os.environ.get(written)), f"{settings_file()}: {name}")
+
+
+def refuse_unknown_variables() -> None:
+    """Refuse what starts like ours and is none, a typing mistake most likely."""
+    known = {CONFIG, *map(variable, setting_names()), *map(variable, Settings.model_fields)}
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            raise SettingsWrong(f"There is no setting {name}{guess(name, sorted(known))}.")
+
+
+@cache
+def setting_names() -> tuple[str, ...]:
+    """Give the dotted names of all settings."""
+    return tuple(dotted(Settings))
+
+
+def dotted(model: type[BaseModel], before: str = "") -> Iterator[str]:
+    """Go through the tables down to the settings."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from dotted(field.annotation, f"{before}{name}.")
+        else:
+            yield before + name
+
+
+def variable(name: str) -> str:
+    """Give the environment's name of a setting: `engine.model` is `EARSHOT_ENGINE__MODEL`."""
+    return PREFIX + name.replace(".", "__").upper()
+
+
+def guess(wrong: str, known: list[str]) -> str:
+    """Offer the name that was probably meant."""
+    near = get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,116 @@
+"""`earshot run`: the embedded Redis, the workers and the bot as children of one process, which keeps them running."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+
+from bot.child import Child, GaveUp
+from bot.machine import cores, memory_gib, suitable_threads, suitable_workers
+from bot.settings import Settings
+from engine.errors import Fault
+from jobs.redis_server import RedisServer
+
+log = structlog.get_logger(__name__)
+
+BOT_STOPS_WITHIN_S = 15.0
+AFTER_GRACE_S = 5.0
+REDIS_PAUSE_S = 1.0
+ROLE = ("-m", "bot")
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> None:
+    """Keep all running until a signal to stop; then end the bot first, so that nothing new comes in.
+
+    Raises:
+        GaveUp: One of them cannot start.
+    """
+    with stop_signals([bot, *workers]) as stop:
+        keeping = [asyncio.create_task(child.keep_running()) for child in (*workers, bot)]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([*keeping, stopped], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            log.info("stopping")
+            await bot.stop(BOT_STOPS_WITHIN_S)
+            await asyncio.gather(*(worker.stop(grace_s + AFTER_GRACE_S) for worker in workers))
+            for task in (*keeping, stopped):
+                task.cancel()
+            await asyncio.gather(*keeping, stopped, return_exceptions=True)
+        for task in done:
+            if isinstance(error := task.exception(), GaveUp):
+                raise error
+
+
+@contextmanager
+def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
+    """Turn the first signal into an event; a second one, of an impatient person, ends the children by force."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def hear() -> None:
+        if stop.is_set():
+            for child in children:
+                child.kill()
+        stop.set()
+
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, hear)
+    try:
+        yield stop
+    finally:
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def run_all(settings: Settings) -> None:
+    """Run everything on this machine until a signal to stop."""
+    async with redis_of(settings):
+        bot, workers = children(settings, os.environ)
+        log.info("started", workers=len(workers), model=settings.engine.model)
+        await supervise(bot, workers, grace_s=settings.workers.grace_s)
+
+
+def children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
+    """Prepare the bot and as many workers as are set, or suit the machine."""
+    count = settings.workers.count or suitable_workers(cores(), memory_gib())
+    threads = settings.engine.threads or suitable_threads(cores(), count)
+    environment = {**environment, "EARSHOT_ENGINE__THREADS": str(threads)}
+    if sys.stderr.isatty():
+        environment["FORCE_COLOR"] = "1"  # the children's lines pass through a pipe
+    names = [f"worker-{number}" for number in range(1, count + 1)]
+    workers = [Child(name, [*ROLE, "worker", "--until-stdin-closes", "--name", name], environment) for name in names]
+    return Child("bot", [*ROLE, "bot", "--until-stdin-closes"], environment), workers
+
+
+@asynccontextmanager
+async def redis_of(settings: Settings) -> AsyncIterator[None]:
+    """Run a Redis of our own, unless one is set; it outlives all that use it."""
+    if settings.redis.url:
+        yield
+        return
+    server = RedisServer(settings.data_dir)
+    await server.start()
+    keeping = asyncio.create_task(keep_redis(server))
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await server.stop()
+
+
+async def keep_redis(server: RedisServer) -> None:
+    """Start Redis again whenever it dies; the ledger holds all that it loses."""
+    while True:
+        code = await server.wait()
+        log.warning("ended", child="redis", code=code, again_in_s=REDIS_PAUSE_S)
+        await asyncio.sleep(REDIS_PAUSE_S)
+        try:
+            await server.start()
+        except Fault as fault:
+            log.error("redis_is_down", reason=str(fault))  # noqa: TRY400 - the sentence says it all
