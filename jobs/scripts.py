@@ -1,6 +1,8 @@
 """What has to happen in Redis in one piece, as Lua. The keys are arq's own.
 
 A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
+A job that was put back is not moved, since the others' scores lie in the past and it would come after all of them, and
+after all that come later; instead nobody has its lease for a while.
 """
 
 from dataclasses import dataclass
@@ -34,12 +36,17 @@ return 1
 END = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
-if ARGV[4] ~= '0' then
-  redis.call('ZADD', KEYS[1], 'XX', 'INCR', ARGV[4], ARGV[2])
-elseif ARGV[3] ~= '-' and (redis.call('GET', KEYS[3]) or '') == string.sub(ARGV[3], 2) then
+if (redis.call('GET', KEYS[3]) or '') == ARGV[3] then
   redis.call('DEL', KEYS[3], KEYS[4])
   redis.call('ZREM', KEYS[1], ARGV[2])
 end
+return 1
+"""
+
+PUT_BACK = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then redis.call('DEL', KEYS[1])
+else redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2]) end
 return 1
 """
 
@@ -47,7 +54,8 @@ WAITING = """
 local last = -1
 if ARGV[1] ~= '' then
   local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
-  if not rank or redis.call('EXISTS', 'arq:in-progress:' .. ARGV[1]) == 1 then return false end
+  local holder = redis.call('GET', 'arq:in-progress:' .. ARGV[1])
+  if not rank or (holder and holder ~= 'later') then return false end
   if rank == 0 then return {} end
   last = rank - 1
 end
@@ -57,7 +65,7 @@ for from = 1, #ids, 1000 do
   local keys = {}
   for i = from, math.min(from + 999, #ids) do keys[#keys + 1] = 'arq:in-progress:' .. ids[i] end
   for i, holder in ipairs(redis.call('MGET', unpack(keys))) do
-    if not holder then waiting[#waiting + 1] = ids[from + i - 1] end
+    if not holder or holder == 'later' then waiting[#waiting + 1] = ids[from + i - 1] end
   end
 end
 return waiting
@@ -82,6 +90,7 @@ class Scripts:
         self._pick = redis.register_script(PICK)
         self._renew = redis.register_script(RENEW)
         self._end = redis.register_script(END)
+        self._put_back = redis.register_script(PUT_BACK)
         self._waiting = redis.register_script(WAITING)
 
     async def pick(self, now_ms: int, token: str, lease_ms: int) -> Run | None:
@@ -95,14 +104,17 @@ class Scripts:
         """Keep the lease, or take it again after Redis forgot it. False when another run has it."""
         return bool(await self._renew(keys=[f"arq:in-progress:{job_id}"], args=[token, lease_ms]))
 
-    async def end(self, run: Run, *, finished: bool, delay_ms: int = 0) -> bool:
-        """Give the lease up, and the job too if it is finished. False, with nothing done, when another run has it.
+    async def end(self, run: Run) -> bool:
+        """Take the job out. False, with nothing done, when another run has its lease.
 
-        A job that was queued anew while it ran stays in the queue.
+        A job that was queued anew while it ran stays in the queue, for anybody to pick.
         """
         keys = [QUEUE, f"arq:in-progress:{run.job_id}", f"arq:job:{run.job_id}", f"arq:retry:{run.job_id}"]
-        payload = b"+" + run.payload if finished else b"-"
-        return bool(await self._end(keys=keys, args=[run.token, run.job_id, payload, delay_ms]))
+        return bool(await self._end(keys=keys, args=[run.token, run.job_id, run.payload]))
+
+    async def put_back(self, run: Run, delay_ms: int) -> bool:
+        """Leave the job in its place, for others to pick once the delay is over. False as for `end`."""
+        return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
 
     async def waiting(self, before: str = "") -> list[str] | None:
         """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs."""

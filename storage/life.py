@@ -72,10 +72,14 @@ class Life:
         async with self._database.reading() as connection:
             return (await connection.execute(select(notes.c.id).where(_held(note_id, fence)))).first() is not None
 
+    async def mine(self, note_id: str, fence: int) -> bool:
+        """Say whether the note is still the worker's that `fence` names, be it to transcribe or to deliver."""
+        async with self._database.reading() as connection:
+            return (await connection.execute(select(notes.c.id).where(_mine(note_id, fence)))).first() is not None
+
     async def beat(self, note_id: str, fence: int) -> bool:
         """Say that the note's worker is alive. False when the note is no longer its own."""
-        mine = and_(_fenced(note_id, fence), notes.c.delivered_at.is_(None), notes.c.beat_at.is_not(None))
-        return await self._change(mine, {"beat_at": now()}) is not None
+        return await self._change(_mine(note_id, fence), {"beat_at": now()}) is not None
 
     async def release(self, note_id: str, fence: int) -> bool:
         """Hand the note back, as if it had not been claimed: the next worker may take it at once."""
@@ -200,6 +204,10 @@ class Life:
 
 def _fenced(note_id: str, fence: int) -> ColumnElement[bool]:
     return and_(notes.c.id == note_id, notes.c.fence == fence)
+
+
+def _mine(note_id: str, fence: int) -> ColumnElement[bool]:
+    return and_(_fenced(note_id, fence), notes.c.delivered_at.is_(None), notes.c.beat_at.is_not(None))
 
 
 def _held(note_id: str, fence: int) -> ColumnElement[bool]:

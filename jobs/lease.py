@@ -1,0 +1,73 @@
+"""A worker's right to a note: kept in Redis, where other workers look first, and in the ledger, which decides."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import monotonic
+from typing import TypeVar
+
+from jobs.engine_thread import NoteLost
+from jobs.periodic import meanwhile
+from storage.ledger import Ledger
+from storage.life import HOLD_S
+from storage.note import Note
+
+LEASE_S = HOLD_S
+RENEW_S = 4.0
+WATCH_S = 0.4
+
+Result = TypeVar("Result")
+
+
+class Lease:
+    """Renewed for as long as the note is held. `lost` is set when the note was cancelled, deleted or taken over."""
+
+    def __init__(self, ledger: Ledger, note: Note, renew_in_redis: Callable[[], Awaitable[object]]) -> None:
+        """Hold `note`, which was just claimed."""
+        self._ledger = ledger
+        self._note = note
+        self._renew_in_redis = renew_in_redis
+        self._renewed = monotonic()
+        self.lost = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep the lease for as long as the block runs."""
+        async with meanwhile(RENEW_S, self._renew_in_redis, "lease"), meanwhile(WATCH_S, self._watch, "watch"):
+            yield
+
+    async def check(self) -> None:
+        """Make sure of the note before something that others will see.
+
+        Raises:
+            NoteLost: it is no longer ours.
+        """
+        if self.lost.is_set() or not await self._ledger.beat(self._note.id, self._note.fence):
+            self.lost.set()
+            raise NoteLost
+
+    async def unless_lost(self, work: Awaitable[Result]) -> Result:
+        """Do `work`, but drop it at once when the note is lost.
+
+        Raises:
+            NoteLost: it was.
+        """
+        doing, losing = asyncio.ensure_future(work), asyncio.create_task(self.lost.wait())
+        try:
+            await asyncio.wait({doing, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                return doing.result()
+        finally:
+            for task in (doing, losing):
+                task.cancel()
+            await asyncio.gather(doing, losing, return_exceptions=True)
+        raise NoteLost
+
+    async def _watch(self) -> None:
+        """Look whether the note is still ours; now and then tell the ledger that we live."""
+        ask = self._ledger.mine
+        if monotonic() - self._renewed >= RENEW_S:
+            ask = self._ledger.beat
+            self._renewed = monotonic()
+        if not await ask(self._note.id, self._note.fence):
+            self.lost.set()

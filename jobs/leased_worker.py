@@ -1,0 +1,148 @@
+"""arq's worker with what its queue guarantees lack: leases that only their holder ends, and outages that it survives.
+
+What differs from arq: a job is picked in one step, past however many run elsewhere, with a lease of seconds; only the
+run that holds the lease may end the job; trouble with Redis is waited out.
+"""
+
+import asyncio
+import math
+import secrets
+from collections.abc import Awaitable, Callable
+from time import time
+
+import structlog
+from arq import ArqRedis, Retry, Worker
+from arq.worker import func
+
+from jobs.door import NotNow
+from jobs.engine_thread import STOP_S, EngineThread
+from jobs.errors import EngineStuck
+from jobs.lease import LEASE_S
+from jobs.queue import TRANSCRIBE
+from jobs.redis import QUEUE, TROUBLE, from_json, to_json
+from jobs.scripts import Run, Scripts
+
+POLL_S = 0.05
+OUTAGE_PAUSE_S = 0.5
+FOREVER = 10_000_000  # seconds, or tries: `jobs` has its own limits for both
+HEALTH_S = 60
+LEASE_MS = round(LEASE_S * 1000)
+
+log = structlog.get_logger()
+
+
+class LeasedWorker(Worker):
+    """Runs one job at a time. `do` gets the id of a note, and raises nothing but NotNow."""
+
+    def __init__(
+        self,
+        redis: ArqRedis,
+        worker_id: str,
+        do: Callable[[str], Awaitable[None]],
+        thread: EngineThread,
+        grace_s: float,
+    ) -> None:
+        """Prepare to work for the queue in `redis`; on SIGTERM, let a job run on for `grace_s`."""
+
+        async def transcribe(ctx: dict[str, object], *args: str, **_: str) -> None:
+            del ctx
+            (note_id,) = args
+            try:
+                await do(note_id)
+            except NotNow as later:
+                self._delays_s[note_id] = later.after_s
+                raise Retry from None
+
+        super().__init__(
+            [func(transcribe, name=TRANSCRIBE)],
+            queue_name=QUEUE,
+            redis_pool=redis,
+            job_completion_wait=math.ceil(grace_s),
+            max_jobs=1,
+            job_timeout=FOREVER,
+            max_tries=FOREVER,
+            keep_result=0,
+            poll_delay=POLL_S,
+            queue_read_limit=1,  # only to see whether there is anything; `start_jobs` looks further by itself
+            health_check_interval=HEALTH_S,
+            health_check_key=f"arq:health:{worker_id}",
+            job_serializer=to_json,
+            job_deserializer=from_json,
+            log_results=False,
+        )
+        self._worker_id = worker_id
+        self._thread = thread
+        self._scripts = Scripts(redis)
+        self._runs: dict[str, Run] = {}
+        self._delays_s: dict[str, float] = {}
+        self._in_trouble = False
+
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
+        if not job_ids or self.job_counter >= self.max_jobs or self._thread.stuck:
+            return
+        token = f"{self._worker_id}:{secrets.token_hex(8)}"
+        run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS)
+        if run is None:
+            return
+        await self.sem.acquire()
+        self.job_counter += 1
+        self._runs[run.job_id] = run
+        task = asyncio.create_task(self.run_job(run.job_id, run.score))
+        task.add_done_callback(lambda _: self._release_sem_dec_counter_on_complete())
+        self.tasks[run.job_id] = task
+
+    async def renew(self, note_id: str) -> None:
+        """Renew the lease of the note's run."""
+        if run := self._runs.get(note_id):
+            await self._scripts.renew(run.job_id, run.token, LEASE_MS)
+
+    async def finish_job(  # noqa: PLR0913, PLR0917 - the signature is arq's
+        self,
+        job_id: str,
+        finish: bool,  # noqa: FBT001 - as above
+        result_data: bytes | None,
+        result_timeout_s: float | None,
+        keep_result_forever: bool | None,  # noqa: FBT001 - as above
+        incr_score: int | None,
+        keep_in_progress: float | None,
+    ) -> None:
+        """End the run in Redis if the lease is still ours. Results are not kept: the ledger has them."""
+        del result_data, result_timeout_s, keep_result_forever, incr_score, keep_in_progress
+        await self._end(job_id, finished=finish)
+
+    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
+        """End a run that arq would not begin (the job expired, or is no job of ours); the ledger brings it back."""
+        del result_data
+        await self._end(job_id, finished=True)
+
+    async def stopped(self) -> None:
+        """Wait until no job runs any more, after the worker was told to stop."""
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.pool.delete(self.health_check_key)
+
+    async def _end(self, job_id: str, *, finished: bool) -> None:
+        delay_ms = round(1000 * self._delays_s.pop(job_id, 0))
+        run = self._runs.pop(job_id)
+        try:
+            done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
+        except TROUBLE as error:  # the lease runs out by itself, and whoever picks the job finds it ended
+            log.warning("queue_unreachable", job=job_id, error=repr(error))
+        else:
+            if not done:
+                log.info("lease_lost", job=job_id)
+
+    async def _poll_iteration(self) -> None:
+        if self._thread.stuck and not self.tasks:
+            raise EngineStuck(seconds=STOP_S)
+        try:
+            await super()._poll_iteration()
+        except TROUBLE as error:
+            if not self._in_trouble:
+                log.warning("trouble", doing="queue", error=repr(error))
+            self._in_trouble = True
+            await asyncio.sleep(OUTAGE_PAUSE_S)
+        else:
+            if self._in_trouble:
+                log.info("trouble_over", doing="queue")
+            self._in_trouble = False

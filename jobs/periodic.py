@@ -1,0 +1,44 @@
+"""Things that are done again and again for as long as a process lives, whatever fails meanwhile."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from engine.errors import Fault
+from jobs.redis import TROUBLE
+
+log = structlog.get_logger()
+
+
+async def periodically(interval_s: float, step: Callable[[], Awaitable[object]], name: str) -> None:
+    """Do `step` every `interval_s`, for ever. Trouble is logged when it begins and when it is over."""
+    in_trouble = False
+    while True:
+        try:
+            await step()
+        except (*TROUBLE, Fault) as trouble:
+            if not in_trouble:
+                log.warning("trouble", doing=name, error=str(trouble) or repr(trouble))
+            in_trouble = True
+        except Exception:
+            log.exception("internal", doing=name)
+            in_trouble = True
+        else:
+            if in_trouble:
+                log.info("trouble_over", doing=name)
+            in_trouble = False
+        await asyncio.sleep(interval_s)
+
+
+@contextlib.asynccontextmanager
+async def meanwhile(interval_s: float, step: Callable[[], Awaitable[object]], name: str) -> AsyncIterator[None]:
+    """Do `step` every `interval_s` for as long as the block runs."""
+    task = asyncio.create_task(periodically(interval_s, step, name))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

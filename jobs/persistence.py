@@ -1,0 +1,28 @@
+"""Writing to the ledger for as long as it takes: a transcript is not thrown away because the database is locked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from storage.errors import DatabaseFault
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 10.0
+
+Result = TypeVar("Result")
+
+log = structlog.get_logger()
+
+
+async def persistently(write: Callable[[], Awaitable[Result]]) -> Result:
+    """Do `write` until the database takes it."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            return await write()
+        except DatabaseFault as fault:
+            log.warning("database_trouble", error=str(fault), again_in_s=pause_s)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -1,0 +1,45 @@
+"""What a worker needs of the engine, and what is asked of it for a note."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from engine.audio import Audio
+from engine.request import Progress, Request
+from engine.transcript import Transcript
+from storage.note import Note
+
+
+class Speech(Protocol):
+    """The part of `engine.speech.Engine` that workers use."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+
+    def decode(self, path: Path) -> Audio:
+        """Decode a file. Blocks."""
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        """Transcribe. Blocks, and looks at `cancelled` every few seconds."""
+
+
+def request_for(note: Note, defaults: Request) -> Request:
+    """Give what is asked for the note: its own wishes before the defaults, its hotwords beside the common ones."""
+    return Request(
+        language=note.language or defaults.language,
+        hotwords=tuple(dict.fromkeys((*note.hotwords, *defaults.hotwords))),
+        channels=defaults.channels,
+    )
+
+
+def options_of(model: str, request: Request) -> str:
+    """Name all that a transcript depends on besides the sound, so that one is used again only for an equal request."""
+    options = json.dumps([model, asdict(request)], sort_keys=True)
+    return hashlib.sha256(options.encode()).hexdigest()[:32]

@@ -1,0 +1,26 @@
+"""All that a worker has at hand."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.request import Request
+from jobs.door import Door
+from jobs.engine_thread import EngineThread
+from jobs.speech import Speech
+from storage.ledger import Ledger
+from storage.recordings import Recordings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workplace:
+    """A worker's surroundings. `defaults` is asked of the engine where a note asks for nothing else."""
+
+    worker_id: str
+    ledger: Ledger
+    door: Door
+    engine: Speech
+    recordings: Recordings
+    scratch: Path
+    timeout_s: float
+    defaults: Request
+    thread: EngineThread = field(default_factory=EngineThread)
