@@ -1,16 +1,20 @@
 """Reads the settings, or says in one sentence which of them is wrong and how to put it right."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
+from typing import TypeGuard, get_origin
 
 from click import ClickException
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from bot.settings import CONFIG, PREFIX, Settings, settings_file
+from bot.settings import CONFIG, PREFIX, AccessSettings, Settings, settings_file
+
+LIST = "write a list such as [1, 2]"
 
 
 class SettingsWrong(ClickException):
@@ -31,8 +35,8 @@ def read_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsWrong("; ".join(said(problem["loc"], problem) for problem in problems(error))) from None
-    except SettingsError as error:
-        raise SettingsWrong(f"A variable that starts with {PREFIX} is not valid JSON: {error}.") from None
+    except SettingsError:
+        raise SettingsWrong(f"{no_json()}: {LIST}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsWrong(f"{file} is not valid TOML: {error}.") from None
 
@@ -47,6 +51,8 @@ def said(loc: object, problem: dict[str, object]) -> str:
     name = ".".join(map(str, loc)) if isinstance(loc, tuple) else str(loc)
     if problem["type"] == "extra_forbidden":
         return f"{settings_file()}: there is no setting {name}{guess(name, list(setting_names()))}"
+    if problem["type"] == "frozen_set_type":
+        return f"{place(name)}: {LIST}."
     return f"{place(name)}: {problem['msg']}."
 
 
@@ -55,6 +61,26 @@ def place(name: str) -> str:
     words = name.split(".")
     table, leaf = variable(words[0]), variable(".".join(words[:2]))
     return next((written for written in (leaf, table) if os.environ.get(written)), f"{settings_file()}: {name}")
+
+
+def no_json() -> str:
+    """Name the variables that should be JSON and are not."""
+    tables = [name for name, field in Settings.model_fields.items() if is_table(field.annotation)]
+    lists = [f"access.{name}" for name, field in AccessSettings.model_fields.items() if get_origin(field.annotation)]
+    return ", ".join(name for name in map(variable, (*tables, *lists)) if not is_json(os.environ.get(name)))
+
+
+def is_table(annotation: object) -> TypeGuard[type[BaseModel]]:
+    """Tell whether a setting is a table of settings."""
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def is_json(text: str | None) -> bool:
+    """Tell whether a text, if there is one, can be read as JSON."""
+    try:
+        return not text or json.loads(text) is not None
+    except ValueError:
+        return False
 
 
 def refuse_unknown_variables() -> None:
@@ -74,7 +100,7 @@ def setting_names() -> tuple[str, ...]:
 def dotted(model: type[BaseModel], before: str = "") -> Iterator[str]:
     """Go through the tables down to the settings."""
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if is_table(field.annotation):
             yield from dotted(field.annotation, f"{before}{name}.")
         else:
             yield before + name

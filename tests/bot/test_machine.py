@@ -1,0 +1,21 @@
+import pytest
+
+from bot.machine import cores, memory_gib, suitable_threads, suitable_workers
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory_gib", "workers"),
+    [(1, 1, 1), (2, 2, 1), (2, 64, 1), (4, 15.6, 2), (8, 7.7, 2), (16, 128, 8), (64, 16, 4)],
+)
+def test_a_worker_has_two_cores_and_four_gigabytes(cores: int, memory_gib: float, workers: int) -> None:
+    assert suitable_workers(cores, memory_gib) == workers
+
+
+@pytest.mark.parametrize(("cores", "workers", "threads"), [(2, 1, 2), (8, 3, 2), (1, 4, 1)])
+def test_workers_share_the_cores(cores: int, workers: int, threads: int) -> None:
+    assert suitable_threads(cores, workers) == threads
+
+
+def test_this_machine_has_something() -> None:
+    assert cores() >= 1
+    assert 0.1 < memory_gib() < 100_000

@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import pytest
+
+from bot.settings_reading import SettingsWrong, read_settings, setting_names, variable
+
+
+@pytest.fixture(autouse=True)
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "settings.toml"
+    path.touch()
+    monkeypatch.setenv("EARSHOT_CONFIG", str(path))
+    return path
+
+
+def complaint() -> str:
+    with pytest.raises(SettingsWrong) as caught:
+        read_settings()
+    return str(caught.value)
+
+
+def test_names_are_dotted_and_have_a_variable_each() -> None:
+    assert "data_dir" in setting_names()
+    assert "engine.model" in setting_names()
+    assert variable("engine.model") == "EARSHOT_ENGINE__MODEL"
+
+
+def test_an_unknown_key_is_refused_by_name_with_the_nearest_one(file: Path) -> None:
+    file.write_text('[engine]\nmodle = "starter"\n')
+    assert "there is no setting engine.modle; did you mean engine.model?" in complaint()
+
+
+def test_an_unknown_table_is_refused(file: Path) -> None:
+    file.write_text("[storag]\nmax_recordings = 3\n")
+    assert "no setting storag" in complaint()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("EARSHOT_ENGINE__MODLE", "EARSHOT_ENGINE__MODEL"),
+        ("EARSHOT_TELEGRAM_TOKEN", "EARSHOT_TELEGRAM__TOKEN"),
+        ("EARSHOT_DATADIR", "EARSHOT_DATA_DIR"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
+) -> None:
+    monkeypatch.setenv(wrong, "x")
+    assert complaint() == f"There is no setting {wrong}; did you mean {meant}?."
+
+
+def test_a_wrong_value_is_refused_by_the_name_that_was_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[engine]\ntimeout_s = -1\n")
+    assert "settings.toml: engine.timeout_s" in complaint()
+    monkeypatch.setenv("EARSHOT_ENGINE__TIMEOUT_S", "soon")
+    assert complaint().startswith("EARSHOT_ENGINE__TIMEOUT_S: ")
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text('[access]\nadmins = "4242:secret-part"\n')
+    assert "secret-part" not in complaint()
+    monkeypatch.setenv("EARSHOT_ACCESS__USERS", "4242:secret-part")
+    assert "secret-part" not in complaint()
+
+
+def test_a_list_that_is_no_json_is_refused_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_ACCESS__ADMINS", "1,2")
+    assert "EARSHOT_ACCESS__ADMINS" in complaint()
+    assert "[1, 2]" in complaint()
+
+
+def test_a_file_that_is_no_toml_is_named(file: Path) -> None:
+    file.write_text("[engine\n")
+    assert complaint().startswith(f"{file} is not valid TOML: ")
+
+
+def test_a_file_that_is_named_and_not_there_is_an_error(file: Path) -> None:
+    file.unlink()
+    assert "There is no settings file" in complaint()
