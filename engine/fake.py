@@ -10,10 +10,10 @@ from typing import ClassVar
 
 from engine.audio import Audio
 from engine.errors import Cancelled
+from engine.models import FAKE
 from engine.request import Progress, Request
 from engine.transcript import Segment, Transcript
 
-NAME = "fake"
 STEP_S = 0.2
 HASH_DIGITS = 8
 
@@ -23,7 +23,7 @@ class Fake:
     """Takes `rtf` times the audio's duration to answer with its duration and the beginning of its digest."""
 
     rtf: float
-    name: ClassVar[str] = NAME
+    name: ClassVar[str] = FAKE
     languages: ClassVar[tuple[str, ...]] = ("zh", "en", "yue", "ja", "ko")
 
     def transcribe(

@@ -29,18 +29,15 @@ def languages_of(model: str) -> tuple[str, ...]:
     return NAMED.get(model) or _languages_of_path(Path(model))
 
 
+def lacks_punctuation(path: Path) -> bool:
+    """Tell whether the model at `path` gives bare words, so that another model has to punctuate them."""
+    return "Paraformer" in _model_class(path)
+
+
 def _languages_of_path(path: Path) -> tuple[str, ...]:
     if path.suffix == ".pt":
         return ENGLISH if path.stem.endswith(".en") else WHISPER
-    try:
-        config = (path / "config.yaml").read_text(encoding="utf-8")
-    except OSError:
-        return ()
-    found = _MODEL_CLASS.search(config)
-    return _languages_of_class(found.group(1)) if found else ()
-
-
-def _languages_of_class(model_class: str) -> tuple[str, ...]:
+    model_class = _model_class(path)
     if model_class.startswith("SenseVoice"):
         return SENSEVOICE
     if "Paraformer" in model_class:
@@ -48,3 +45,13 @@ def _languages_of_class(model_class: str) -> tuple[str, ...]:
     if model_class.startswith("Whisper"):
         return ENGLISH if model_class.endswith(".en") else WHISPER
     return ()
+
+
+def _model_class(path: Path) -> str:
+    """Give the class that a model folder's configuration names, "" where it names none."""
+    try:
+        config = (path / "config.yaml").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    found = _MODEL_CLASS.search(config)
+    return found.group(1) if found else ""

@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Self
 
 from engine import audio as sound
-from engine import fake
 from engine.audio import Audio
-from engine.errors import UnknownLanguage
+from engine.errors import ModelBroken, UnknownLanguage
+from engine.fake import Fake
+from engine.hub import OnDownload, pull
+from engine.languages import lacks_punctuation, languages_of
+from engine.models import CATALOGUE, FAKE, PUNCTUATION, VAD, find_part, is_here, locate
+from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
 from engine.settings import EngineSettings
 from engine.transcript import Transcript
@@ -29,14 +33,16 @@ class Engine:
     backend: Backend
 
     @classmethod
-    def open(cls, settings: EngineSettings) -> Self:
+    def open(cls, settings: EngineSettings, *, on_download: OnDownload = lambda *_: None) -> Self:
         """Load the model, and fetch it first where it is named and missing. Takes seconds, or minutes.
+
+        `on_download` is told the file, the bytes done and the bytes in all, again and again.
 
         Raises:
             ModelFault: it cannot be had or does not work.
         """
         sound.warm_up()
-        return cls(settings, _backend(settings))
+        return cls(settings, _backend(settings, on_download))
 
     @property
     def model(self) -> str:
@@ -81,7 +87,24 @@ class Engine:
         return asked
 
 
-def _backend(settings: EngineSettings) -> Backend:
-    if settings.model == fake.NAME:
-        return fake.Fake(settings.fake_rtf)
-    raise NotImplementedError(settings.model)
+def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
+    if settings.model == FAKE:
+        return Fake(settings.fake_rtf)
+    path = locate(settings)
+    if not is_here(settings):
+        pull(settings.model if settings.model in CATALOGUE else VAD, settings.models_dir, on_progress=on_download)
+    return ModelBackend(
+        name=settings.model if settings.model in CATALOGUE else path.name,
+        languages=languages_of(settings.model),
+        model=_load(settings, path),
+    )
+
+
+def _load(settings: EngineSettings, path: Path) -> SpeechModel:
+    from engine.funasr_model import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
+
+    vad = find_part(VAD, path, settings.models_dir)
+    if vad is None:
+        raise ModelBroken(path=str(path), model=settings.model, reason=f"{VAD} is missing")
+    punctuation = find_part(PUNCTUATION, path, settings.models_dir) if lacks_punctuation(path) else None
+    return load(settings.model, Parts(recogniser=path, vad=vad, punctuation=punctuation), settings)

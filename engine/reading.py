@@ -1,0 +1,143 @@
+"""Turns a recording into a transcript with any model that can find and read speech. Knows no vendor."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import SAMPLE_RATE, Audio
+from engine.errors import Cancelled
+from engine.formats import join
+from engine.hotwords import sanitised
+from engine.regions import Piece, Region, joined, padded, split
+from engine.request import Progress, Request
+from engine.tracks import Track, tracks
+from engine.transcript import Segment, Transcript
+
+MARGIN_S = 0.3
+JOIN_GAP_S = 0.5
+VAD_BLOCK_S = 20
+
+
+class Reading(NamedTuple):
+    """What a model made of one piece: the text, "" where nobody speaks, and its language."""
+
+    text: str
+    language: str
+
+
+class SpeechModel(Protocol):
+    """What finds and reads speech: 16 kHz 16-bit samples in, our own types out."""
+
+    @property
+    def max_piece_s(self) -> float:
+        """The longest piece that it reads well."""
+
+    @property
+    def joined_s(self) -> float:
+        """How long a piece it likes best, where speech can be joined to one."""
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+
+    def read(self, samples: NDArray[np.int16], language: str | None, hotwords: tuple[str, ...]) -> Reading:
+        """Read a piece."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One run: keeps the segments so far, tells progress, stops when it is cancelled."""
+
+    audio: Audio
+    on_progress: Callable[[Progress], None]
+    cancelled: threading.Event
+    text: str = ""
+    done: int = 0
+    segments: list[Segment] = field(default_factory=list)
+    spoken: Counter[str] = field(default_factory=Counter)
+
+    def reached(self, sample: int) -> None:
+        """Say that all before `sample` is done."""
+        if self.cancelled.is_set():
+            raise Cancelled
+        self.done = max(self.done, sample)
+        self.on_progress(
+            Progress(done_s=self.done / SAMPLE_RATE, total_s=self.audio.duration, text=self.text),
+        )
+
+    def keep(self, track: Track, region: Region, reading: Reading) -> None:
+        """Take what was read in `region`."""
+        if reading.text:
+            self.segments.append(_segment(track, region, reading.text))
+            self.text = join([self.text, reading.text])
+            self.spoken[reading.language] += region.end - region.start
+        self.reached(region.end)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBackend:
+    """A backend made of a speech model."""
+
+    name: str
+    languages: tuple[str, ...]
+    model: SpeechModel
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        """Read all speech of all voices in the order of time.
+
+        Raises:
+            Cancelled: `cancelled` was set.
+        """
+        reader = _Reader(audio, on_progress, cancelled)
+        hotwords = sanitised(request.hotwords)
+        voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
+        for (spoken, heard), track in heapq.merge(*voices, key=lambda found: found[0].spoken):
+            reading = self.model.read(track.piece(*heard), request.language, hotwords)
+            reader.keep(track, spoken, reading)
+        return Transcript(
+            language=request.language or _most_spoken(reader.spoken) if reader.segments else "",
+            duration=audio.duration,
+            segments=tuple(reader.segments),
+            model=self.name,
+        )
+
+    def _pieces(self, track: Track, reader: _Reader) -> Iterator[tuple[Piece, Track]]:
+        margin = round(MARGIN_S * SAMPLE_RATE)
+        max_length = round(self.model.max_piece_s * SAMPLE_RATE) - 2 * margin
+        found = self.model.speech(_checked_blocks(track, reader))
+        longer = joined(
+            found, max_gap=round(JOIN_GAP_S * SAMPLE_RATE), max_length=round(self.model.joined_s * SAMPLE_RATE)
+        )
+        cut = split(longer, max_length=max_length, quietest=track.quietest)
+        for piece in padded(cut, margin=margin, total=len(track)):
+            yield piece, track
+
+
+def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]]:
+    length = VAD_BLOCK_S * SAMPLE_RATE
+    for number, block in enumerate(track.blocks(length)):
+        reader.reached(max(0, number - 1) * length)
+        yield block
+
+
+def _segment(track: Track, region: Region, text: str) -> Segment:
+    return Segment(
+        start=region.start / SAMPLE_RATE,
+        end=region.end / SAMPLE_RATE,
+        text=text,
+        speaker=None if track.channel is None else f"Speaker {track.channel + 1}",
+        channel=track.channel,
+    )
+
+
+def _most_spoken(spoken: Counter[str]) -> str:
+    return max(spoken, key=spoken.__getitem__, default="")

@@ -1,0 +1,62 @@
+"""Where somebody speaks, as pieces that a model can take. Pure: knows no sound, only numbers of samples.
+
+Regions come and go in order and never overlap, as iterators, so that hours of sound need no more memory than minutes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
+from typing import NamedTuple
+
+
+class Region(NamedTuple):
+    """From sample `start` up to sample `end`."""
+
+    start: int
+    end: int
+
+
+class Piece(NamedTuple):
+    """What a model hears at once: the speech, and the same with a margin around it."""
+
+    spoken: Region
+    heard: Region
+
+
+def joined(regions: Iterable[Region], *, max_gap: int, max_length: int) -> Iterator[Region]:
+    """Join neighbours with at most `max_gap` between them, as long as they are no longer than `max_length` together."""
+    pending: Region | None = None
+    for region in regions:
+        if pending is None:
+            pending = region
+        elif region.start - pending.end <= max_gap and region.end - pending.start <= max_length:
+            pending = Region(pending.start, region.end)
+        else:
+            yield pending
+            pending = region
+    if pending is not None:
+        yield pending
+
+
+def split(regions: Iterable[Region], *, max_length: int, quietest: Callable[[int, int], int]) -> Iterator[Region]:
+    """Cut what is longer than `max_length` where `quietest(low, high)` says, leaving no short rest."""
+    for region in regions:
+        start = region.start
+        while region.end - start > max_length:
+            low = start + max_length // 2
+            high = max(low + 1, min(start + max_length, region.end - max_length // 4))
+            cut = min(max(quietest(low, high), low), high)
+            yield Region(start, cut)
+            start = cut
+        yield Region(start, region.end)
+
+
+def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Piece]:
+    """Give each region up to `margin` on both sides; neighbours share what is between them."""
+    floor = 0
+    for region, following in pairwise(chain(regions, [None])):
+        if region is None:
+            return
+        ceiling = total if following is None else (region.end + following.start) // 2
+        heard = Region(max(floor, region.start - margin), min(ceiling, region.end + margin))
+        yield Piece(region, heard)
+        floor = ceiling

@@ -1,0 +1,96 @@
+"""The voices of a recording: one track for mono or mixed sound, two where each channel has a voice of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import SAMPLE_RATE, STEREO, Audio
+from engine.request import ChannelMode
+
+if TYPE_CHECKING:
+    from pydub import AudioSegment
+
+SAMPLE_BYTES = 2
+FRAME = SAMPLE_RATE // 100
+BLOCK = 60 * SAMPLE_RATE
+QUIET_FRAMES = 15
+
+# Two microphones at one voice get loud together, however different their samples; two telephones do not.
+ALIKE = 0.6
+DYNAMIC_RANGE_DB = 45
+SILENT_DB = -70
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One voice's samples, taken from the recording piece by piece. `channel` None means all of it, mixed."""
+
+    audio: Audio
+    channel: int | None = None
+
+    def __len__(self) -> int:
+        """Give the number of samples."""
+        return len(self.audio.samples)
+
+    def piece(self, start: int, end: int) -> NDArray[np.int16]:
+        """Give the samples from `start` up to `end`."""
+        samples = self.audio.samples[start:end]
+        if self.audio.channels == 1:
+            return samples
+        stereo = _segment(samples)
+        mono = stereo.set_channels(1) if self.channel is None else stereo.split_to_mono()[self.channel]
+        return np.frombuffer(mono.raw_data, dtype="<i2")
+
+    def blocks(self, length: int) -> Iterator[NDArray[np.int16]]:
+        """Give all samples in order, at most `length` at a time."""
+        for start in range(0, len(self), length):
+            yield self.piece(start, start + length)
+
+    def quietest(self, low: int, high: int) -> int:
+        """Find the middle of the quietest moment between two samples."""
+        power = _power(self.piece(low, high)[:, np.newaxis])[:, 0]
+        if len(power) <= QUIET_FRAMES:
+            return (low + high) // 2
+        smooth = np.convolve(power, np.ones(QUIET_FRAMES), mode="valid")
+        return low + (int(smooth.argmin()) + QUIET_FRAMES // 2) * FRAME
+
+
+def tracks(audio: Audio, mode: ChannelMode) -> tuple[Track, ...]:
+    """Take a recording apart into voices; `auto` splits only what has a voice of its own in each channel."""
+    if audio.channels == STEREO and (mode == "split" or (mode == "auto" and has_two_voices(audio.samples))):
+        return Track(audio, 0), Track(audio, 1)
+    return (Track(audio),)
+
+
+def has_two_voices(stereo: NDArray[np.int16]) -> bool:
+    """Tell whether the channels get loud and quiet independently of each other."""
+    blocks = (_power(stereo[start : start + BLOCK]) for start in range(0, len(stereo), BLOCK))
+    loudness = 10 * np.log10(np.concatenate(list(blocks)) + 1e-12)
+    loudest = loudness.max(axis=0, initial=SILENT_DB)
+    if (loudest <= SILENT_DB).any():
+        return False
+    audible = np.maximum(loudness, loudest - DYNAMIC_RANGE_DB)
+    if (audible.std(axis=0) == 0).any():
+        return False
+    return bool(np.corrcoef(audible, rowvar=False)[0, 1] < ALIKE)
+
+
+def _power(samples: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Give the mean square of each frame and channel, full scale being 1."""
+    frames = len(samples) // FRAME
+    scaled = samples[: frames * FRAME].astype(np.float32) / (1 << 15)
+    power: NDArray[np.float32] = np.square(scaled).reshape(frames, FRAME, -1).mean(axis=1)
+    return power
+
+
+def _segment(stereo: NDArray[np.int16]) -> AudioSegment:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for an ffmpeg when imported; its containers of samples need none
+        from pydub import AudioSegment  # noqa: PLC0415 - 30 ms that the bot can do without
+    return AudioSegment(data=stereo.tobytes(), sample_width=SAMPLE_BYTES, frame_rate=SAMPLE_RATE, channels=STEREO)
