@@ -1,0 +1,42 @@
+"""Values to test with."""
+
+from itertools import count
+
+from engine.transcript import Segment, Transcript
+from storage.note import Incoming
+
+BOT = 42
+
+_numbers = count(1)
+
+
+def incoming(  # noqa: PLR0913 - each test names what matters to it
+    *,
+    chat_id: int = 7,
+    message_id: int | None = None,
+    user_id: int = 5,
+    file_unique_id: str | None = None,
+    claimed_s: float | None = 2.0,
+    file_id: str = "file",
+) -> Incoming:
+    number = next(_numbers)
+    return Incoming(
+        bot_id=BOT,
+        chat_id=chat_id,
+        message_id=number if message_id is None else message_id,
+        thread_id=None,
+        user_id=user_id,
+        kind="voice",
+        file_id=file_id,
+        file_unique_id=f"unique-{number}" if file_unique_id is None else file_unique_id,
+        claimed_s=claimed_s,
+        claimed_bytes=1000,
+        mime="audio/ogg",
+        file_name=None,
+        locale="en",
+    )
+
+
+def transcript(text: str = "hello there", duration: float = 2.0) -> Transcript:
+    segments = (Segment(start=0.0, end=duration, text=text),) if text else ()
+    return Transcript(language="en", duration=duration, segments=segments, model="fake")

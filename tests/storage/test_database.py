@@ -1,0 +1,131 @@
+import asyncio
+import contextlib
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from storage.database import Database, open_database
+from storage.errors import (
+    DatabaseBusy,
+    DatabaseDamaged,
+    DatabaseForbidden,
+    DatabaseNewer,
+    DatabaseUnreachable,
+    DatabaseUrlWrong,
+)
+from storage.ledger import Ledger
+from storage.tables import metadata
+from tests.storage.samples import incoming
+
+OPEN = """
+import asyncio, sys
+from pathlib import Path
+from storage.database import open_database
+
+async def main() -> None:
+    await (await open_database("", Path(sys.argv[1]))).close()
+
+asyncio.run(main())
+"""
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_the_tables_are_as_the_migrations_make_them(database: Database) -> None:
+    async with database.reading() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_sqlite_is_opened_to_survive_a_power_cut(database: Database, tmp_path: Path) -> None:
+    async with database.reading() as connection:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        found = [(await connection.execute(text(f"PRAGMA {name}"))).scalar_one() for name in names]
+    assert found == ["wal", 2, 1]
+    assert stat.S_IMODE((tmp_path / "earshot.db").stat().st_mode) == 0o600
+
+
+async def test_what_is_written_is_there_when_opened_again(tmp_path: Path) -> None:
+    first = await open_database("", tmp_path)
+    note, _ = await Ledger(first).record(incoming())
+    await first.close()
+    second = await open_database("", tmp_path)
+    assert await Ledger(second).get(note.id) == note
+    await second.close()
+
+
+async def test_processes_that_open_it_at_once_do_not_collide(tmp_path: Path) -> None:
+    openers = [await asyncio.create_subprocess_exec(sys.executable, "-c", OPEN, str(tmp_path)) for _ in range(4)]
+    assert [await opener.wait() for opener in openers] == [0] * 4
+
+
+async def test_a_transaction_that_reads_and_then_writes_waits_for_its_turn(ledger: Ledger) -> None:
+    notes = await asyncio.gather(*(ledger.record(incoming()) for _ in range(20)))
+    await asyncio.gather(*(ledger.add_part(note.id, 1, 100) for note, _ in notes))
+    assert len({note.id for note, _ in notes}) == 20
+
+
+async def test_a_url_needs_no_driver(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite:///{tmp_path}/elsewhere.db", tmp_path)
+    await database.close()
+    assert (tmp_path / "elsewhere.db").exists()
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "sqlite://", "oracle:///x"])
+async def test_another_kind_of_database_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUrlWrong):
+        await open_database(url, tmp_path)
+
+
+async def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "earshot.db").write_bytes(b"this is no database " * 100)
+    with pytest.raises(DatabaseDamaged, match=r"earshot\.db is not a sound SQLite database"):
+        await open_database("", tmp_path)
+
+
+async def test_a_folder_that_is_a_file_is_a_clear_fault(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_text("")
+    with pytest.raises((DatabaseForbidden, DatabaseUnreachable)):
+        await open_database(f"sqlite:///{tmp_path}/folder/earshot.db", tmp_path)
+
+
+async def test_a_locked_database_is_a_fault_and_not_a_crash(database: Database, tmp_path: Path) -> None:
+    async with database.reading() as connection:
+        await connection.execute(text("PRAGMA busy_timeout = 50"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabaseBusy, match="locked by another program"):
+            await Ledger(database).record(incoming())
+        other.rollback()
+    _, is_new = await Ledger(database).record(incoming())
+    assert is_new
+
+
+async def test_a_database_of_a_newer_program_is_not_touched(database: Database, tmp_path: Path) -> None:
+    async with database.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseNewer, match="9999"):
+        await open_database("", tmp_path)
+
+
+async def test_a_server_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnreachable, match=r"database\.url") as fault:
+        await open_database("postgresql://earshot:secret@127.0.0.1:9/earshot", tmp_path)
+    assert "secret" not in str(fault.value)
+
+
+async def test_postgresql_has_the_same_tables(postgres_database: Database) -> None:
+    async with postgres_database.reading() as connection:
+        assert await connection.run_sync(_differences) == []
+
+
+async def test_a_server_that_demands_a_password_says_so(postgres_url: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnreachable, match="nowhere"):
+        await open_database(postgres_url.replace("/postgres?", "/nowhere?"), tmp_path)

@@ -1,0 +1,299 @@
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from storage import life, lookup
+from storage.database import Database
+from storage.errors import NoteGone
+from storage.ledger import Ledger
+from storage.note import Failure, Note, State
+from storage.rows import now
+from tests.storage.samples import BOT, incoming, transcript
+
+FAILURE = Failure(code="audio_too_short", params={"min_ms": 100})
+Later = Callable[[float], None]
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Let time pass for the ledger."""
+
+    def pass_by(seconds: float) -> None:
+        for module in (life, lookup):
+            monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=seconds))
+
+    return pass_by
+
+
+async def claimed(ledger: Ledger, **of: str | int) -> Note:
+    note, _ = await ledger.record(incoming(**of))  # type: ignore[arg-type]  # the test's own words
+    taken = await ledger.claim(note.id, "worker-a", options="o")
+    assert taken is not None
+    return taken
+
+
+async def done(ledger: Ledger, text: str = "hello", digest: str = "d", **of: str | int) -> Note:
+    note = await claimed(ledger, **of)
+    assert await ledger.finish(note.id, note.fence, transcript(text), engine_s=0.5, digest=digest)
+    return await known(ledger, note)
+
+
+async def known(ledger: Ledger, note: Note) -> Note:
+    found = await ledger.get(note.id)
+    assert found is not None
+    return found
+
+
+async def test_the_same_message_again_gives_the_note_that_is_there(ledger: Ledger) -> None:
+    first, is_new = await ledger.record(incoming(message_id=1))
+    again, is_new_again = await ledger.record(incoming(message_id=1, file_id="other"))
+    other_chat, is_new_there = await ledger.record(incoming(message_id=1, chat_id=8))
+    assert (is_new, is_new_again, is_new_there) == (True, False, True)
+    assert again == first
+    assert other_chat.id != first.id
+
+
+async def test_the_same_message_at_the_same_time_makes_one_note(ledger: Ledger) -> None:
+    recorded = await asyncio.gather(*(ledger.record(incoming(message_id=1)) for _ in range(10)))
+    assert len({note.id for note, _ in recorded}) == 1
+    assert sum(is_new for _, is_new in recorded) == 1
+
+
+async def test_ids_sort_by_time(ledger: Ledger) -> None:
+    ids = [(await ledger.record(incoming()))[0].id for _ in range(20)]
+    assert ids == sorted(ids)
+
+
+async def test_a_whole_life(ledger: Ledger) -> None:
+    await _live(ledger)
+
+
+async def test_a_whole_life_in_postgresql(postgres_database: Database) -> None:
+    await _live(Ledger(postgres_database))
+
+
+async def _live(ledger: Ledger) -> None:
+    note, _ = await ledger.record(incoming(file_unique_id="same"))
+    taken = await ledger.claim(note.id, "worker-a", options="o")
+    assert taken is not None
+    assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 1)
+    assert await ledger.holds(note.id, taken.fence)
+    assert await ledger.beat(note.id, taken.fence)
+    assert await ledger.set_digest(note.id, taken.fence, "d", audio_s=2.0)
+    assert await ledger.finish(note.id, taken.fence, transcript("hello"), engine_s=0.5, digest="d")
+    assert await ledger.transcript(note.id) == transcript("hello")
+    assert await ledger.unfinished() == [await known(ledger, note)]
+    assert await ledger.mark_delivered(note.id, taken.fence)
+    ended = await known(ledger, note)
+    assert (ended.state, ended.audio_s, ended.engine_s, ended.preview) == (State.DONE, 2.0, 0.5, "hello")
+    assert ended.delivered_at is not None
+    assert await ledger.unfinished() == []
+    assert await ledger.speed() == pytest.approx(0.25)
+    other, _ = await ledger.record(incoming(file_unique_id="same"))
+    assert await ledger.same_audio(other, "o") == ended
+    assert await ledger.adrift(0) == [other.id]
+    again = await ledger.retry(note.id, language="en", hotwords=("Earshot",))
+    assert (again.state, again.run, again.tries, again.hotwords) == (State.QUEUED, 1, 0, ("Earshot",))
+    assert (await ledger.page(BOT, note.chat_id, 0)).total == 2
+    assert (await ledger.counts())[State.QUEUED] == 2
+    assert await ledger.delete(note.id)
+
+
+async def test_moments_have_their_zone(ledger: Ledger) -> None:
+    note = await done(ledger)
+    assert note.started_at is not None
+    assert note.received_at.utcoffset() == timedelta(0)
+    assert note.received_at <= note.started_at <= now()
+
+
+async def test_a_note_that_a_living_worker_holds_is_not_given_to_another(ledger: Ledger, later: Later) -> None:
+    note = await claimed(ledger)
+    later(life.HOLD_S - 2)
+    assert await ledger.claim(note.id, "worker-b") is None
+    assert await ledger.beat(note.id, note.fence)
+    later(2 * life.HOLD_S - 4)
+    assert await ledger.claim(note.id, "worker-b") is None
+
+
+async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later: Later) -> None:
+    note = await claimed(ledger)
+    later(life.HOLD_S + 1)
+    taken = await ledger.claim(note.id, "worker-b")
+    assert taken is not None
+    assert (taken.fence, taken.tries) == (note.fence + 1, 2)
+    assert not await ledger.holds(note.id, note.fence)
+    assert not await ledger.beat(note.id, note.fence)
+    assert not await ledger.finish(note.id, note.fence, transcript("wrong"), engine_s=1, digest="x")
+    assert not await ledger.fail(note.id, note.fence, FAILURE)
+    assert not await ledger.release(note.id, note.fence)
+    assert not await ledger.set_digest(note.id, note.fence, "x", audio_s=1)
+    assert await known(ledger, note) == taken
+    assert await ledger.transcript(note.id) is None
+
+
+async def test_what_is_done_but_not_delivered_is_claimed_as_it_is(ledger: Ledger, later: Later) -> None:
+    note = await done(ledger)
+    assert await ledger.claim(note.id, "worker-b") is None
+    later(life.HOLD_S + 1)
+    taken = await ledger.claim(note.id, "worker-b")
+    assert taken is not None
+    assert (taken.state, taken.tries, taken.started_at) == (State.DONE, note.tries, note.started_at)
+    assert not await ledger.mark_delivered(note.id, note.fence)
+    assert await ledger.mark_delivered(note.id, taken.fence)
+    assert await ledger.claim(note.id, "worker-c") is None
+
+
+async def test_a_note_handed_back_can_be_claimed_at_once_and_counts_no_try(ledger: Ledger) -> None:
+    note = await claimed(ledger)
+    assert await ledger.release(note.id, note.fence)
+    assert (await known(ledger, note)).state is State.QUEUED
+    taken = await ledger.claim(note.id, "worker-b")
+    assert taken is not None
+    assert (taken.tries, taken.fence) == (1, 2)
+
+
+async def test_a_failure_keeps_its_reason(ledger: Ledger) -> None:
+    note = await claimed(ledger)
+    assert await ledger.fail(note.id, note.fence, FAILURE)
+    failed = await known(ledger, note)
+    assert (failed.state, failed.error) == (State.FAILED, FAILURE)
+
+
+async def test_cancelling_takes_the_note_from_its_worker(ledger: Ledger) -> None:
+    note = await claimed(ledger)
+    assert await ledger.cancel(note.id)
+    assert not await ledger.cancel(note.id)
+    assert not await ledger.holds(note.id, note.fence)
+    assert not await ledger.mine(note.id, note.fence)
+    assert not await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
+    assert (await known(ledger, note)).state is State.CANCELLED
+
+
+async def test_a_retry_starts_over_with_a_status_reply_of_its_own(ledger: Ledger) -> None:
+    note = await done(ledger)
+    await ledger.set_status_message(note.id, 100)
+    await ledger.add_part(note.id, 1, 101)
+    again = await ledger.retry(note.id, language="de", hotwords=("Erlangen",))
+    assert (again.state, again.run, again.tries, again.language) == (State.QUEUED, 1, 0, "de")
+    assert (again.status_message_id, again.delivered_at, again.error, again.hotwords) == (
+        None,
+        None,
+        None,
+        ("Erlangen",),
+    )
+    assert await ledger.parts(note.id) == {}
+    assert not await ledger.mark_delivered(note.id, note.fence)
+
+
+async def test_a_retry_of_what_has_not_ended_changes_nothing(ledger: Ledger) -> None:
+    note = await claimed(ledger)
+    assert await ledger.retry(note.id, language="de") == note
+
+
+async def test_a_retry_of_what_is_gone_says_so(ledger: Ledger) -> None:
+    with pytest.raises(NoteGone):
+        await ledger.retry("0" * 16, language=None)
+
+
+async def test_every_message_of_a_note_leads_to_it(ledger: Ledger) -> None:
+    note = await done(ledger, message_id=10)
+    await ledger.set_status_message(note.id, 11)
+    await ledger.add_part(note.id, 1, 12)
+    await ledger.retry(note.id, language=None)
+    await ledger.set_status_message(note.id, 13)
+    for message in (10, 11, 12, 13):
+        found = await ledger.by_message(BOT, note.chat_id, message)
+        assert found is not None
+        assert found.id == note.id
+    assert await ledger.by_message(BOT, note.chat_id + 1, 11) is None
+    assert await ledger.by_message(BOT, note.chat_id, 14) is None
+
+
+async def test_a_part_that_is_sent_anew_replaces_the_old_one(ledger: Ledger) -> None:
+    note = await done(ledger)
+    await ledger.add_part(note.id, 1, 100)
+    await ledger.add_part(note.id, 1, 200)
+    await ledger.add_part(note.id, 2, 201)
+    assert await ledger.parts(note.id) == {1: 200, 2: 201}
+
+
+async def test_deleting_leaves_nothing(ledger: Ledger) -> None:
+    note = await done(ledger)
+    await ledger.set_status_message(note.id, 100)
+    assert await ledger.delete(note.id)
+    assert not await ledger.delete(note.id)
+    assert await ledger.get(note.id) is None
+    assert await ledger.transcript(note.id) is None
+    assert await ledger.by_message(BOT, note.chat_id, 100) is None
+    await ledger.set_status_message(note.id, 101)
+    assert await ledger.by_message(BOT, note.chat_id, 101) is None
+
+
+async def test_pages_show_a_chat_its_own_notes_newest_first(ledger: Ledger) -> None:
+    mine = [await done(ledger, text=f"text {number}", chat_id=1) for number in range(12)]
+    await done(ledger, chat_id=2)
+    first, second = await ledger.page(BOT, 1, 0), await ledger.page(BOT, 1, 1)
+    assert [note.id for note in (*first.notes, *second.notes)] == [note.id for note in reversed(mine)]
+    assert (first.pages, first.total, len(first.notes), first.notes[0].preview) == (2, 12, 10, "text 11")
+    assert (await ledger.page(BOT, 1, 99)).page == 1
+    assert (await ledger.page(BOT, 3, 0)).notes == ()
+    assert await ledger.newest(BOT, 1) == mine[-1]
+    assert len(await ledger.recent(limit=3)) == 3
+    assert len(await ledger.recent(chat_id=2)) == 1
+
+
+async def test_the_same_audio_is_found_only_with_the_same_options(ledger: Ledger) -> None:
+    earlier = await done(ledger, file_unique_id="same", digest="sound")
+    note = await claimed(ledger, file_unique_id="same")
+    assert await ledger.same_audio(note, "o") == earlier
+    assert await ledger.same_audio(note, "other") is None
+    assert await ledger.same_digest(note, "o", "sound") == earlier
+    assert await ledger.same_digest(note, "other", "sound") is None
+    assert await ledger.same_digest(note, "o", "silence") is None
+
+
+async def test_of_two_that_hear_the_same_only_the_later_one_waits(ledger: Ledger, later: Later) -> None:
+    first, second = await claimed(ledger, file_unique_id="a"), await claimed(ledger, file_unique_id="b")
+    assert not await ledger.same_running(second)
+    for note in (first, second):
+        await ledger.set_digest(note.id, note.fence, "sound", audio_s=2)
+    first, second = await known(ledger, first), await known(ledger, second)
+    assert await ledger.same_running(second)
+    assert not await ledger.same_running(first)
+    later(life.HOLD_S + 1)
+    assert not await ledger.same_running(second)
+
+
+async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: Ledger, later: Later) -> None:
+    queued, _ = await ledger.record(incoming())
+    held = await claimed(ledger)
+    over = await done(ledger)
+    await ledger.mark_delivered(over.id)
+    cancelled = await claimed(ledger)
+    await ledger.cancel(cancelled.id)
+    assert await ledger.adrift(quiet_s=5) == []
+    later(6)
+    assert await ledger.adrift(quiet_s=5) == [queued.id, cancelled.id]
+    later(life.HOLD_S + 1)
+    assert await ledger.adrift(quiet_s=5) == [queued.id, held.id, cancelled.id]
+
+
+async def test_figures(ledger: Ledger) -> None:
+    assert await ledger.speed() > 0
+    assert await ledger.oldest_wait_s() == 0
+    one = await done(ledger, user_id=1)
+    await done(ledger, user_id=2)
+    waiting, _ = await ledger.record(incoming(user_id=1, claimed_s=30.0))
+    behind, _ = await ledger.record(incoming(user_id=1, claimed_s=None))
+    mine, everybody = await ledger.stats(BOT, 1), await ledger.stats(BOT)
+    assert (mine.counts[State.DONE], mine.counts[State.QUEUED], mine.audio_s, mine.users) == (1, 2, 2.0, 1)
+    assert (everybody.counts[State.DONE], everybody.engine_s, everybody.users) == (2, 1.0, 2)
+    assert await ledger.counts() == everybody.counts
+    assert await ledger.speed() == pytest.approx(0.25)
+    assert await ledger.ahead_s([one.id, waiting.id]) == 32.0
+    assert await ledger.ahead_s([]) == 0
+    assert await ledger.unfinished_before(waiting) == 0
+    assert await ledger.unfinished_before(behind) == 1
+    assert await ledger.oldest_wait_s() > 0

@@ -1,0 +1,157 @@
+"""The life of notes as a machine: whatever happens in whatever order, the ledger agrees with a model of a few lines."""
+
+import asyncio
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from unittest import mock
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from storage import life, lookup
+from storage.database import open_database
+from storage.ledger import Ledger
+from storage.note import Failure, State
+from storage.rows import now
+from tests.storage.samples import incoming, transcript
+
+FAILURE = Failure(code="timeout", params={"limit_s": 1})
+
+
+@dataclass
+class Expected:
+    """What the ledger should say of a note."""
+
+    id: str
+    state: State = State.QUEUED
+    fence: int = 0
+    tries: int = 0
+    delivered: bool = False
+    holder: int | None = None
+    beat: float = 0.0
+    claims: list[int] = field(default_factory=lambda: [0])
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Workers, people and crashes, at random."""
+
+    notes = Bundle("notes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.folder = tempfile.TemporaryDirectory()
+        self.database = self.loop.run_until_complete(open_database("", Path(self.folder.name)))
+        self.ledger = Ledger(self.database)
+        self.clock = 0.0
+        self.known: list[Expected] = []
+        self.patches = [mock.patch.object(module, "now", self._now) for module in (life, lookup)]
+        for patch in self.patches:
+            patch.start()
+
+    def _now(self) -> datetime:
+        return now() + timedelta(seconds=self.clock)
+
+    def teardown(self) -> None:
+        for patch in self.patches:
+            patch.stop()
+        self.loop.run_until_complete(self.database.close())
+        self.loop.close()
+        self.folder.cleanup()
+
+    @rule(target=notes)
+    def record(self) -> Expected:
+        note, _ = self.loop.run_until_complete(self.ledger.record(incoming()))
+        expected = Expected(note.id)
+        self.known.append(expected)
+        return expected
+
+    @rule(seconds=st.sampled_from([1.0, 5.0, 20.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock += seconds
+
+    @rule(note=notes)
+    def claim(self, note: Expected) -> None:
+        claimed = self.loop.run_until_complete(self.ledger.claim(note.id, "worker"))
+        free = note.holder is None or self.clock - note.beat > life.HOLD_S
+        assert (claimed is not None) == (free and not note.delivered)
+        if claimed is None:
+            return
+        note.fence += 1
+        if note.state in (State.QUEUED, State.PROCESSING):
+            note.state, note.tries = State.PROCESSING, note.tries + 1
+        note.holder, note.beat = note.fence, self.clock
+        note.claims.append(note.fence)
+
+    @rule(note=notes, pick=st.randoms(use_true_random=False))
+    def beat(self, note: Expected, pick: Random) -> None:
+        fence = pick.choice(note.claims)
+        alive = self.loop.run_until_complete(self.ledger.beat(note.id, fence))
+        assert alive == (fence == note.holder)
+        if alive:
+            note.beat = self.clock
+
+    @rule(note=notes, pick=st.randoms(use_true_random=False))
+    def release(self, note: Expected, pick: Random) -> None:
+        fence = pick.choice(note.claims)
+        released = self.loop.run_until_complete(self.ledger.release(note.id, fence))
+        assert released == (fence == note.holder)
+        if released:
+            note.holder = None
+            if note.state is State.PROCESSING:
+                note.state, note.tries = State.QUEUED, note.tries - 1
+
+    @rule(note=notes, pick=st.randoms(use_true_random=False), succeeds=st.booleans())
+    def end(self, note: Expected, pick: Random, succeeds: bool) -> None:  # noqa: FBT001 - drawn
+        fence = pick.choice(note.claims)
+        if succeeds:
+            coroutine = self.ledger.finish(note.id, fence, transcript(f"by {fence}"), engine_s=1, digest="d")
+        else:
+            coroutine = self.ledger.fail(note.id, fence, FAILURE)
+        ended = self.loop.run_until_complete(coroutine)
+        assert ended == (note.state is State.PROCESSING and fence == note.fence)
+        if ended:
+            note.state = State.DONE if succeeds else State.FAILED
+
+    @rule(note=notes, pick=st.randoms(use_true_random=False))
+    def deliver(self, note: Expected, pick: Random) -> None:
+        fence = pick.choice(note.claims)
+        delivered = self.loop.run_until_complete(self.ledger.mark_delivered(note.id, fence))
+        assert delivered == (note.state.is_final and fence == note.fence and not note.delivered)
+        if delivered:
+            note.delivered, note.holder = True, None
+
+    @rule(note=notes)
+    def cancel(self, note: Expected) -> None:
+        cancelled = self.loop.run_until_complete(self.ledger.cancel(note.id))
+        assert cancelled == (not note.state.is_final)
+        if cancelled:
+            note.state, note.holder = State.CANCELLED, None
+
+    @rule(note=notes)
+    def retry(self, note: Expected) -> None:
+        again = self.loop.run_until_complete(self.ledger.retry(note.id, language=None))
+        if note.state.is_final:
+            note.state, note.fence, note.tries = State.QUEUED, note.fence + 1, 0
+            note.delivered, note.holder = False, None
+        assert again.state is note.state
+
+    @invariant()
+    def the_ledger_agrees(self) -> None:
+        for expected in self.known:
+            note = self.loop.run_until_complete(self.ledger.get(expected.id))
+            assert note is not None
+            found = (note.state, note.fence, note.tries, note.delivered_at is not None)
+            assert found == (expected.state, expected.fence, expected.tries, expected.delivered)
+        unfinished = {note.id for note in self.loop.run_until_complete(self.ledger.unfinished())}
+        assert unfinished == {note.id for note in self.known if not note.delivered}
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(
+    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)

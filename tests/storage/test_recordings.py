@@ -1,0 +1,72 @@
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from storage.recordings import Recordings
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "voice.ogg"
+    path.write_bytes(b"sound")
+    return path
+
+
+def test_a_recording_is_named_by_day_number_and_note(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 10)
+    names = [recordings.save(f"a{number}", source, ".OGG") for number in range(2)]
+    assert all(re.fullmatch(rf"\d{{4}}-\d\d-\d\d_00{n + 1}_a{n}\.ogg", name or "") for n, name in enumerate(names))
+    path = recordings.path(names[0] or "")
+    assert path is not None
+    assert path.read_bytes() == b"sound"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_only_the_newest_are_kept(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 3)
+    names = [recordings.save(f"a{number}", source, "ogg") for number in range(6)]
+    assert [recordings.path(name or "") is not None for name in names] == [False] * 3 + [True] * 3
+
+
+def test_numbers_go_on_beyond_999(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 2)
+    name = recordings.save("a1", source, "ogg") or ""
+    (tmp_path / "kept" / name).rename(tmp_path / "kept" / name.replace("_001_", "_999_"))
+    assert "_1000_a2." in (recordings.save("a2", source, "ogg") or "")
+    assert "_1001_a3." in (recordings.save("a3", source, "ogg") or "")
+    assert sorted(path.name[11:] for path in (tmp_path / "kept").iterdir()) == ["1000_a2.ogg", "1001_a3.ogg"]
+
+
+def test_a_note_keeps_its_recording_when_it_comes_again(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 10)
+    assert recordings.save("a1", source, "ogg") == recordings.save("a1", source, "ogg")
+
+
+def test_none_are_kept_where_none_are_wanted(tmp_path: Path, source: Path) -> None:
+    Recordings(tmp_path / "kept", 5).save("a1", source, "ogg")
+    assert Recordings(tmp_path / "kept", 0).save("a2", source, "ogg") is None
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../voice.ogg", "", "/etc/passwd", "2026-01-01_001_a1.ogg/../../voice.ogg"])
+def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, source: Path, name: str) -> None:
+    recordings = Recordings(tmp_path / "kept", 5)
+    recordings.save("a1", source, "ogg")
+    recordings.remove(name)
+    assert recordings.path(name) is None
+    assert source.exists()
+
+
+def test_an_extension_is_made_harmless(tmp_path: Path, source: Path) -> None:
+    name = Recordings(tmp_path / "kept", 5).save("a1", source, "./../x?y") or ""
+    assert name.endswith("_a1.xy")
+
+
+def test_removing_twice_is_no_harm(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 5)
+    name = recordings.save("a1", source, "ogg") or ""
+    recordings.remove(name)
+    recordings.remove(name)
+    assert recordings.path(name) is None
