@@ -84,6 +84,7 @@ class People:
     def _open(self, chat: Chat, members: list[User]) -> Conversation:
         conversation = Conversation(chat, self.world.bot)
         conversation.members = {member.id: member for member in [self.world.bot, *members]}
+        conversation.last_id = 0 if chat.type == "private" else 1  # a group's first message says that it was made
         self.world.conversations[chat.id] = conversation
         self.world.changed.ring()
         return conversation

@@ -13,6 +13,7 @@ from bot.playground.endpoint import Endpoint, Journal, Request
 from bot.playground.faults import Drop, Fault, Faults
 from bot.playground.floods import Floods, Limits
 from bot.playground.gate import gate
+from bot.playground.page import Page
 from bot.playground.people import People
 from bot.playground.refusals import Refusal
 from bot.playground.webhook import Deliveries
@@ -21,7 +22,7 @@ from bot.playground.world import World
 
 HOST = "127.0.0.1"
 TOKEN = "42:playground"  # noqa: S105 - opens nothing but this toy
-SHUTDOWN_S = 1.0
+SHUTDOWN_S = 0.2
 MALFORMED: dict[str, object] = {"message": {"message_id": "no number", "date": "never", "chat": 0}}
 
 
@@ -42,6 +43,7 @@ class Playground(People):
         self.floods_counted = Floods(self._clock, (limits or Limits()) if strict else None)
         self.endpoint = Endpoint(self.world, token, self.faults, self.floods_counted, self.journal)
         self.deliveries = Deliveries(self.world, self._perform)
+        self.page = Page(self)
         self._runner: web.AppRunner | None = None
         self._delivering: asyncio.Task[None] | None = None
 
@@ -52,8 +54,9 @@ class Playground(People):
 
     async def start(self, port: int = 0) -> None:
         """Listen; after `stop`, the same state is served again."""
+        self.page.closing.clear()
         app = web.Application(client_max_size=MAX_BODY, middlewares=[gate])
-        app.add_routes(self.endpoint.routes())
+        app.add_routes([*self.endpoint.routes(), *self.page.routes()])
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
         await web.TCPSite(self._runner, HOST, port).start()
@@ -62,6 +65,8 @@ class Playground(People):
 
     async def stop(self) -> None:
         """Stop listening and break what is open."""
+        self.page.closing.set()
+        self.world.changed.ring()
         if self._delivering is not None:
             self._delivering.cancel()
             with contextlib.suppress(asyncio.CancelledError):
