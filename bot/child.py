@@ -30,7 +30,7 @@ class Child:
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         """Prepare `python ARGUMENTS…`; `keep_running` starts it."""
-        self.name, self._arguments, self._environment = name, arguments, environment
+        self.name, self._arguments, self.environment = name, arguments, environment
         self._process: Process | None = None
         self._stopping = False
         self._sentence = ""
@@ -78,7 +78,7 @@ class Child:
         # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
         # Standard input is the lifeline: see bot/lifeline.py.
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, *self._arguments, env=self._environment, stdin=PIPE, stderr=PIPE, start_new_session=True
+            sys.executable, *self._arguments, env=self.environment, stdin=PIPE, stderr=PIPE, start_new_session=True
         )
         log.debug("started", child=self.name, pid=process.pid)
         try:

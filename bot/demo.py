@@ -14,6 +14,8 @@ from aiogram.types import Message
 from bot.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.settings import CONFIG, PREFIX, Settings
+from engine.audio import decode
+from engine.errors import Fault
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import State
@@ -22,6 +24,7 @@ POLL_S = 0.1
 START_S = 120
 STOP_S = 60
 LAST_LINES = 15
+LONGEST_S = 24 * 3600
 
 
 class DemoFailed(Exception):
@@ -44,9 +47,11 @@ async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *
     await playground.start()
     try:
         async with System(environment(settings, playground, folder), folder / "earshot.log").running() as system:
+            async with system.patience(START_S):
+                await bot_is_up(playground, system)
             ada = playground.user()
             chat = playground.private_chat(ada)
-            sent = [playground.send_voice(chat, ada, file) for file in files]
+            sent = [playground.send_voice(chat, ada, file, duration=whole_seconds(file)) for file in files]
             printer = ChatPrinter(playground, chat)
             async with system.patience(START_S + settings.engine.timeout_s * len(sent)):
                 all_done = await answers(playground, sent, folder, printer, system)
@@ -114,6 +119,21 @@ def environment(settings: Settings, playground: Playground, folder: Path) -> dic
         "EARSHOT_WORKERS__COUNT": str(settings.workers.count or 1),
         "EARSHOT_LOG__LEVEL": settings.log.level,
     }
+
+
+async def bot_is_up(playground: Playground, system: System) -> None:
+    """Wait for the bot's first question for updates."""
+    while not any(request.method == "getUpdates" for request in playground.requests):
+        system.check()
+        await asyncio.sleep(POLL_S)
+
+
+def whole_seconds(file: Path) -> int:
+    """Give what a phone would say about the length of a recording; nothing where it is none."""
+    try:
+        return round(decode(file, max_audio_s=LONGEST_S).duration)
+    except Fault:
+        return 0
 
 
 async def answers(

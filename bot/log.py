@@ -43,21 +43,21 @@ def set_up_log(settings: Settings, role: str) -> None:
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    root.handlers[:] = handlers(settings, before)
+    root.handlers[:] = handlers(settings, role, before)
     root.setLevel(logging.WARNING)
     for room in ROOMS:
         logging.getLogger(room).setLevel(settings.log.level.upper())
     logging.captureWarnings(capture=True)
 
 
-def handlers(settings: Settings, before: list[Processor]) -> list[logging.Handler]:
+def handlers(settings: Settings, role: str, before: list[Processor]) -> list[logging.Handler]:
     """Give stderr's handler and, when it is asked for, the file's."""
     hide = Hider(secrets(settings))
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(RedactingFormatter(hide, before, rendering()))
     if settings.log.file is None:
         return [to_stderr]
-    to_file = open_file(settings.log.file)
+    to_file = open_file(settings.log.file.with_stem(f"{settings.log.file.stem}-{role}"))
     lines: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     to_file.setFormatter(RedactingFormatter(hide, before, lines))
     return [to_stderr, to_file]
@@ -75,7 +75,7 @@ def rendering() -> list[Processor]:
 
 
 def open_file(path: Path) -> RotatingFileHandler:
-    """Open a log file that only its owner reads, and that never fills the disk."""
+    """Open a log file that only its owner reads, and that never fills the disk. Only one process may turn it over."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")

@@ -6,9 +6,9 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 import click
-from engine.hub import pull
 from tqdm import tqdm
 
+from engine.hub import pull
 from engine.models import CATALOGUE, is_here, locate
 from engine.settings import EngineSettings
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from engine.hub import sample
 
 from bot.cli.opening import begin
 from bot.demo import DemoFailed, demonstrate
 from bot.model_fetching import fetch_missing
 from bot.settings import Settings
+from engine.hub import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"
 
@@ -31,7 +31,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     settings = with_small_model(begin("demo"))
     fetch_missing(settings.engine)
     notes = files or (sample(settings.engine.models_dir),)
-    click.echo("Earshot, with a stand-in for Telegram on this machine. It takes some seconds to start.\n")
+    click.echo("Starting Earshot, with a stand-in for Telegram on this machine ...\n")
     stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder:

@@ -1,10 +1,10 @@
 """`earshot models`."""
 
 import click
-from engine.hub import pull
 
 from bot.cli.opening import begin
 from bot.model_fetching import FetchProgress
+from engine.hub import pull
 from engine.models import catalogue
 
 

@@ -1,0 +1,95 @@
+"""What is logged, seen from outside: a process that logs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SECRET = "4242424242:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - a made-up one
+SCRIPT = """
+import logging, warnings, structlog
+from bot.log import set_up_log
+from bot.settings import Settings
+set_up_log(Settings(), "worker-1")
+"""
+
+
+def logged(lines: str, tmp_path: Path, **variables: str) -> str:
+    """Run `lines` after the log is set up, and give what came out on stderr."""
+    (tmp_path / "settings.toml").touch()
+    environment = {**os.environ, "EARSHOT_CONFIG": str(tmp_path / "settings.toml"), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT + lines], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_a_line_for_journald_has_keys_and_values(tmp_path: Path) -> None:
+    said = logged("structlog.get_logger('jobs.worker').info('note_done', job='1a', audio_s=3.5)", tmp_path)
+    assert "level=info role=worker-1 event=note_done" in said
+    assert "job=1a audio_s=3.5" in said
+    assert said.count("\n") == 1
+
+
+def test_a_logger_without_a_name_is_that_of_its_room(tmp_path: Path) -> None:
+    said = logged(
+        "exec(compile('import structlog; structlog.get_logger().info(1)', 'x', 'exec'), {'__name__': 'jobs.x'})",
+        tmp_path,
+    )
+    assert "logger=jobs.x" in said
+
+
+def test_the_level_holds_for_our_own_lines(tmp_path: Path) -> None:
+    lines = "for say in ('debug', 'info', 'error'): getattr(structlog.get_logger('bot.x'), say)(say)"
+    assert "event=info" in logged(lines, tmp_path)
+    assert "event=debug" not in logged(lines, tmp_path)
+    assert "event=debug" in logged(lines, tmp_path, EARSHOT_LOG__LEVEL="debug")
+    assert "event=info" not in logged(lines, tmp_path, EARSHOT_LOG__LEVEL="error")
+
+
+def test_libraries_are_heard_from_warnings_on(tmp_path: Path) -> None:
+    said = logged(
+        "logging.getLogger('aiogram').info('chatter'); logging.getLogger('aiogram').warning('matter')", tmp_path
+    )
+    assert "chatter" not in said
+    assert "level=warning role=worker-1 event=matter logger=aiogram" in said
+
+
+def test_no_secret_gets_through_in_text_values_or_tracebacks(tmp_path: Path) -> None:
+    lines = f"""
+log = structlog.get_logger("bot.x")
+log.info("url", url="https://api.telegram.org/bot{SECRET}/getMe")
+logging.getLogger("aiogram").warning("failed: %s", "{SECRET}")
+try:
+    raise ValueError("redis://:pass-word@host and own-secret")
+except ValueError:
+    log.exception("bad")
+"""
+    said = logged(
+        lines,
+        tmp_path,
+        **{"EARSHOT_TELEGRAM__WEBHOOK_SECRET": "own-secret", "EARSHOT_REDIS__URL": "redis://:pass-word@host"},
+    )
+    assert said.count("***") == 4
+    assert "AAAA" not in said
+    assert "pass-word" not in said
+    assert "own-secret" not in said
+
+
+def test_a_token_of_any_shape_is_hidden(tmp_path: Path) -> None:
+    said = logged(
+        "structlog.get_logger('bot.x').info('42:playground')", tmp_path, **{"EARSHOT_TELEGRAM__TOKEN": "42:playground"}
+    )
+    assert "42:playground" not in said
+
+
+def test_a_file_gets_json_lines_that_only_the_owner_reads(tmp_path: Path) -> None:
+    lines = "structlog.get_logger('bot.x').info('up', n=1); logging.getLogger('arq').warning('slow')"
+    logged(lines, tmp_path, EARSHOT_LOG__FILE=str(tmp_path / "logs" / "earshot.log"))
+    file = tmp_path / "logs" / "earshot-worker-1.log"
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert (first["event"], first["n"], first["level"], first["role"]) == ("up", 1, "info", "worker-1")
+    assert (second["event"], second["logger"]) == ("slow", "arq")
+    assert file.stat().st_mode & 0o777 == 0o600

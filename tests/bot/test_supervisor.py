@@ -1,0 +1,103 @@
+"""The supervisor with real children, and with the real parts behind `earshot run`."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot import child as children_module
+from bot.child import Child, GaveUp
+from bot.settings import Settings
+from bot.supervisor import children, keep_redis, supervise
+from jobs.redis_server import RedisServer
+
+NOTES = """
+import os, pathlib, signal, sys, time
+def note(word): pathlib.Path(sys.argv[1]).open("a").write(f"{sys.argv[2]} {word}\\n")
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.2), note("ended"), os._exit(0)))
+note("began")
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def diary(tmp_path: Path) -> Path:
+    return tmp_path / "diary"
+
+
+def made(name: str, diary: Path, script: str = NOTES) -> Child:
+    return Child(name, ["-c", script, str(diary), name], os.environ)
+
+
+def lines(diary: Path) -> list[str]:
+    return diary.read_text().splitlines() if diary.exists() else []
+
+
+async def until(true: Callable[[], bool], within_s: float = 20.0) -> None:
+    async with asyncio.timeout(within_s):
+        while not true():  # noqa: ASYNC110 - what another process writes rings no bell
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_bot_first_and_then_the_workers(diary: Path, number: signal.Signals) -> None:
+    workers = [made("worker-1", diary), made("worker-2", diary)]
+    running = asyncio.create_task(supervise(made("bot", diary), workers, grace_s=20))
+    await until(lambda: len(lines(diary)) == 3)
+    os.kill(os.getpid(), number)
+    await asyncio.wait_for(running, 30)
+    assert lines(diary)[3] == "bot ended"
+    assert sorted(lines(diary)[4:]) == ["worker-1 ended", "worker-2 ended"]
+
+
+async def test_one_that_cannot_start_ends_all_with_its_sentence(diary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(children_module, "FIRST_PAUSE_S", 0.3)
+    bot = made("bot", diary, "import sys; sys.exit('earshot: Telegram refuses the bot token.')")
+    with pytest.raises(GaveUp, match="refuses the bot token"):
+        await asyncio.wait_for(supervise(bot, [made("worker-1", diary)], grace_s=20), 30)
+    assert lines(diary) == ["worker-1 began", "worker-1 ended"]
+
+
+async def test_an_impatient_second_signal_ends_all_by_force(diary: Path) -> None:
+    deaf = NOTES.replace("os._exit(0)", "None")
+    running = asyncio.create_task(supervise(made("bot", diary, deaf), [made("worker-1", diary, deaf)], grace_s=60))
+    await until(lambda: len(lines(diary)) == 2)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.sleep(0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 10)
+
+
+def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.supervisor.cores", lambda: 8)
+    monkeypatch.setattr("bot.supervisor.memory_gib", lambda: 16.0)
+    _, workers = children(Settings(), {})
+    assert len(workers) == 4
+    assert {worker.environment["EARSHOT_ENGINE__THREADS"] for worker in workers} == {"2"}
+
+
+def test_settings_decide_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_WORKERS__COUNT", "3")
+    monkeypatch.setenv("EARSHOT_ENGINE__THREADS", "5")
+    _, workers = children(Settings(), {})
+    assert [worker.name for worker in workers] == ["worker-1", "worker-2", "worker-3"]
+    assert workers[0].environment["EARSHOT_ENGINE__THREADS"] == "5"
+
+
+async def test_a_redis_that_dies_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.supervisor.REDIS_PAUSE_S", 0.05)
+    server = RedisServer(tmp_path)
+    await server.start()
+    keeping = asyncio.create_task(keep_redis(server))
+    try:
+        assert server.process is not None
+        first = server.process.pid
+        server.process.kill()
+        await until(lambda: server.process is not None and server.process.pid != first)
+    finally:
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+        await server.stop()
