@@ -10,12 +10,14 @@ from aiogram.types import (
 )
 
 from bot.playground.chats import GENERAL, Conversation
-from bot.playground.entities import check_bounds, find_entities, sort_entities, trim, utf16_length
+from bot.playground.entities import check_given, find_entities, trim, utf16_length
 from bot.playground.html import parse_html
 from bot.playground.markdown import parse_markdown
+from bot.playground.old_markdown import parse_old_markdown
 from bot.playground.refusals import bad_request
 
 MAX_TEXT = 4096
+MAX_BYTES = 32768
 MAX_CAPTION = 1024
 MAX_BUTTONS = 100
 MAX_CALLBACK_BYTES = 64
@@ -28,6 +30,8 @@ def formatted(text: str, parse_mode: str | None, entities: list[MessageEntity] |
     """Apply the markup, then do to the text what Telegram does to every text."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         raise bad_request("strings must be encoded in UTF-8")
+    if len(text.encode()) > MAX_BYTES:
+        raise bad_request("text is too long")
     plain, found = _parsed(text, parse_mode, entities)
     plain, found = trim(plain, found)
     return plain, find_entities(plain, found)
@@ -39,9 +43,10 @@ def _parsed(text: str, parse_mode: str | None, entities: list[MessageEntity] | N
             return parse_html(text)
         case "markdownv2":
             return parse_markdown(text)
+        case "markdown":
+            return parse_old_markdown(text)
         case "":
-            check_bounds(text, entities or [])
-            return text, sort_entities(entities or [])
+            return text, check_given(text, entities or [])
         case _:
             raise bad_request("unsupported parse_mode")
 

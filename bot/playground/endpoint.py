@@ -26,6 +26,11 @@ __all__ = ["Endpoint", "Request", "api_bot", "api_editing", "api_sending"]
 
 UNCOUNTED = frozenset({"sendchataction", "sendmessagedraft"})
 SHOWN = 80
+# What the Bot API knows and the stand-in does not act out: better a clear refusal than a wrong likeness.
+UNPLAYED = frozenset({
+    "business_connection_id", "direct_messages_topic_id", "ephemeral_message_parameters", "receiver_user_id",
+    "suggested_post_parameters", "inline_message_id", "rich_message",
+})  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -162,6 +167,8 @@ class Endpoint:
             return cast("object", await self.polls.poll(call.method))
         if model not in ANSWERS:
             raise Refusal(404, f"Not Found: {request.method} is not part of the playground")
+        for name in UNPLAYED & set(fields.texts):
+            raise Refusal(400, f"Bad Request: {name} is not part of the playground")
         self._check_flood(request)
         return written(ANSWERS[model](self.world, call.method))
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from aiogram.types import MessageEntity
+from aiogram.types import MessageEntity, User
 
 from bot.playground.refusals import bad_request
 
@@ -23,6 +23,10 @@ RANKS = {
     "custom_emoji": 99,
 }
 FOUND_RANK = 50
+FOUND_BY_TELEGRAM = frozenset({
+    "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number", "date_time",
+})  # fmt: skip
+MENTION = "tg://user?id="
 FOUND = {
     "bot_command": re.compile(r"(?<![\w/<>])/[a-zA-Z0-9_]{1,64}(?:@[a-zA-Z0-9_]{3,32})?(?![\w/<>@])"),
     "url": re.compile(r"(?<!\w)https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}]"),
@@ -46,6 +50,26 @@ def sort_entities(entities: Iterable[MessageEntity]) -> list[MessageEntity]:
     """Order by offset, the longer first, and drop the empty ones."""
     kept = [entity for entity in entities if entity.length > 0]
     return sorted(kept, key=lambda entity: (entity.offset, -entity.length, RANKS.get(entity.type, FOUND_RANK)))
+
+
+def link_entity(entity: MessageEntity, url: str) -> MessageEntity | None:
+    """Make `entity` a link to `url`, or the mention of a person; an address that is none stays plain text."""
+    if url.startswith(MENTION) and url.removeprefix(MENTION).isdecimal():
+        user = User(id=int(url.removeprefix(MENTION)), is_bot=False, first_name="")
+        return entity.model_copy(update={"type": "text_mention", "user": user})
+    if "." not in url and "://" not in url:
+        return None
+    return entity.model_copy(update={"type": "text_link", "url": url if ":" in url else f"http://{url}/"})
+
+
+def check_given(text: str, entities: list[MessageEntity]) -> list[MessageEntity]:
+    """Check the entities that a bot names itself; those that Telegram finds by itself are passed over."""
+    for entity in entities:
+        if entity.type not in RANKS and entity.type not in FOUND_BY_TELEGRAM:
+            raise bad_request("can't parse MessageEntity: Unsupported type specified")
+    own = [entity for entity in entities if entity.type in RANKS]
+    check_bounds(text, own)
+    return sort_entities(own)
 
 
 def check_bounds(text: str, entities: Iterable[MessageEntity]) -> None:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from aiogram.types import MessageEntity, User
+from aiogram.types import MessageEntity
 
-from bot.playground.entities import sort_entities, utf16_length
+from bot.playground.entities import link_entity, sort_entities, utf16_length
 from bot.playground.refusals import Refusal, bad_request
 
 STYLES = {
@@ -28,7 +28,6 @@ STYLES = {
 }
 CHARACTERS = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
 SPACE = " \t\r\n\0\v"
-MENTION = "tg://user?id="
 
 
 def parse_html(source: str) -> tuple[str, list[MessageEntity]]:
@@ -235,22 +234,12 @@ def _entity(tag: _Tag, length: int, covered: str) -> MessageEntity | None:
     if tag.name == "code" and tag.attributes.get("class", "").startswith("language-"):
         return entity.model_copy(update={"language": tag.attributes["class"].removeprefix("language-")})
     if tag.name == "a":
-        return _link(entity, tag.attributes.get("href") or covered)
+        return link_entity(entity, tag.attributes.get("href") or covered)
     if tag.name == "tg-emoji":
         return _emoji(entity, tag.attributes.get("emoji-id", ""))
     if tag.name == "tg-time":
         return _time(entity, tag.attributes)
     return entity
-
-
-def _link(entity: MessageEntity, url: str) -> MessageEntity | None:
-    """Give the link's entity; an address that is none stays plain text, as in Telegram."""
-    if url.startswith(MENTION) and url.removeprefix(MENTION).isdecimal():
-        user = User(id=int(url.removeprefix(MENTION)), is_bot=False, first_name="")
-        return entity.model_copy(update={"type": "text_mention", "user": user})
-    if "." not in url and "://" not in url and not url.startswith("tg:"):
-        return None
-    return entity.model_copy(update={"url": url if ":" in url else f"http://{url}/"})
 
 
 def _emoji(entity: MessageEntity, emoji: str) -> MessageEntity:

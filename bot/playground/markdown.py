@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 
-from aiogram.types import MessageEntity, User
+from aiogram.types import MessageEntity
 
-from bot.playground.entities import sort_entities, utf16_length
+from bot.playground.entities import link_entity, sort_entities, utf16_length
 from bot.playground.refusals import Refusal, bad_request
 
 RESERVED = "_*[]()~`>#+-=|{}.!"
 STYLES = {"*": "bold", "_": "italic", "__": "underline", "~": "strikethrough", "||": "spoiler"}
-MENTION = "tg://user?id="
+NAMES = {
+    "*": "Bold", "_": "Italic", "__": "Underline", "~": "Strikethrough", "||": "Spoiler", "[": "TextUrl",
+    "![": "CustomEmoji", "`": "Code", "```": "Pre",
+}  # fmt: skip
 LAST_ESCAPABLE = 126
 
 
@@ -25,6 +28,8 @@ class _Open:
     mark: str
     offset: int
     begin: int
+    text_at: int
+    fresh: bool
 
 
 @dataclass(slots=True)
@@ -32,6 +37,7 @@ class _Reader:
     source: str
     at: int = 0
     offset: int = 0
+    fresh: bool = True
     text: list[str] = field(default_factory=list)
     entities: list[MessageEntity] = field(default_factory=list)
     open: list[_Open] = field(default_factory=list)
@@ -40,23 +46,28 @@ class _Reader:
     def read(self) -> None:
         while self.at < len(self.source):
             self._step()
-        self._end_quote(expandable=False)
+        self._end_quote("blockquote")
+        self._check_closed()
+
+    def _check_closed(self) -> None:
         if self.open:
             last = self.open[-1]
-            raise _unparsable(f"Can't find end of {_name(last.mark)} entity at byte offset {self._bytes(last.begin)}")
+            raise _unended(last.mark, self._bytes(last.begin))
 
     def _step(self) -> None:
+        fresh, self.fresh = self.fresh, False
         character = self.source[self.at]
         if self._escaped():
             self._put(self.source[self.at + 1], 2)
-        elif self._line_begins() and character == ">" and not self._in_code():
-            self._begin_quote()
-        elif self.quote is not None and self._line_begins():
-            self._end_quote(expandable=False)
+        elif character == "\n":
+            self._new_line()
+        elif character == ">" and fresh and not self.open:
+            self.quote = self.offset if self.quote is None else self.quote
+            self.at += 1
         elif character == "`":
             self._code()
         elif character in RESERVED:
-            self._mark()
+            self._mark(fresh=fresh)
         else:
             self._put(character, 1)
 
@@ -64,35 +75,27 @@ class _Reader:
         follows = self.source[self.at + 1 : self.at + 2]
         return self.source[self.at] == "\\" and follows != "" and 1 <= ord(follows) <= LAST_ESCAPABLE
 
-    def _line_begins(self) -> bool:
-        return self.at == 0 or (self.source[self.at - 1] == "\n" and bool(self.text) and self.text[-1] == "\n")
-
-    def _in_code(self) -> bool:
-        return False
-
     def _put(self, character: str, width: int) -> None:
         self.text.append(character)
         self.offset += utf16_length(character)
         self.at += width
 
-    def _begin_quote(self) -> None:
-        if self.quote is None:
-            self.quote = self.offset
-        self.at += 1
-        if self.at < len(self.source) and self.source[self.at] != ">":
-            self._step_inside_line()
+    def _new_line(self) -> None:
+        if self.quote is not None and self.source[self.at + 1 : self.at + 2] != ">":
+            self._check_closed()
+            self._end_quote("blockquote")
+        self._put("\n", 1)
+        self.fresh = True
 
-    def _step_inside_line(self) -> None:
-        """Read one character of a quoted line, so that the line no longer counts as beginning."""
-        if self.source[self.at] not in RESERVED and not self._escaped():
-            self._put(self.source[self.at], 1)
-
-    def _end_quote(self, *, expandable: bool) -> None:
-        if self.quote is None:
-            return
-        kind = "expandable_blockquote" if expandable else "blockquote"
-        self.entities.append(MessageEntity(type=kind, offset=self.quote, length=self.offset - self.quote))
+    def _end_quote(self, kind: str) -> None:
+        if self.quote is not None:
+            self._add(kind, self.quote)
         self.quote = None
+
+    def _add(self, kind: str, start: int) -> MessageEntity:
+        entity = MessageEntity(type=kind, offset=start, length=self.offset - start)
+        self.entities.append(entity)
+        return entity
 
     def _code(self) -> None:
         begin = self.at
@@ -102,33 +105,33 @@ class _Reader:
         start = self.offset
         while not self.source.startswith(fence, self.at):
             if self.at >= len(self.source):
-                raise _unparsable(f"Can't find end of {_name(fence)} entity at byte offset {self._bytes(begin)}")
+                raise _unended(fence, self._bytes(begin))
             escaped = self._escaped()
             self._put(self.source[self.at + escaped], 1 + escaped)
         self.at += len(fence)
-        kind = "pre" if fence == "```" else "code"
-        self.entities.append(MessageEntity(type=kind, offset=start, length=self.offset - start, language=language))
+        self._add("pre" if fence == "```" else "code", start).language = language
 
     def _language(self) -> str | None:
-        line = self.source[self.at :].partition("\n")[0]
-        ends = self.at + len(line)
-        if ends >= len(self.source) or "`" in line or any(character.isspace() for character in line):
+        """Read what stands behind the fence, when a line ends there."""
+        line, newline, _ = self.source[self.at :].partition("\n")
+        if not newline or "`" in line or any(character.isspace() for character in line):
             return None
-        self.at = ends + 1
+        self.at += len(line) + 1
         return line or None
 
-    def _mark(self) -> None:
+    def _mark(self, *, fresh: bool) -> None:
         mark = self._mark_here()
-        if mark == "||" and self.quote is not None and self._ends_expandable():
+        last = self.open[-1].mark if self.open else None
+        if mark == "||" and last != "||" and self._ends_quote():
+            self._check_closed()
             self.at += 2
-            self._end_quote(expandable=True)
-        elif mark == "]" and self.open and self.open[-1].mark in {"[", "!["}:
+            self._end_quote("expandable_blockquote")
+        elif mark == "]" and last in {"[", "!["}:
             self._link(self.open.pop())
-        elif mark in STYLES and self.open and self.open[-1].mark == mark:
-            self.at += len(mark)
+        elif mark in STYLES and mark == last:
             self._close(self.open.pop())
         elif mark in STYLES or mark in {"[", "!["}:
-            self.open.append(_Open(mark, self.offset, self.at))
+            self.open.append(_Open(mark, self.offset, self.at, len(self.text), fresh))
             self.at += len(mark)
         else:
             raise _unparsable(f"Character '{mark}' is reserved and must be escaped with the preceding '\\'")
@@ -137,28 +140,23 @@ class _Reader:
         pair = self.source[self.at : self.at + 2]
         return pair if pair in {"__", "||", "!["} else self.source[self.at]
 
-    def _ends_expandable(self) -> bool:
-        unfinished = any(opened.mark == "||" for opened in self.open)
-        return not unfinished and self.source[self.at + 2 : self.at + 3] in {"", "\n"}
+    def _ends_quote(self) -> bool:
+        return self.quote is not None and self.source[self.at + 2 : self.at + 3] in {"", "\n"}
 
     def _close(self, opened: _Open) -> None:
-        self.entities.append(
-            MessageEntity(type=STYLES[opened.mark], offset=opened.offset, length=self.offset - opened.offset)
-        )
+        """End a style; an empty one before a quotation parts it from the one above."""
+        self.at += len(opened.mark)
+        self._add(STYLES[opened.mark], opened.offset)
+        self.fresh = opened.fresh and opened.offset == self.offset
 
     def _link(self, opened: _Open) -> None:
         self.at += 1
-        covered = "".join(self.text)
+        covered = "".join(self.text[opened.text_at :])
         url = self._address(opened) if self.source.startswith("(", self.at) else covered
         entity = MessageEntity(type="text_link", offset=opened.offset, length=self.offset - opened.offset)
-        user = url.removeprefix(MENTION)
-        if opened.mark == "![":
-            self.entities.append(_emoji(entity, url))
-        elif url.startswith(MENTION) and user.isdecimal():
-            mentioned = User(id=int(user), is_bot=False, first_name="")
-            self.entities.append(entity.model_copy(update={"type": "text_mention", "user": mentioned}))
-        elif "." in url or ":" in url:
-            self.entities.append(entity.model_copy(update={"url": url if ":" in url else f"http://{url}/"}))
+        linked = _emoji(entity, url) if opened.mark == "![" else link_entity(entity, url)
+        if linked is not None:
+            self.entities.append(linked)
 
     def _address(self, opened: _Open) -> str:
         self.at += 1
@@ -173,22 +171,18 @@ class _Reader:
         return "".join(url)
 
     def _bytes(self, position: int) -> int:
-        return len(self.source[:position].encode("utf-8", "surrogatepass"))
+        return len(self.source[:position].encode())
 
 
 def _emoji(entity: MessageEntity, url: str) -> MessageEntity:
     identifier = url.removeprefix("tg://emoji?id=")
     if identifier == url or not identifier.isdecimal():
-        raise _unparsable("Invalid custom emoji URL specified")
+        raise _unparsable("Custom emoji entity must contain a tg://emoji URL")
     return entity.model_copy(update={"type": "custom_emoji", "custom_emoji_id": identifier})
 
 
-def _name(mark: str) -> str:
-    named = {
-        "*": "Bold", "_": "Italic", "__": "Underline", "~": "Strikethrough", "||": "Spoiler",
-        "[": "TextUrl", "![": "CustomEmoji", "`": "Code", "```": "PreCode",
-    }  # fmt: skip
-    return named[mark]
+def _unended(mark: str, position: int) -> Refusal:
+    return _unparsable(f"Can't find end of {NAMES[mark]} entity at byte offset {position}")
 
 
 def _unparsable(words: str) -> Refusal:
