@@ -120,7 +120,7 @@ def check_reply(conversation: Conversation, reply: ReplyParameters | None) -> Me
     if reply.chat_id not in {None, conversation.chat.id}:
         raise bad_request("replies to other chats are not part of the playground")
     found = conversation.messages.get(reply.message_id)
-    if found is None and not reply.allow_sending_without_reply:
+    if found is None and reply.allow_sending_without_reply is not True:
         gone = reply.message_id in conversation.deleted_by_people
         raise bad_request("message to be replied not found", foreseeable=not gone)
     return found

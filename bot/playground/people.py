@@ -29,8 +29,15 @@ class People:
     def __init__(self, world: World) -> None:
         """Act in `world`."""
         self.world = world
-        #: With privacy mode on, a bot in a group is shown only what is meant for it.
-        self.privacy_mode = False
+
+    @property
+    def privacy_mode(self) -> bool:
+        """Tell whether the bot is shown only what is meant for it, in groups."""
+        return not self.world.bot.can_read_all_group_messages
+
+    @privacy_mode.setter
+    def privacy_mode(self, on: bool) -> None:
+        self.world.bot = self.world.bot.model_copy(update={"can_read_all_group_messages": not on})
 
     # Who and where
 

@@ -52,6 +52,12 @@ MALFORMED = {
     "link_preview_options": "can't parse link preview options: expected an Object",
     "reaction": "can't parse reaction types JSON object",
 }
+KEYBOARDS = {
+    "inline_keyboard": "InlineKeyboardMarkup",
+    "keyboard": "ReplyKeyboardMarkup",
+    "remove_keyboard": "ReplyKeyboardRemove",
+    "force_reply": "ForceReply",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +153,16 @@ def _structure(name: str, kinds: tuple[object, ...], text: str) -> object:
     return content
 
 
-def _keyboard(kinds: tuple[object, ...], content: object) -> object:
+def _keyboard(kinds: tuple[object, ...], content: object) -> BaseModel:
     """Choose the keyboard's model by its telling field; a guess could take one kind for another."""
-    telling = {"inline_keyboard", "keyboard", "remove_keyboard", "force_reply"}
-    for kind in kinds:
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(content, dict):
-            own = telling & set(kind.model_fields)
-            if own & set(content):
-                return kind.model_validate(content) if _valid(kind, content) else content
-    raise bad_request("object expected as reply markup")
-
-
-def _valid(kind: type[BaseModel], content: object) -> bool:
+    named = {kind.__name__: kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)}
+    telling = [KEYBOARDS[name] for name in KEYBOARDS if isinstance(content, dict) and name in content]
+    if not telling:
+        raise bad_request("object expected as reply markup")
     try:
-        kind.model_validate(content)
+        return named[telling[0]].model_validate(content)
     except ValidationError:
         raise _refuse("reply_markup") from None
-    return True
 
 
 def _complaints(model: type[BaseModel], fields: Fields, call: BaseModel) -> Iterator[str]:

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from functools import cache
 
 import pytest
 from aiogram import Bot
@@ -26,11 +27,18 @@ async def playground() -> AsyncIterator[Playground]:
     await playground.stop()
 
 
+@cache
+def quick_session() -> QuickSession:
+    """Make it once: reading the certificates, which nobody needs here, takes longer than a test."""
+    return QuickSession()
+
+
 @pytest.fixture
 async def bot(playground: Playground) -> AsyncIterator[Bot]:
-    bot = Bot(playground.token, session=QuickSession(api=TelegramAPIServer.from_base(playground.url)))
-    yield bot
-    await bot.session.close()
+    session = quick_session()
+    session.api = TelegramAPIServer.from_base(playground.url)
+    yield Bot(playground.token, session=session)
+    await session.close()
 
 
 @pytest.fixture
