@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 
 import structlog
 
@@ -20,7 +19,7 @@ PUT_BACK_S = 30.0
 log = structlog.get_logger()
 
 
-async def deliver(place: Workplace, note: Note, lease: Lease, pauses_s: Sequence[float] = PAUSES_S) -> None:
+async def deliver(place: Workplace, note: Note, lease: Lease) -> None:
     """Tell the chat how the note ended. What does not get through now comes again later.
 
     Raises:
@@ -28,7 +27,7 @@ async def deliver(place: Workplace, note: Note, lease: Lease, pauses_s: Sequence
         NotNow: the door cannot be used now.
     """
     outcome = "delivered"
-    for pause_s in (*pauses_s, None):
+    for pause_s in (*PAUSES_S, None):
         try:
             await _hand_over(place, note, lease)
             break

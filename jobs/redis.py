@@ -7,14 +7,13 @@ from arq import ArqRedis
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError  # noqa: A004 - redis-py's
 
 from jobs.errors import RedisUrlWrong
 
 QUEUE = "arq:queue"
 SOCKET_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 3
-HEALTH_CHECK_S = 15
 RETRIES = 2
 MAX_PAUSE_S = 0.5
 TROUBLE = (RedisError, OSError)  # what any call may raise while Redis is away
@@ -41,9 +40,10 @@ def connect(url: str) -> ArqRedis:
             url,
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
-            health_check_interval=HEALTH_CHECK_S,
-            retry=Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=0.05), RETRIES),
-            retry_on_error=list(TROUBLE),
+            # With a frozen server, redis-py's own health check and its retry call each other without end: so no
+            # `health_check_interval`, and a time limit that passed is not tried again.
+            retry=Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=0.05), RETRIES, (ConnectionError,)),
+            retry_on_error=[ConnectionError],
             **_network_options(url),
         )
     except ValueError:

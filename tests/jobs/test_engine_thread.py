@@ -1,0 +1,68 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from engine.errors import TooSlow
+from jobs.engine_thread import EngineThread, NoteLost
+
+
+async def test_the_loop_goes_on_while_the_engine_works() -> None:
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    ticking = asyncio.create_task(tick())
+    await EngineThread().run(lambda _: time.sleep(0.3), limit_s=10, lost=asyncio.Event())
+    ticking.cancel()
+    assert ticks > 5
+
+
+async def test_an_exception_of_the_engine_comes_through() -> None:
+    def fail(_: threading.Event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await EngineThread().run(fail, limit_s=10, lost=asyncio.Event())
+
+
+async def test_what_takes_too_long_is_told_to_stop() -> None:
+    thread = EngineThread()
+    with pytest.raises(TooSlow, match=r"longer than 0\.1 s"):
+        await thread.run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event())
+    assert not thread.stuck
+
+
+async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
+    lost = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, lost.set)
+    with pytest.raises(NoteLost):
+        await EngineThread().run(lambda stop: stop.wait(30), limit_s=10, lost=lost)
+
+
+async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
+    thread, release = EngineThread(), threading.Event()
+    with pytest.raises(TooSlow):
+        await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), patience_s=0.05)
+    assert thread.stuck
+    release.set()
+
+
+async def test_being_cancelled_stops_the_engine() -> None:
+    stopped = threading.Event()
+
+    def work(stop: threading.Event) -> None:
+        stop.wait(30)
+        stopped.set()
+
+    running = asyncio.create_task(EngineThread().run(work, limit_s=10, lost=asyncio.Event()))
+    await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert stopped.is_set()

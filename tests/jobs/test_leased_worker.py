@@ -1,0 +1,163 @@
+"""A worker in this very process, and what arq by itself would lose or spoil."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from arq import ArqRedis
+from structlog.testing import capture_logs
+
+from engine.audio import Audio
+from engine.request import Progress, Request
+from engine.transcript import Transcript
+from jobs import engine_thread, reaper, worker
+from jobs.errors import EngineStuck
+from jobs.queue import Queue
+from jobs.redis import QUEUE
+from jobs.speech import Speech
+from jobs.worker import run_worker
+from jobs.workplace import Workplace
+from storage.ledger import Ledger
+from tests.jobs.conftest import Arrivals, until
+from tests.jobs.doors import FileDoor
+
+
+@asynccontextmanager
+async def working(
+    place: Workplace, redis: ArqRedis, engine: Speech | None = None
+) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(
+        run_worker(
+            engine=engine or place.engine,
+            ledger=place.ledger,
+            redis=redis,
+            door=place.door,
+            recordings=place.recordings,
+            data_dir=place.scratch.parent,
+            timeout_s=1.0,
+            grace_s=0,
+        )
+    )
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, EngineStuck):
+            await task
+
+
+async def told(ledger: Ledger) -> bool:
+    return await ledger.unfinished() == []
+
+
+@pytest.fixture(autouse=True)
+def quick_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "QUIET_S", 0.0)
+    for module in (reaper, worker):
+        monkeypatch.setattr(module, "INTERVAL_S", 0.3)
+
+
+@pytest.mark.parametrize(
+    "payload", [None, b"\x80\x04nonsense", b'{"f":"unknown","a":[],"k":{},"t":null,"et":1}', b"{}"]
+)
+async def test_a_job_that_arq_drops_comes_back(  # noqa: PLR0913, PLR0917 - fixtures
+    payload: bytes | None, place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    await (redis.delete(f"arq:job:{note.id}") if payload is None else redis.set(f"arq:job:{note.id}", payload))
+    async with working(place, redis) as task:
+        await until(lambda: told(place.ledger))
+        assert not task.done()
+    assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
+
+
+async def test_a_bug_in_a_job_does_not_end_the_worker(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError
+
+    note, sound = await arrivals.note(), await arrivals.note()
+    monkeypatch.setattr("jobs.transcribe.Lease", explode)
+    await queue.enqueue(note)
+    with capture_logs() as logs:
+        async with working(place, redis) as task:
+            await until(lambda: any(line["event"] == "internal" for line in logs))
+            monkeypatch.undo()
+            await queue.enqueue(sound)
+
+            async def answered() -> bool:
+                found = await place.ledger.get(sound.id)
+                return found is not None and found.delivered_at is not None
+
+            await until(answered)
+            assert not task.done()
+
+
+class Stuck:
+    """An engine that never stops."""
+
+    model = "stuck"
+
+    def __init__(self, inner: Speech) -> None:
+        self._inner = inner
+        self.release = threading.Event()
+
+    def decode(self, path: Path) -> Audio:
+        return self._inner.decode(path)
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        self.release.wait(30)
+        return self._inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+
+async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+) -> None:
+    engine = Stuck(place.engine)
+    note, following = await arrivals.note(), await arrivals.note()
+    for each in (note, following):
+        await queue.enqueue(each)
+    async with working(place, redis, engine) as task:
+        with pytest.raises(EngineStuck, match=str(engine_thread.STOP_S)):
+            await asyncio.wait_for(asyncio.shield(task), 20)
+    engine.release.set()
+    assert [event["code"] for event in door.events("failed", note.id)] == ["timeout"]
+    assert door.events(note_id=following.id) == []
+    assert await queue.position(following.id) == 1
+    assert await redis.keys("arq:in-progress:*") == []
+
+
+async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+) -> None:
+    async with working(place, redis):
+        await queue.enqueue(await arrivals.note())
+        await until(lambda: told(place.ledger))
+    assert await queue.workers() == []
+    assert await redis.keys("arq:*") == []
+    assert await redis.zcard(QUEUE) == 0
+
+
+async def test_one_worker_s_end_does_not_hide_the_health_of_another(place: Workplace, redis: ArqRedis) -> None:
+    async with working(place, redis):
+
+        async def healthy() -> bool:
+            return len(await redis.keys("arq:health:*")) == 1
+
+        await until(healthy)
+        async with working(replace(place, worker_id="worker-b"), redis):
+
+            async def both() -> bool:
+                return len(await redis.keys("arq:health:*")) == 2
+
+            await until(both)
+        assert len(await redis.keys("arq:health:*")) == 1

@@ -1,0 +1,52 @@
+import asyncio
+
+from structlog.testing import capture_logs
+
+from jobs.errors import QueueUnreachable
+from jobs.periodic import meanwhile
+from tests.jobs.conftest import until
+
+
+async def test_trouble_is_named_once_and_its_end_too() -> None:
+    troubles: list[Exception] = [OSError("away"), QueueUnreachable(reason="away"), ConnectionError("away")]
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+        if troubles:
+            raise troubles.pop()
+
+    with capture_logs() as logs:
+        async with meanwhile(0.01, step, "a test"):
+            await until(lambda: steps > 5)
+    assert [line["event"] for line in logs] == ["trouble", "trouble_over"]
+
+
+async def test_a_bug_is_logged_and_does_not_end_it() -> None:
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps == 1:
+            raise ZeroDivisionError
+
+    with capture_logs() as logs:
+        async with meanwhile(0.01, step, "a test"):
+            await until(lambda: steps > 2)
+    assert logs[0]["log_level"] == "error"
+
+
+async def test_it_ends_with_the_block() -> None:
+    steps = 0
+
+    async def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    async with meanwhile(0.01, step, "a test"):
+        await until(lambda: steps > 0)
+    stood = steps
+    await asyncio.sleep(0.05)
+    assert steps == stood

@@ -1,0 +1,171 @@
+import json
+from pathlib import Path
+
+import pytest
+from arq import ArqRedis
+
+from jobs.errors import QueueUnreachable
+from jobs.outlook import OVERHEAD_S, outlook
+from jobs.presence import Announcer, present
+from jobs.queue import Queue, connect
+from jobs.redis import QUEUE
+from jobs.scripts import Scripts
+from jobs.statistics import queue_report
+from storage.figures import USUAL_RTF
+from storage.ledger import Ledger
+from tests.jobs.conftest import Arrivals
+
+NOW_MS = 10**13
+
+
+@pytest.fixture
+def scripts(redis: ArqRedis) -> Scripts:
+    return Scripts(redis)
+
+
+@pytest.fixture
+async def away(tmp_path: Path, ledger: Ledger) -> Queue:
+    return Queue(connect(f"unix://{tmp_path}/nobody.sock"), ledger)
+
+
+async def test_redis_carries_nothing_but_the_id(queue: Queue, redis: ArqRedis, arrivals: Arrivals) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    job = json.loads(await redis.get(f"arq:job:{note.id}") or "")
+    assert (job["a"], job["k"]) == ([note.id], {})
+
+
+async def test_a_note_keeps_its_place_when_it_is_queued_again(queue: Queue, arrivals: Arrivals) -> None:
+    notes = [await arrivals.note(chat_id=chat) for chat in (1, 2)]
+    for note in (*notes, notes[0]):
+        await queue.enqueue(note)
+    assert (await queue.snapshot()).waiting == tuple(note.id for note in notes)
+
+
+async def test_position_counts_only_those_who_wait(queue: Queue, scripts: Scripts, arrivals: Arrivals) -> None:
+    notes = [await arrivals.note(chat_id=chat) for chat in (1, 2, 3)]
+    for note in notes:
+        await queue.enqueue(note)
+    assert [await queue.position(note.id) for note in notes] == [1, 2, 3]
+    assert await scripts.pick(NOW_MS, "token", 1000)
+    assert [await queue.position(note.id) for note in notes] == [0, 1, 2]
+    assert await queue.position("unknown") == 0
+
+
+async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    await queue.forget(note.id)
+    assert await queue.unknown([note.id]) == [note.id]
+    assert (await queue.snapshot()).waiting == ()
+
+
+async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
+    away: Queue, ledger: Ledger, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note()
+    assert not await away.enqueue(note)
+    await away.forget(note.id)
+    for asked in (away.position(note.id), away.snapshot(), away.workers(), queue_report(ledger, away)):
+        with pytest.raises(QueueUnreachable):
+            await asked
+    assert (await outlook(ledger, away, note)).position == 0
+    await away.close()
+
+
+async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
+    queue: Queue, redis: ArqRedis, ledger: Ledger, arrivals: Arrivals
+) -> None:
+    notes = [await arrivals.note(chat_id=chat, seconds=2) for chat in (1, 2, 3)]
+    for note in notes:
+        await queue.enqueue(note)
+    one_note_s = 2 * USUAL_RTF + OVERHEAD_S
+    looks = [await outlook(ledger, queue, note) for note in notes]
+    assert [look.position for look in looks] == [1, 2, 3]
+    assert [look.wait_s for look in looks] == pytest.approx([one_note_s, 2 * one_note_s, 3 * one_note_s])
+    for worker in ("a", "b"):
+        await Announcer(redis, worker, "fake").announce()
+    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
+
+
+async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
+    announcer = Announcer(redis, "a", "fake")
+    announcer.busy = "note"
+    await announcer.announce()
+    assert [(worker.id, worker.busy, worker.model) for worker in await present(redis)] == [("a", "note", "fake")]
+    assert 0 < await redis.ttl("earshot:worker:a") <= 12
+    await redis.delete("earshot:worker:a")
+    assert await present(redis) == []
+    await announcer.announce()
+    await announcer.leave()
+    assert await present(redis) == []
+
+
+async def test_only_the_run_that_has_the_lease_can_end_a_job(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    first = await scripts.pick(NOW_MS, "first", 1000)
+    assert first is not None
+    assert await scripts.pick(NOW_MS, "second", 1000) is None
+    await redis.delete(f"arq:in-progress:{note.id}")
+    second = await scripts.pick(NOW_MS, "second", 1000)
+    assert second is not None
+    assert not await scripts.renew(note.id, "first", 1000)
+    assert not await scripts.end(first)
+    assert not await scripts.put_back(first, 0)
+    assert await scripts.renew(note.id, "second", 1000)
+    assert await scripts.end(second)
+    assert await redis.keys("arq:*") == []
+
+
+async def test_a_lease_that_redis_forgot_is_taken_again(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    await queue.enqueue(await arrivals.note())
+    run = await scripts.pick(NOW_MS, "token", 1000)
+    assert run is not None
+    await redis.flushall()
+    assert await scripts.renew(run.job_id, run.token, 1000)
+    assert 0 < await redis.pttl(f"arq:in-progress:{run.job_id}") <= 1000
+
+
+async def test_a_note_queued_anew_while_it_runs_stays_queued(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    run = await scripts.pick(NOW_MS, "token", 1000)
+    assert run is not None
+    await redis.set(f"arq:job:{note.id}", run.payload + b" ")
+    assert await scripts.end(run)
+    assert await queue.position(note.id) == 1
+
+
+async def test_what_is_put_back_keeps_its_place_and_waits(queue: Queue, scripts: Scripts, arrivals: Arrivals) -> None:
+    notes = [await arrivals.note(chat_id=chat) for chat in (1, 2)]
+    for note in notes:
+        await queue.enqueue(note)
+    run = await scripts.pick(NOW_MS, "token", 1000)
+    assert run is not None
+    assert await scripts.put_back(run, 60_000)
+    assert await queue.position(notes[0].id) == 1
+    following = await scripts.pick(NOW_MS, "token", 1000)
+    assert following is not None
+    assert following.job_id == notes[1].id
+    assert await scripts.pick(NOW_MS, "token", 1000) is None
+
+
+async def test_the_first_free_job_is_found_behind_hundreds_that_run(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    for number in range(250):
+        await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
+        await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    assert await queue.position(note.id) == 1
+    run = await scripts.pick(NOW_MS, "token", 1000)
+    assert run is not None
+    assert run.job_id == note.id

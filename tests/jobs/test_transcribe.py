@@ -1,0 +1,372 @@
+"""What a worker does with one note, without a queue."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from structlog.testing import capture_logs
+
+from engine.audio import Audio
+from engine.errors import AudioUnreadable
+from engine.request import Progress, Request
+from engine.transcript import Transcript
+from jobs import deliver, transcribe
+from jobs.door import NotNow, Undeliverable
+from jobs.engine_thread import EngineThread
+from jobs.speech import Speech
+from jobs.transcribe import transcribe_note
+from jobs.workplace import Workplace
+from storage import life
+from storage.errors import DatabaseBusy
+from storage.ledger import Ledger
+from storage.note import Note, State
+from storage.rows import now
+from tests.jobs.conftest import Arrivals, until
+from tests.jobs.doors import FileDoor
+
+
+async def renew() -> None:
+    """There is no Redis here."""
+
+
+async def work_on(place: Workplace, note: Note) -> Note:
+    await transcribe_note(place, note.id, renew)
+    found = await place.ledger.get(note.id)
+    assert found is not None
+    return found
+
+
+@dataclass
+class Listening:
+    """An engine that does what a test tells it, around the fake one."""
+
+    inner: Speech
+    before: Callable[[threading.Event], object] = lambda _: None
+    requests: tuple[Request, ...] = ()
+    model: str = "fake"
+
+    def decode(self, path: Path) -> Audio:
+        return self.inner.decode(path)
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        self.requests = (*self.requests, request)
+        self.before(cancelled)
+        return self.inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+
+@pytest.fixture
+def engine(place: Workplace) -> Listening:
+    return Listening(place.engine)
+
+
+@pytest.fixture
+def place_with(place: Workplace, engine: Listening) -> Workplace:
+    return replace(place, engine=engine)
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver, "PAUSES_S", (0.0, 0.0))
+
+
+async def test_a_note_is_fetched_transcribed_kept_and_told(
+    place: Workplace, arrivals: Arrivals, door: FileDoor
+) -> None:
+    note = await arrivals.note(seconds=2.0)
+    with capture_logs() as logs:
+        ended = await work_on(place, note)
+    assert ended.state is State.DONE
+    assert ended.delivered_at is not None
+    assert (ended.audio_s, ended.model) == (2.0, "fake")
+    assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
+    assert place.recordings.path(ended.recording or "") is not None
+    assert list(place.scratch.iterdir()) == []
+    (line,) = [line for line in logs if line["event"] == "voice_note"]
+    assert (line["job"], line["audio_s"], line["outcome"], line["delivery"]) == (note.id, 2.0, "done", "delivered")
+    assert {"queue_s", "engine_s", "rtf"} <= line.keys()
+
+
+async def test_a_fault_is_told_with_its_code(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    note = await arrivals.note()
+    (arrivals.folder / "sound-0.wav").write_bytes(b"no sound at all" * 100)
+    ended = await work_on(place, note)
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (State.FAILED, AudioUnreadable.code)
+    assert [event["code"] for event in door.events("failed")] == [AudioUnreadable.code]
+    assert ended.delivered_at is not None
+
+
+async def test_an_unknown_error_is_logged_and_told_as_internal(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor
+) -> None:
+    def fail(_: threading.Event) -> None:
+        raise ZeroDivisionError
+
+    engine.before = fail
+    with capture_logs() as logs:
+        ended = await work_on(place_with, await arrivals.note())
+    assert ended.state is State.FAILED
+    assert [event["code"] for event in door.events("failed")] == ["internal"]
+    assert any(line["event"] == "internal" and line["exc_info"] for line in logs)
+
+
+async def test_what_takes_longer_than_the_limit_fails(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor
+) -> None:
+    engine.before = lambda cancelled: cancelled.wait(30)
+    await work_on(replace(place_with, timeout_s=0.5), await arrivals.note())
+    assert [event["code"] for event in door.events("failed")] == ["timeout"]
+
+
+async def test_a_stuck_engine_does_not_keep_the_failure_from_being_told(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    engine.before = lambda _: release.wait(30)
+    run = EngineThread.run
+
+    async def impatient(self: EngineThread, *args: object, **named: object) -> object:
+        return await run(self, *args, **{**named, "patience_s": 0.1})  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(EngineThread, "run", impatient)
+    place = replace(place_with, timeout_s=1.0)
+    ended = await work_on(place, await arrivals.note())
+    release.set()
+    assert place.thread.stuck
+    assert ended.delivered_at is not None
+    assert [event["code"] for event in door.events("failed")] == ["timeout"]
+
+
+@pytest.mark.parametrize("how", ["cancel", "delete"])
+async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PLR0913, PLR0917 - fixtures
+    how: str, place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    begun = threading.Event()
+
+    def slow(cancelled: threading.Event) -> None:
+        begun.set()
+        cancelled.wait(30)
+
+    engine.before = slow
+    note = await arrivals.note()
+    working = asyncio.create_task(transcribe_note(place_with, note.id, renew))
+    await until(begun.is_set)
+    await (ledger.cancel(note.id) if how == "cancel" else ledger.delete(note.id))
+    await asyncio.wait_for(working, 2)
+    assert door.events("done") == []
+    assert door.events("failed") == []
+
+
+async def test_a_cancelled_note_keeps_saying_so_after_the_last_word_of_progress(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    begun = threading.Event()
+
+    def slow(cancelled: threading.Event) -> None:
+        begun.set()
+        cancelled.wait(30)
+
+    engine.before = slow
+    note = await arrivals.note()
+    working = asyncio.create_task(transcribe_note(place_with, note.id, renew))
+    await until(begun.is_set)
+    await ledger.cancel(note.id)
+    await ledger.mark_delivered(note.id)
+    await asyncio.wait_for(working, 5)
+    assert [event["code"] for event in door.events("failed")] == ["cancelled"]
+
+
+async def test_a_cancelled_note_that_was_not_told_so_is_told(
+    place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    note = await arrivals.note()
+    await ledger.cancel(note.id)
+    ended = await work_on(place, note)
+    assert ended.delivered_at is not None
+    assert [event["code"] for event in door.events()] == ["cancelled"]
+
+
+async def test_progress_is_told_while_it_runs_and_never_after_the_answer(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor
+) -> None:
+    class Halfway(Listening):
+        def transcribe(
+            self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+        ) -> Transcript:
+            on_progress(Progress(done_s=1, total_s=2, text=""))
+            cancelled.wait(1.3)
+            return self.inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+    await work_on(replace(place_with, engine=Halfway(engine.inner)), await arrivals.note())
+    assert [(event["what"], event.get("fraction")) for event in door.events()][1:] == [
+        ("progress", 0.5),
+        ("done", None),
+    ]
+
+
+async def test_trouble_with_progress_does_not_harm_the_note(
+    place: Workplace, arrivals: Arrivals, ledger: Ledger
+) -> None:
+    del ledger
+    with mock.patch.object(FileDoor, "progress", side_effect=OSError):
+        assert (await work_on(place, await arrivals.note())).state is State.DONE
+
+
+async def test_a_delivery_that_fails_is_tried_again(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    door.troubles = [OSError("network"), RuntimeError("what")]
+    ended = await work_on(place, await arrivals.note())
+    assert ended.delivered_at is not None
+    assert len(door.events("done")) == 3
+
+
+async def test_a_delivery_that_keeps_failing_comes_again_without_another_transcription(
+    place: Workplace, arrivals: Arrivals, door: FileDoor
+) -> None:
+    note = await arrivals.note()
+    door.troubles = [OSError("network")] * 3
+    with pytest.raises(NotNow):
+        await transcribe_note(place, note.id, renew)
+    waiting = await place.ledger.get(note.id)
+    assert waiting is not None
+    assert (waiting.state, waiting.delivered_at) == (State.DONE, None)
+    ended = await work_on(place, note)
+    assert ended.delivered_at is not None
+    assert len(door.events("fetch")) == 1
+    assert ended.tries == 1
+
+
+async def test_a_chat_that_is_gone_ends_the_note(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    door.troubles = [Undeliverable("blocked")]
+    with capture_logs() as logs:
+        ended = await work_on(place, await arrivals.note())
+    assert ended.delivered_at is not None
+    assert [line["delivery"] for line in logs if line["event"] == "voice_note"] == ["undeliverable"]
+
+
+async def test_a_door_that_is_closed_for_now_costs_no_try(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    note = await arrivals.note()
+    door.fetches = [NotNow(9)]
+    with pytest.raises(NotNow) as later:
+        await transcribe_note(place, note.id, renew)
+    assert later.value.after_s == 9
+    waiting = await place.ledger.get(note.id)
+    assert waiting is not None
+    assert (waiting.state, waiting.tries) == (State.QUEUED, 0)
+    assert (await work_on(place, note)).state is State.DONE
+
+
+async def test_the_same_file_is_answered_from_the_ledger(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    first = await work_on(place, await arrivals.note(seed=1, file_unique_id="same"))
+    again = await work_on(place, await arrivals.note(seed=1, file_unique_id="same"))
+    assert len(door.events("fetch")) == 1
+    assert [event["text"] for event in door.events("done")] == [arrivals.texts[first.id]] * 2
+    assert (again.engine_s, again.digest) == (0, first.digest)
+
+
+async def test_the_same_sound_is_answered_from_the_ledger(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor
+) -> None:
+    for _ in range(2):
+        await work_on(place_with, await arrivals.note(seed=1))
+    assert len(door.events("fetch")) == 2
+    assert len(engine.requests) == 1
+
+
+async def test_other_wishes_make_another_transcript(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note(seed=1, file_unique_id="same")
+    await work_on(place_with, note)
+    place = replace(place_with, defaults=Request(language="en", hotwords=("Earshot",)))
+    await work_on(place, await arrivals.note(seed=1, file_unique_id="same"))
+    assert engine.requests == (Request(), Request(language="en", hotwords=("Earshot",)))
+
+
+async def test_a_note_s_own_wishes_come_before_the_defaults(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger
+) -> None:
+    note = await work_on(place_with, await arrivals.note())
+    await ledger.retry(note.id, language="ja", hotwords=("FunASR", "Earshot"))
+    await work_on(replace(place_with, defaults=Request(language="en", hotwords=("Earshot", "arq"))), note)
+    assert engine.requests[-1] == Request(language="ja", hotwords=("FunASR", "Earshot", "arq"))
+
+
+async def test_a_retry_is_transcribed_anew(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger
+) -> None:
+    note = await work_on(place_with, await arrivals.note())
+    await ledger.retry(note.id, language=None)
+    assert (await work_on(place_with, note)).state is State.DONE
+    assert len(engine.requests) == 2
+
+
+async def test_the_same_sound_that_is_being_transcribed_is_waited_for(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(_: threading.Event) -> None:
+        begun.set()
+        go_on.wait(30)
+
+    engine.before = slow
+    first, second = [await arrivals.note(seed=1) for _ in range(2)]
+    working = asyncio.create_task(transcribe_note(place_with, first.id, renew))
+    await until(begun.is_set)
+    other = replace(place_with, worker_id="worker-b", thread=EngineThread())
+    with pytest.raises(NotNow):
+        await transcribe_note(other, second.id, renew)
+    go_on.set()
+    await working
+    assert (await work_on(other, second)).state is State.DONE
+    assert len(engine.requests) == 1
+
+
+async def test_poison_is_not_touched_a_fourth_time(
+    place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = await arrivals.note()
+    for times in range(1, transcribe.MAX_TRIES + 1):
+        assert await ledger.claim(note.id, "doomed")
+        ahead = timedelta(seconds=times * (life.HOLD_S + 1))
+        monkeypatch.setattr(life, "now", lambda ahead=ahead: now() + ahead)
+    ended = await work_on(place, note)
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.params) == ("gave_up", {"tries": 3})
+    assert door.events("fetch") == []
+
+
+async def test_a_locked_database_does_not_cost_the_transcript(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger
+) -> None:
+    with mock.patch.object(ledger, "finish", side_effect=_busy_at_first(2, ledger.finish)):
+        ended = await work_on(place_with, await arrivals.note())
+    assert ended.state is State.DONE
+    assert len(engine.requests) == 1
+
+
+def _busy_at_first(times: int, call: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+    left = times
+
+    async def busy_at_first(*args: object, **named: object) -> bool:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            raise DatabaseBusy(where="x")
+        return await call(*args, **named)
+
+    return busy_at_first
+
+
+async def test_a_note_that_is_over_is_left_alone(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+    note = await work_on(place, await arrivals.note())
+    await transcribe_note(place, note.id, renew)
+    await transcribe_note(place, "unknown", renew)
+    assert len(door.events("done")) == 1
