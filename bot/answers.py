@@ -1,0 +1,203 @@
+"""The messages that answer a note: its status reply, further parts, a document. Writes down what it sends.
+
+Refusals that repeating cannot mend (the chat is gone, the bot was blocked) end here: they are logged, and that is all.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePath
+
+import structlog
+from aiogram import Bot
+from aiogram.enums import ParseMode
+from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError, TelegramMigrateToChat, TelegramNotFound
+from aiogram.types import (
+    BufferedInputFile,
+    InlineKeyboardMarkup,
+    LinkPreviewOptions,
+    Message,
+    ReplyParameters,
+)
+
+from bot.replies import has_text, plain, reply_of
+from bot.texts import say, speaking
+from engine.transcript import Segment, Transcript
+from storage.ledger import Ledger
+from storage.note import Note
+
+REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
+_NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_FIRST_COPY = 1000  # parts from here on are copies that somebody asked for later
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Puts a note's answer into its chat."""
+
+    bot: Bot
+    ledger: Ledger
+
+    async def show(
+        self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None, *, html: bool = False
+    ) -> None:
+        """Let the note's status reply say `text`; send one if there is none, or if its reader deleted it."""
+        current = await self.ledger.get(note.id)
+        if current is None:
+            return
+        mode = ParseMode.HTML if html else None
+        if current.status_message_id and await self._edit(current, text, keyboard, mode):
+            return
+        sent = await self.reply(note, text, keyboard=keyboard, mode=mode)
+        latest = await self.ledger.get(note.id)
+        if latest is None or latest.status_message_id != current.status_message_id:
+            await self._take_back(sent)  # deleted meanwhile, or another process was quicker
+            return
+        await self.ledger.set_status_message(note.id, sent.message_id)
+
+    async def deliver(self, note: Note, transcript: Transcript) -> None:
+        """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice."""
+        with speaking(note.locale):
+            if not has_text(transcript):
+                await self.show(note, say("No speech found in this recording."))
+                return
+            reply = reply_of(transcript, label, say("The whole text is in the file below."))
+            first, *rest = reply.messages
+            await self.show(note, first, html=True)
+            sent = await self.ledger.parts(note.id)
+            for number, text in enumerate(rest, start=1):
+                if number not in sent:
+                    await self._keep(note, number, self.reply(note, text, mode=ParseMode.HTML))
+            if reply.needs_document and 1 not in sent:
+                await self._keep(note, 1, self._document(note, transcript))
+
+    async def send_copy(self, note: Note, transcript: Transcript) -> None:
+        """Send the transcript once more, below everything else."""
+        if not has_text(transcript):
+            await self._keep_copy(note, self.reply(note, say("No speech found in this recording.")))
+            return
+        reply = reply_of(transcript, label, say("The whole text is in the file below."))
+        for text in reply.messages:
+            await self._keep_copy(note, self.reply(note, text, mode=ParseMode.HTML))
+        if reply.needs_document:
+            await self._keep_copy(note, self._document(note, transcript))
+
+    async def reply(
+        self, note: Note, text: str, *, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
+    ) -> Message:
+        """Send `text` as a reply to the voice note."""
+
+        async def send(thread_id: int | None) -> Message:
+            return await self.bot.send_message(
+                note.chat_id,
+                text,
+                message_thread_id=thread_id,
+                parse_mode=mode,
+                reply_markup=keyboard,
+                reply_parameters=in_reply_to(note),
+                link_preview_options=_NO_PREVIEW,
+            )
+
+        return await in_thread(note, send)
+
+    async def remember(self, note: Note, message_ids: Iterable[int]) -> None:
+        """Keep which messages show the text besides the answer: /delete finds them, a reply to one means the note."""
+        last = max([_FIRST_COPY, *await self.ledger.parts(note.id)])
+        for number, message_id in enumerate(message_ids, start=last + 1):
+            await self.ledger.add_part(note.id, number, message_id)
+
+    async def erase(self, note: Note) -> None:
+        """Take the bot's messages about this note out of the chat; what is too old for that is emptied."""
+        parts = await self.ledger.parts(note.id)
+        for message_id in filter(None, {note.status_message_id, *parts.values()}):
+            try:
+                await self.bot.delete_message(note.chat_id, message_id)
+            except REFUSALS:
+                with suppress(*REFUSALS):
+                    await self.bot.edit_message_text(say("Deleted."), chat_id=note.chat_id, message_id=message_id)
+
+    async def _edit(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None) -> bool:
+        """Edit the status reply; False if it is not there any more."""
+        try:
+            await self.bot.edit_message_text(
+                text,
+                chat_id=note.chat_id,
+                message_id=note.status_message_id,
+                parse_mode=mode,
+                reply_markup=keyboard,
+                link_preview_options=_NO_PREVIEW,
+            )
+        except TelegramMigrateToChat:
+            return False  # the old group's messages stay behind
+        except TelegramBadRequest as refusal:
+            if "message to edit not found" in refusal.message or "MESSAGE_ID_INVALID" in refusal.message:
+                return False
+            if "message can't be edited" in refusal.message:
+                return False
+            raise
+        return True
+
+    async def _take_back(self, sent: Message) -> None:
+        with suppress(*REFUSALS):
+            await self.bot.delete_message(sent.chat.id, sent.message_id)
+
+    async def _document(self, note: Note, transcript: Transcript) -> Message:
+        document = BufferedInputFile(plain(transcript, label).encode(), document_name(note))
+
+        async def send(thread_id: int | None) -> Message:
+            return await self.bot.send_document(
+                note.chat_id, document, message_thread_id=thread_id, reply_parameters=in_reply_to(note)
+            )
+
+        return await in_thread(note, send)
+
+    async def _keep(self, note: Note, number: int, sending: Awaitable[Message]) -> None:
+        await self.ledger.add_part(note.id, number, (await sending).message_id)
+
+    async def _keep_copy(self, note: Note, sending: Awaitable[Message]) -> None:
+        await self.remember(note, [(await sending).message_id])
+
+
+def label(segment: Segment) -> str:
+    """Name who speaks in a segment, in the current language."""
+    if segment.speaker:
+        return say("Speaker {number}", number=segment.speaker) if segment.speaker.isdigit() else segment.speaker
+    return "" if segment.channel is None else say("Channel {number}", number=segment.channel + 1)
+
+
+def document_name(note: Note) -> str:
+    """Name the text file after the recording, or after its day and time."""
+    stem = PurePath(note.file_name or "").stem
+    safe = "".join(character for character in stem if character.isalnum() or character in " -_.").strip(" .")
+    return f"{safe[:60] or f'voice-{_local(note.received_at):%Y-%m-%d-%H%M}'}.txt"
+
+
+def in_reply_to(note: Note) -> ReplyParameters:
+    """Point at the voice note, whether or not it is still there."""
+    return ReplyParameters(message_id=note.message_id, allow_sending_without_reply=True)
+
+
+async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
+    """Send into the note's topic; beside it when the topic was deleted."""
+    try:
+        return await send(note.thread_id)
+    except TelegramBadRequest as refusal:
+        if note.thread_id is None or "message thread not found" not in refusal.message:
+            raise
+        return await send(None)
+
+
+@asynccontextmanager
+async def refusals_end_here(note: Note) -> AsyncIterator[None]:
+    """Take a chat that cannot be written to for one that was answered: nobody is left to tell."""
+    try:
+        yield
+    except REFUSALS as refusal:
+        log.warning("undeliverable", note=note.id, chat=note.chat_id, reason=refusal.message)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone()

@@ -1,0 +1,43 @@
+"""Tasks that run beside the updates: none is lost to the garbage collector, none fails silently."""
+
+import asyncio
+from collections.abc import Coroutine
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+class Background:
+    """The running tasks of one process."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def spawn(self, work: Coroutine[object, object, object]) -> None:
+        """Run `work` beside everything else; what it raises is logged."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def finish(self, within_s: float) -> None:
+        """Wait until all tasks ended; cancel those that take longer than `within_s`."""
+        deadline = asyncio.get_running_loop().time() + within_s
+        while self._tasks:
+            left_s = deadline - asyncio.get_running_loop().time()
+            done, late = await asyncio.wait(self._tasks, timeout=max(0.0, left_s))
+            if not done:
+                await _cancel(late)
+                return
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("background_task_failed", exc_info=error)
+
+
+async def _cancel(tasks: set[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -1,0 +1,151 @@
+"""The bot process: takes updates from Telegram, by polling or by webhook. Holds no speech model."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from json import JSONDecodeError
+from urllib.parse import urlsplit
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.webhook.aiohttp_server import SimpleRequestHandler
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from bot.commands import register_commands
+from bot.dispatch import Desk, build_dispatcher
+from bot.errors import TokenRefused, WebhookUnsafe
+from bot.places import open_ledger, open_queue
+from bot.settings import Settings, TelegramSettings
+from bot.telegram import make_bot, patience
+
+FINISH_S = 20.0
+POLLING_S = 20
+
+log = structlog.get_logger(__name__)
+
+
+async def run_bot(settings: Settings) -> None:
+    """Answer people until SIGTERM or SIGINT; what was begun is finished.
+
+    Raises:
+        Fault: it cannot start.
+    """
+    if settings.telegram.mode == "webhook":
+        _check_webhook(settings.telegram)
+    stop = stop_signal()
+    bot = make_bot(settings.telegram)
+    try:
+        async with open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
+            await serve(settings, bot, build_dispatcher(settings, bot, ledger, queue), stop)
+    finally:
+        await bot.session.close()
+    log.info("bot_stopped")
+
+
+def stop_signal() -> asyncio.Event:
+    """Give an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
+    """Do `work` to its end, or until `stop` is set; tell whether it came to its end."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    is_done = working.done()
+    for task in (working, stopping):
+        if not task.done():
+            task.cancel()
+    await asyncio.wait({working, stopping})
+    if is_done:
+        working.result()
+    return is_done
+
+
+async def serve(settings: Settings, bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
+    """Take updates until `stop` is set, then finish what was begun."""
+    if not await unless_stopped(stop, _introduce(bot, settings.telegram, desk)):
+        return
+    desk.background.spawn(register_commands(bot))
+    try:
+        if settings.telegram.mode == "webhook":
+            await _listen(settings.telegram, bot, desk, stop)
+        else:
+            await _poll(bot, desk, stop)
+    finally:
+        await desk.background.finish(within_s=FINISH_S)
+
+
+async def _introduce(bot: Bot, settings: TelegramSettings, desk: Desk) -> None:
+    """Ask Telegram who the bot is, and tell it how updates are to come; wait while Telegram is away."""
+    with patience(float("inf")):
+        try:
+            me = await bot.me()
+        except (TelegramUnauthorizedError, TelegramNotFound):
+            raise TokenRefused from None
+        if settings.mode == "polling":
+            await bot.delete_webhook()
+        else:
+            await bot.set_webhook(
+                settings.webhook_url,
+                secret_token=settings.webhook_secret.get_secret_value(),
+                allowed_updates=desk.dispatcher.resolve_used_update_types(),
+            )
+    log.info("bot_started", username=me.username, mode=settings.mode)
+
+
+async def _poll(bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
+    """Take updates until `stop`; an update that is being written down then comes again at the next start."""
+    polling = desk.dispatcher.start_polling(
+        bot, polling_timeout=POLLING_S, handle_as_tasks=False, handle_signals=False, close_bot_session=False
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(polling)
+        await asyncio.sleep(0)  # polling that has not begun cannot be stopped
+        await stop.wait()
+        await desk.dispatcher.stop_polling()
+    if desk.reception.seen is not None:
+        await _confirm(bot, desk.reception.seen)
+
+
+async def _confirm(bot: Bot, seen: int) -> None:
+    """Acknowledge the last updates, so that nobody's command is obeyed again after a restart."""
+    with contextlib.suppress(TelegramAPIError, OSError):
+        await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=5)
+
+
+async def _listen(settings: TelegramSettings, bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
+    """Let Telegram post updates until `stop`; each is answered once it is written down."""
+    secret = settings.webhook_secret.get_secret_value()
+    hook = SimpleRequestHandler(desk.dispatcher, bot, handle_in_background=False, secret_token=secret)
+    app = web.Application(middlewares=[_skip_unreadable])
+    app.router.add_post(urlsplit(settings.webhook_url).path or "/", hook.handle)
+    runner = web.AppRunner(app, handle_signals=False, access_log=None)
+    await runner.setup()
+    host, _, port = settings.webhook_listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host, int(port)).start()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+@web.middleware
+async def _skip_unreadable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Acknowledge what cannot be read: Telegram would send it again and again, before everything else."""
+    try:
+        return await handler(request)
+    except (ValidationError, JSONDecodeError) as error:
+        log.warning("update_unreadable", error=type(error).__name__)
+        return web.json_response({})
+
+
+def _check_webhook(settings: TelegramSettings) -> None:
+    if not settings.webhook_url.startswith("https://") or not settings.webhook_secret.get_secret_value():
+        raise WebhookUnsafe

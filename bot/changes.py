@@ -1,0 +1,74 @@
+"""What people do to a note that is there: cancel it, have it transcribed again, delete it."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from bot import status
+from bot.answers import Answers, refusals_end_here
+from bot.ingest import Intake
+from bot.texts import say, speaking
+from jobs.queue import Queue
+from storage.ledger import Ledger
+from storage.note import Note, State
+from storage.recordings import Recordings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Each change is made in the ledger first, so that a worker which holds the note notices."""
+
+    answers: Answers
+    ledger: Ledger
+    queue: Queue
+    intake: Intake
+    recordings: Recordings
+
+    async def cancel(self, note: Note) -> bool:
+        """Give the note up; False if it has ended already."""
+        if not await self.ledger.cancel(note.id):
+            return False
+        with speaking(note.locale):
+            async with refusals_end_here(note):
+                await self.answers.show(note, say("Cancelled."), status.retry_button(note.id))
+        await self.ledger.mark_delivered(note.id)
+        await self._leave_queue(note)
+        return True
+
+    async def repeat(self, note: Note, language: str | None) -> bool:
+        """Have the note transcribed again; False if it has not ended yet.
+
+        A failure's message turns into the new status reply; a text stays, and the new one comes below.
+        """
+        if not note.state.is_final:
+            return False
+        earlier = await self.ledger.parts(note.id)
+        again = await self.ledger.retry(note.id, language=language, hotwords=note.hotwords)
+        if again.run == note.run:
+            return False
+        if note.status_message_id and note.state is not State.DONE:
+            await self.ledger.set_status_message(note.id, note.status_message_id)
+        elif note.status_message_id:
+            earlier = {0: note.status_message_id, **earlier}
+        await self.answers.remember(again, earlier.values())
+        await self.intake.enqueue(again)
+        return True
+
+    async def forget(self, note: Note) -> None:
+        """Delete the note with its transcript, its recording, and what the bot wrote about it."""
+        await self.ledger.cancel(note.id)
+        await self._leave_queue(note)
+        latest = await self.ledger.get(note.id) or note
+        async with refusals_end_here(note):
+            await self.answers.erase(latest)
+        if latest.recording:
+            self.recordings.remove(latest.recording)
+        await self.ledger.delete(note.id)
+
+    async def _leave_queue(self, note: Note) -> None:
+        try:
+            await self.queue.forget(note.id)
+        except Exception as error:  # noqa: BLE001 - a job whose note has ended does nothing when it comes up
+            log.warning("not_taken_from_queue", note=note.id, error=type(error).__name__)

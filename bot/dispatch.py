@@ -1,0 +1,63 @@
+"""Puts the handlers together, and hands them what they need."""
+
+from dataclasses import dataclass, field
+
+from aiogram import Bot, Dispatcher
+
+from bot.access import Access
+from bot.answers import Answers
+from bot.background import Background
+from bot.changes import Changes
+from bot.handlers import audio, cancel, delete, figures, help, history, notes, rest, retry  # noqa: A004 - /help
+from bot.handlers.choice import Choice
+from bot.ingest import Intake
+from bot.places import recordings_of
+from bot.reception import Reception
+from bot.settings import Settings
+from bot.wishes import default_request, model_name
+from jobs.queue import Queue
+from jobs.speech import options_of
+from storage.ledger import Ledger
+
+HANDLERS = (notes, help, history, retry, cancel, audio, delete, figures, rest)  # the first that fits is asked
+WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What one bot process works with."""
+
+    dispatcher: Dispatcher
+    reception: Reception
+    background: Background = field(default_factory=Background)
+
+
+def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue) -> Desk:
+    """Make a dispatcher that answers everything that people send."""
+    answers = Answers(bot, ledger)
+    access = Access(settings.access)
+    background = Background()
+    intake = Intake(
+        answers=answers,
+        ledger=ledger,
+        queue=queue,
+        background=background,
+        options=options_of(model_name(settings.engine), default_request(settings.engine)),
+        record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
+    )
+    reception = Reception(access, background)
+    dispatcher = Dispatcher(
+        disable_fsm=True,
+        settings=settings,
+        access=access,
+        ledger=ledger,
+        queue=queue,
+        answers=answers,
+        intake=intake,
+        changes=Changes(answers, ledger, queue, intake, recordings_of(settings)),
+        choice=Choice(bot, ledger, access),
+    )
+    dispatcher.update.outer_middleware(reception)
+    for module in HANDLERS:
+        dispatcher.include_router(module.router())
+    return Desk(dispatcher, reception, background)

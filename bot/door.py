@@ -1,0 +1,99 @@
+"""Telegram as a door: where a worker gets the sound of a note, and where its answer goes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+from aiogram.exceptions import (
+    AiogramError,
+    ClientDecodeError,
+    TelegramNetworkError,
+    TelegramRetryAfter,
+    TelegramServerError,
+)
+
+from bot import files, status
+from bot.answers import REFUSALS, Answers
+from bot.telegram import patience
+from bot.texts import say_fault, speaking
+from engine.transcript import Transcript
+from jobs.door import NotNow, Undeliverable
+from storage.note import Failure, Note, State
+
+TRY_AGAIN_S = 5.0
+
+
+class TelegramDoor:
+    """Implements `jobs.door.Door`."""
+
+    def __init__(self, answers: Answers) -> None:
+        """Answer through `answers`."""
+        self._answers = answers
+        self._pace = status.Pace()
+        self._edits: dict[str, asyncio.Task[None]] = {}
+
+    async def fetch(self, note: Note, folder: Path) -> Path:
+        """Fetch the recording into `folder`."""
+        async with _as_the_worker_knows_it(note):
+            return await files.fetch(self._answers.bot, note.file_id, folder, note.id)
+
+    async def progress(self, note: Note, fraction: float) -> None:
+        """Show how far it is, when the chat bears it; returns at once."""
+        with speaking(note.locale):
+            text = status.transcribing(fraction)
+            if note.id not in self._edits and self._pace.may_change(note.chat_id, text):
+                self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
+
+    async def done(self, note: Note, transcript: Transcript) -> None:
+        """Show the text."""
+        await self._settle(note)
+        async with _as_the_worker_knows_it(note):
+            await self._answers.deliver(note, transcript)
+
+    async def failed(self, note: Note, failure: Failure) -> None:
+        """Say what went wrong, and offer to try again."""
+        await self._settle(note)
+        with speaking(note.locale):
+            async with _as_the_worker_knows_it(note):
+                text = say_fault(failure.code, dict(failure.params))
+                await self._answers.show(note, text, status.retry_button(note.id))
+
+    async def _show_progress(self, note: Note, text: str) -> None:
+        """Edit the status reply, unless the note went on without this worker."""
+        try:
+            current = await self._answers.ledger.get(note.id)
+            if current and current.status_message_id and _is_mine(note, current):
+                with patience(0), suppress(AiogramError, aiohttp.ClientError, OSError):
+                    await self._answers.bot.edit_message_text(
+                        text,
+                        chat_id=note.chat_id,
+                        message_id=current.status_message_id,
+                        reply_markup=status.cancel_button(note.id),
+                    )
+        finally:
+            self._edits.pop(note.id, None)
+
+    async def _settle(self, note: Note) -> None:
+        """Wait for an edit that is on its way, lest it land on top of the final text."""
+        if edit := self._edits.get(note.id):
+            with suppress(Exception):
+                await edit
+
+
+def _is_mine(note: Note, current: Note) -> bool:
+    return current.state is State.PROCESSING and current.fence == note.fence
+
+
+@asynccontextmanager
+async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
+    """Tell apart what passes, and what repeating cannot mend: the chat is gone, or closed to the bot."""
+    try:
+        yield
+    except TelegramRetryAfter as flood:
+        raise NotNow(flood.retry_after) from flood
+    except (TelegramNetworkError, TelegramServerError, ClientDecodeError, files.Unreachable) as trouble:
+        raise NotNow(TRY_AGAIN_S) from trouble
+    except REFUSALS as refusal:
+        raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal

@@ -1,0 +1,45 @@
+"""What can go wrong between Telegram and Earshot; a branch of the tree in `engine.errors`."""
+
+from engine.errors import Fault
+
+
+class TelegramFault(Fault):
+    """Telegram does not give what is needed."""
+
+
+class FileTooBig(TelegramFault):
+    """The file is larger than Telegram hands to bots."""
+
+    code = "file_too_big"
+    sentence = (
+        "This file is larger than {limit_mb} MB, the most that I may fetch from Telegram. Send it in shorter parts, or "
+        "as a voice note."
+    )
+
+
+class FileGone(TelegramFault):
+    """Telegram no longer has the file, or cannot give it now."""
+
+    code = "file_gone"
+    sentence = "Telegram does not give me this file any more. Please send it again."
+
+
+class TokenMissing(TelegramFault):
+    """`telegram.token` is empty."""
+
+    code = "token_missing"
+    sentence = "There is no bot token. Get one from @BotFather in Telegram and set EARSHOT_TELEGRAM__TOKEN to it."
+
+
+class TokenRefused(TelegramFault):
+    """Telegram does not know the token."""
+
+    code = "token_refused"
+    sentence = "Telegram refuses the bot token. Copy it again from @BotFather into EARSHOT_TELEGRAM__TOKEN."
+
+
+class WebhookUnsafe(TelegramFault):
+    """Webhook mode without an address or a secret: anybody could post updates."""
+
+    code = "webhook_unsafe"
+    sentence = "Webhook mode needs telegram.webhook_url (https://…) and telegram.webhook_secret. Set both."

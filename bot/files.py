@@ -1,0 +1,93 @@
+"""Fetches a voice note's file from Telegram: to a folder and a name of our own, no byte more than allowed."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from aiogram import Bot
+from aiogram.exceptions import TelegramBadRequest, TelegramNotFound
+from aiogram.types import File
+
+from bot.errors import FileGone, FileTooBig
+
+CLOUD_LIMIT_MB = 20
+SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives
+_MB = 1024 * 1024
+_CHUNK = 64 * 1024
+_TRIES = 5
+_TIMEOUT = aiohttp.ClientTimeout(total=1800, sock_connect=10, sock_read=30)
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
+
+
+class _LinkExpired(Exception):
+    """The address that getFile gave is no longer served."""
+
+
+class Unreachable(Exception):
+    """Telegram's files cannot be had now; the same try may succeed later."""
+
+
+async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
+    """Fetch the file into `folder`, as `name` and the extension that Telegram gives.
+
+    Raises:
+        FileTooBig, FileGone: it cannot be had.
+        Unreachable: not now.
+    """
+    for attempt in range(_TRIES):
+        file = await _located(bot, file_id)
+        target = folder / f"{name}{_extension(file)}"
+        try:
+            await _download(bot, str(file.file_path), target)
+        except _LinkExpired:
+            continue
+        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+            await asyncio.sleep(2**attempt / 4)
+            continue
+        return target
+    raise Unreachable
+
+
+async def _located(bot: Bot, file_id: str) -> File:
+    try:
+        file = await bot.get_file(file_id)
+    except TelegramBadRequest as refusal:
+        if "too big" in refusal.message:
+            raise FileTooBig(limit_mb=CLOUD_LIMIT_MB) from None
+        raise FileGone from None
+    except TelegramNotFound:
+        raise FileGone from None
+    if not file.file_path:
+        raise FileGone
+    return file
+
+
+async def _download(bot: Bot, file_path: str, target: Path) -> None:
+    left = SERVER_LIMIT_MB * _MB
+    async with _stream(bot, file_path) as response:
+        with target.open("wb") as copy:
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    raise FileTooBig(limit_mb=SERVER_LIMIT_MB)
+                copy.write(chunk)
+
+
+@asynccontextmanager
+async def _stream(bot: Bot, file_path: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Open the download. The address holds the token: what is raised does not."""
+    url = bot.session.api.file_url(bot.token, file_path)
+    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, session.get(url) as response:
+        if response.status == 404:  # noqa: PLR2004 - HTTP's own number
+            raise _LinkExpired
+        if response.status != 200:  # noqa: PLR2004 - HTTP's own number
+            raise ConnectionError(f"HTTP {response.status}")
+        yield response
+
+
+def _extension(file: File) -> str:
+    suffix = Path(str(file.file_path)).suffix.lower()
+    return suffix if _EXTENSION.fullmatch(suffix) else ".bin"

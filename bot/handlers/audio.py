@@ -1,0 +1,46 @@
+"""/audio: the recording itself, sent again."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiogram import Bot, Router
+from aiogram.exceptions import TelegramBadRequest
+from aiogram.filters import Command
+from aiogram.types import Message
+
+from bot.answers import in_reply_to, in_thread
+from bot.errors import FileGone
+from bot.handlers.choice import Choice
+from bot.handlers.respond import respond
+from bot.texts import say
+from storage.note import Note
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="audio")
+    own.message.register(send_recording, Command("audio"))
+    return own
+
+
+async def send_recording(message: Message, bot: Bot, choice: Choice) -> None:
+    """Send the chosen recording again; Telegram keeps it."""
+    note = await choice.of(message)
+    if note is None:
+        return
+    try:
+        await in_thread(note, lambda thread_id: _send(bot, note, thread_id))
+    except TelegramBadRequest:
+        await respond(message, say(FileGone.sentence))
+
+
+def _send(bot: Bot, note: Note, thread_id: int | None) -> Awaitable[Message]:
+    methods: dict[str, Callable[..., Awaitable[Message]]] = {
+        "voice": bot.send_voice,
+        "audio": bot.send_audio,
+        "video": bot.send_video,
+        "video_note": bot.send_video_note,
+        "document": bot.send_document,
+    }
+    where: dict[str, Any] = {"message_thread_id": thread_id, "reply_parameters": in_reply_to(note)}
+    return methods[note.kind](note.chat_id, note.file_id, **where)

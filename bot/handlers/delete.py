@@ -1,0 +1,69 @@
+"""/delete: a recording, its text and the messages about it, gone for good.
+
+As a reply it is done at once, for it is clear what is meant; without one the newest is named and asked about first.
+"""
+
+from aiogram import F, Router
+from aiogram.filters import Command
+from aiogram.types import CallbackQuery, Message
+
+from bot.changes import Changes
+from bot.handlers.choice import Choice, not_yours, pointed_at
+from bot.handlers.history import preview_of
+from bot.handlers.respond import change, respond
+from bot.status import DELETE, KEEP, NoteButton, buttons
+from bot.texts import say, say_moment
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="delete")
+    own.message.register(delete, Command("delete"))
+    own.callback_query.register(delete_pressed, NoteButton.filter(F.action == DELETE))
+    own.callback_query.register(keep_pressed, NoteButton.filter(F.action == KEEP))
+    return own
+
+
+async def delete(message: Message, choice: Choice, changes: Changes) -> None:
+    """Delete the note that this is a reply to, or ask about the newest."""
+    note = await choice.of(message)
+    if note is None or message.from_user is None:
+        return
+    if not await choice.may_change(note, message.from_user.id):
+        await respond(message, not_yours())
+    elif pointed_at(message):
+        await changes.forget(note)
+        await respond(message, _deleted())
+    else:
+        question = say("Delete this recording and its text?")
+        entry = f"{say_moment(note.received_at)} · {preview_of(note)}"
+        keyboard = buttons(
+            [
+                (say("Delete"), NoteButton(action=DELETE, note_id=note.id)),
+                (say("Keep"), NoteButton(action=KEEP, note_id=note.id)),
+            ]
+        )
+        await respond(message, f"{question}\n\n{entry}", keyboard)
+
+
+async def delete_pressed(press: CallbackQuery, callback_data: NoteButton, choice: Choice, changes: Changes) -> None:
+    """Delete the note that was asked about."""
+    note = await choice.pressed(press, callback_data.note_id)
+    if note is None:
+        return
+    if not await choice.may_change(note, press.from_user.id):
+        await press.answer(not_yours(), show_alert=True)
+        return
+    await changes.forget(note)
+    await change(press, _deleted())
+    await press.answer()
+
+
+async def keep_pressed(press: CallbackQuery) -> None:
+    """Leave everything as it is."""
+    await change(press, say("Kept."))
+    await press.answer()
+
+
+def _deleted() -> str:
+    return say("Deleted: the recording, its text, and my messages about it.")

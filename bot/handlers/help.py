@@ -1,0 +1,37 @@
+"""/start and /help."""
+
+from aiogram import Router
+from aiogram.filters import Command, CommandStart
+from aiogram.types import Message
+
+from bot.access import Access
+from bot.commands import ADMIN_COMMANDS, COMMANDS, describe
+from bot.handlers.respond import respond
+from bot.texts import say
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="help")
+    own.message.register(start, CommandStart())
+    own.message.register(list_commands, Command("help"))
+    return own
+
+
+async def start(message: Message) -> None:
+    """Greet."""
+    await respond(
+        message,
+        say(
+            "Hello! Send or forward me a voice note, an audio file or a video, and I answer with its text. Everything "
+            "is recognised on my owner's own machine. /help shows what else I can do."
+        ),
+    )
+
+
+async def list_commands(message: Message, access: Access) -> None:
+    """List what the bot understands."""
+    is_admin = access.is_admin(message.from_user.id if message.from_user else None)
+    lines = [f"/{name}: {describe(name)}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]
+    rule = say("Sent as a reply to a recording or to its text, a command acts on that one; else on the newest.")
+    await respond(message, "\n".join([*lines, "", rule]))

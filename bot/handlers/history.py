@@ -1,0 +1,114 @@
+"""/history: the recordings of a chat, by pages; every entry opens its text."""
+
+from aiogram import Bot, F, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.filters.callback_data import CallbackData
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
+
+from bot.answers import Answers
+from bot.handlers.choice import Choice
+from bot.handlers.respond import change, respond
+from bot.status import OPEN, NoteButton, buttons
+from bot.texts import say, say_duration, say_moment
+from storage.ledger import Ledger
+from storage.note import Note, Page, State
+
+PAGE_SIZE = 10
+_ROW = 5
+_PREVIEW = 60
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="history")
+    own.message.register(show_history, Command("history"))
+    own.callback_query.register(turn_page, PageButton.filter())
+    own.callback_query.register(open_entry, NoteButton.filter(F.action == OPEN))
+    return own
+
+
+class PageButton(CallbackData, prefix="h"):
+    """A button that turns to a page of the history."""
+
+    page: int
+
+
+async def show_history(message: Message, command: CommandObject, bot: Bot, ledger: Ledger) -> None:
+    """Show a page: the newest, or the one that is asked for."""
+    asked = command.args or ""
+    number = int(asked[:9]) - 1 if asked.isascii() and asked.isdigit() else 0
+    page = await ledger.page(bot.id, message.chat.id, number, PAGE_SIZE)
+    await respond(message, page_text(page), page_buttons(page))
+
+
+async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, ledger: Ledger) -> None:
+    """Show another page in the same message."""
+    if press.message:
+        page = await ledger.page(bot.id, press.message.chat.id, callback_data.page, PAGE_SIZE)
+        await change(press, page_text(page), page_buttons(page))
+    await press.answer()
+
+
+async def open_entry(
+    press: CallbackQuery, callback_data: NoteButton, choice: Choice, ledger: Ledger, answers: Answers
+) -> None:
+    """Send the text of an entry, below everything else."""
+    note = await choice.pressed(press, callback_data.note_id)
+    if note is None:
+        return
+    transcript = await ledger.transcript(note.id)
+    if transcript is None or note.state is not State.DONE:
+        await press.answer(state_of(note), show_alert=True)
+        return
+    await press.answer()
+    await answers.send_copy(note, transcript)
+
+
+def page_text(page: Page) -> str:
+    """Write a page of the history."""
+    if not page.total:
+        return say("There is no recording in this chat yet. Send me a voice note.")
+    first = page.page * PAGE_SIZE + 1
+    title = say("Recordings in this chat, page {page} of {pages}", page=page.page + 1, pages=page.pages)
+    return "\n".join([title, "", *(_entry(number, note) for number, note in enumerate(page.notes, start=first))])
+
+
+def page_buttons(page: Page) -> InlineKeyboardMarkup | None:
+    """Offer to open each entry, and to turn the page."""
+    if not page.total:
+        return None
+    first = page.page * PAGE_SIZE + 1
+    entries: list[tuple[str, CallbackData]] = [
+        (str(number), NoteButton(action=OPEN, note_id=note.id)) for number, note in enumerate(page.notes, start=first)
+    ]
+    turns: list[tuple[str, CallbackData]] = []
+    if page.page > 0:
+        turns.append((say("‹ newer"), PageButton(page=page.page - 1)))  # noqa: RUF001 - an arrow, as buttons have it
+    if page.page < page.pages - 1:
+        turns.append((say("older ›"), PageButton(page=page.page + 1)))  # noqa: RUF001 - an arrow, as buttons have it
+    return buttons(entries[:_ROW], entries[_ROW:], turns)
+
+
+def state_of(note: Note) -> str:
+    """Say where a note stands."""
+    return {
+        State.QUEUED: say("in the queue"),
+        State.PROCESSING: say("being transcribed"),
+        State.DONE: say("no speech"),
+        State.FAILED: say("failed"),
+        State.CANCELLED: say("cancelled"),
+    }[note.state]
+
+
+def _entry(number: int, note: Note) -> str:
+    seconds = note.audio_s or note.claimed_s
+    length = f" · {say_duration(seconds)}" if seconds else ""
+    return f"{number}. {say_moment(note.received_at)}{length} · {preview_of(note)}"
+
+
+def preview_of(note: Note) -> str:
+    """Show how a note's text begins, or where the note stands."""
+    words = " ".join(note.preview.split())
+    if note.state is not State.DONE or not words:
+        return state_of(note)
+    return words if len(words) <= _PREVIEW else f"{words[:_PREVIEW].rstrip()}…"

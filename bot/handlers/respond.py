@@ -1,0 +1,19 @@
+"""Answers to commands and buttons, where they belong."""
+
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
+
+
+async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | None = None) -> Message:
+    """Answer a message: in its topic, and in a group as a reply to it."""
+    in_private = message.chat.type == ChatType.PRIVATE
+    pointer = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
+    return await message.answer(text, reply_markup=keyboard, reply_parameters=None if in_private else pointer)
+
+
+async def change(press: CallbackQuery, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
+    """Let the message that a pressed button is under say something else."""
+    if press.bot and press.message:
+        await press.bot.edit_message_text(
+            text, chat_id=press.message.chat.id, message_id=press.message.message_id, reply_markup=keyboard
+        )

@@ -1,0 +1,50 @@
+"""Everything that nothing else understood: in private a hint, in groups silence."""
+
+from aiogram import F, Router
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, Message
+
+from bot.handlers.respond import respond
+from bot.texts import say
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="rest")
+    own.message.register(unknown_command, F.chat.type == ChatType.PRIVATE, F.text.startswith("/"))
+    own.message.register(soundless_document, F.chat.type == ChatType.PRIVATE, F.document)
+    own.message.register(
+        something_else,
+        F.chat.type == ChatType.PRIVATE,
+        F.text | F.photo | F.sticker | F.animation | F.contact | F.location,
+    )
+    own.callback_query.register(stale_button)
+    return own
+
+
+async def unknown_command(message: Message) -> None:
+    """Point at the list of commands."""
+    await respond(message, say("I don't know this command. /help shows those that I know."))
+
+
+async def soundless_document(message: Message) -> None:
+    """Say what can be sent."""
+    await respond(
+        message,
+        say(
+            "I find no sound in this file. Send a voice note, an audio file or a video: wav, mp3, m4a, flac, ogg, "
+            "opus, webm, mp4, mov, mkv, amr or aiff."
+        ),
+    )
+
+
+async def something_else(message: Message) -> None:
+    """Say what this bot is for."""
+    await respond(
+        message, say("Send or forward me a voice note, an audio file or a video, and I answer with its text.")
+    )
+
+
+async def stale_button(press: CallbackQuery) -> None:
+    """Let a button of an older version not spin for ever."""
+    await press.answer()

@@ -1,0 +1,47 @@
+"""/retry and the Retry button: transcribe a note again, if wanted in another language."""
+
+from aiogram import F, Router
+from aiogram.filters import Command, CommandObject
+from aiogram.types import CallbackQuery, Message
+
+from bot.changes import Changes
+from bot.handlers.choice import Choice
+from bot.handlers.respond import respond
+from bot.settings import Settings
+from bot.status import RETRY, NoteButton
+from bot.texts import say, say_fault
+from engine.errors import UnknownLanguage
+from engine.languages import languages_of
+
+
+def router() -> Router:
+    """Make the router of these handlers."""
+    own = Router(name="retry")
+    own.message.register(retry, Command("retry"))
+    own.callback_query.register(retry_pressed, NoteButton.filter(F.action == RETRY))
+    return own
+
+
+async def retry(message: Message, command: CommandObject, choice: Choice, changes: Changes, settings: Settings) -> None:
+    """Transcribe the chosen note again."""
+    language = (command.args or "").strip().lower() or None
+    known = languages_of(settings.engine.model)
+    if language is not None and language not in known:
+        fault = UnknownLanguage(language=language[:20], known=", ".join(known))
+        await respond(message, say_fault(fault.code, fault.params))
+        return
+    note = await choice.of(message)
+    if note and not await changes.repeat(note, language):
+        await respond(message, _already())
+
+
+async def retry_pressed(press: CallbackQuery, callback_data: NoteButton, choice: Choice, changes: Changes) -> None:
+    """Transcribe the note of the button again, as it was asked for."""
+    note = await choice.pressed(press, callback_data.note_id)
+    if note:
+        started = await changes.repeat(note, note.language)
+        await press.answer("" if started else _already())
+
+
+def _already() -> str:
+    return say("I am still working on this recording.")

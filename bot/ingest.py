@@ -1,0 +1,156 @@
+"""How a voice note gets in: recognised, written to the ledger, welcomed with a status reply, and queued.
+
+Only the writing happens before its update is acknowledged. Should the rest be cut short, `jobs.reaper` makes up for it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import PurePath
+
+import structlog
+from aiogram.exceptions import AiogramError
+from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote, Voice
+
+from bot import status
+from bot.answers import Answers, refusals_end_here
+from bot.background import Background
+from bot.texts import speaking
+from jobs.errors import QueueUnreachable
+from jobs.outlook import outlook
+from jobs.queue import Queue
+from storage.errors import DatabaseFault
+from storage.ledger import Ledger
+from storage.note import Incoming, Note
+
+EXTENSIONS = frozenset((
+    *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "au", "avi", "awb", "caf", "flac", "flv", "m4a", "m4b", "m4v"),
+    *("mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mts", "oga", "ogg", "ogv", "opus", "spx", "ts", "wav"),
+    *("wave", "webm", "wma", "wmv"),
+))  # fmt: skip
+_SOUND_TYPES = ("audio/", "video/", "application/ogg", "application/x-matroska")
+_GENERAL_TOPIC = 1
+_LONGEST_PAUSE_S = 5.0
+_OUTLOOK_S = 0.5
+
+log = structlog.get_logger(__name__)
+
+Sound = Voice | Audio | Video | VideoNote | Document
+
+
+def incoming_of(message: Message, bot_id: int) -> Incoming | None:
+    """Read a message as a voice note; None if it holds no sound, or comes from nobody."""
+    sound = sound_of(message)
+    if sound is None or message.from_user is None:
+        return None
+    return Incoming(
+        bot_id=bot_id,
+        chat_id=message.chat.id,
+        message_id=message.message_id,
+        thread_id=thread_of(message),
+        user_id=message.from_user.id,
+        kind=message.content_type,
+        file_id=sound.file_id,
+        file_unique_id=sound.file_unique_id,
+        claimed_s=getattr(sound, "duration", None),
+        claimed_bytes=sound.file_size,
+        mime=getattr(sound, "mime_type", None),
+        file_name=getattr(sound, "file_name", None),
+        locale=message.from_user.language_code or "en",
+    )
+
+
+def sound_of(message: Message) -> Sound | None:
+    """Find what can be transcribed in a message."""
+    sound = message.voice or message.audio or message.video or message.video_note
+    if sound is None and message.document and message.animation is None and holds_sound(message.document):
+        return message.document
+    return sound
+
+
+def holds_sound(document: Document | Animation) -> bool:
+    """Tell whether a file promises sound, by its type or its name."""
+    if (document.mime_type or "").lower().startswith(_SOUND_TYPES):
+        return True
+    return PurePath(document.file_name or "").suffix.lower().removeprefix(".") in EXTENSIONS
+
+
+def thread_of(message: Message) -> int | None:
+    """Give the topic to answer in; none for ordinary replies and for the topic General."""
+    if not message.is_topic_message or message.message_thread_id == _GENERAL_TOPIC:
+        return None
+    return message.message_thread_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """Takes notes in."""
+
+    answers: Answers
+    ledger: Ledger
+    queue: Queue
+    background: Background
+    options: str  # what a note is transcribed with that asks for nothing
+    record_within_s: float | None  # None: try for ever
+
+    async def take(self, incoming: Incoming) -> None:
+        """Write the note down; welcome it, if it is new, beside what comes next."""
+        async with asyncio.timeout(self.record_within_s):
+            note, is_new = await self._record(incoming)
+        if is_new:
+            self.background.spawn(self._welcome(note))
+
+    async def _record(self, incoming: Incoming) -> tuple[Note, bool]:
+        """Try until it is written: only then may Telegram forget it."""
+        pause_s = 0.05
+        while True:
+            try:
+                return await self.ledger.record(incoming)
+            except (DatabaseFault, OSError):
+                log.exception("note_not_recorded_yet", chat=incoming.chat_id)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _welcome(self, note: Note) -> None:
+        """Answer a note: at once if its very sound was transcribed before, else with its place in the queue."""
+        if not await self._answered_before(note):
+            await self.enqueue(note)
+
+    async def enqueue(self, note: Note) -> None:
+        """Show the place in the queue, then queue: a worker finds a status reply to write into."""
+        try:
+            async with refusals_end_here(note):
+                await self._show_place(note)
+        except AiogramError as error:
+            log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
+        await self.queue.enqueue(note)
+
+    async def _show_place(self, note: Note) -> None:
+        with speaking(note.locale):
+            position, wait_s = await self._outlook(note)
+            await self.answers.show(note, status.queued(position, wait_s), status.cancel_button(note.id))
+
+    async def _outlook(self, note: Note) -> tuple[int, float]:
+        """Tell the place that the note will have: it is not queued yet, lest it be done before its status reply."""
+        try:
+            async with asyncio.timeout(_OUTLOOK_S):
+                seen = await outlook(self.ledger, self.queue, note)
+                waiting = (await self.queue.snapshot()).waiting
+                before_s = await self.ledger.ahead_s(waiting) * await self.ledger.speed()
+        except (QueueUnreachable, TimeoutError) as error:
+            log.warning("outlook_unknown", note=note.id, error=type(error).__name__)
+            return 0, 0.0
+        return seen.position or len(waiting) + 1, seen.wait_s + before_s
+
+    async def _answered_before(self, note: Note) -> bool:
+        twin = await self.ledger.same_audio(note, self.options)
+        transcript = await self.ledger.transcript(twin.id) if twin else None
+        if twin is None or transcript is None:
+            return False
+        mine = await self.ledger.claim(note.id, "bot", options=self.options)
+        if mine is None:
+            return True
+        if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
+            async with refusals_end_here(note):
+                await self.answers.deliver(mine, transcript)
+            await self.ledger.mark_delivered(note.id, mine.fence)
+        return True

@@ -1,0 +1,111 @@
+"""Where every update arrives: notes are handled before they are acknowledged, everything else beside the polling.
+
+Whoever is not on the owner's lists gets no further than this.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from aiogram import BaseMiddleware, Bot
+from aiogram.enums import ChatType
+from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
+
+from bot.access import Access, Politeness
+from bot.background import Background
+from bot.commands import register_admin_commands
+from bot.handlers.respond import respond
+from bot.ingest import sound_of
+from bot.texts import say, speaking
+from engine.errors import Fault
+
+Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Reception(BaseMiddleware):
+    """The outermost middleware of all updates."""
+
+    access: Access
+    background: Background
+    politeness: Politeness = field(default_factory=Politeness)
+    seen: int | None = None  # the newest update that is taken care of
+    known_admins: set[int] = field(default_factory=set)
+
+    async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> None:
+        """Let an update in, or turn it away."""
+        if not isinstance(event, Update):
+            return
+        user, chat = data.get("event_from_user"), data.get("event_chat")
+        if isinstance(user, User) and isinstance(chat, Chat):
+            await self._receive(handler, event, data, user, chat)
+        self.seen = event.update_id
+
+    async def _receive(self, handler: Handler, update: Update, data: dict[str, Any], user: User, chat: Chat) -> None:
+        if not self.access.allows(user.id, chat.id):
+            self.background.spawn(self._turn_away(update, data["bot"], user, chat))
+        elif update.message and sound_of(update.message):
+            with speaking(user.language_code):
+                await handler(update, data)
+        else:
+            self.background.spawn(_handle(handler, update, data, user))
+        if self.access.is_admin(user.id) and chat.type == ChatType.PRIVATE and user.id not in self.known_admins:
+            self.known_admins.add(user.id)
+            self.background.spawn(_show_admin_commands(data["bot"], user))
+
+    async def _turn_away(self, update: Update, bot: Bot, user: User, chat: Chat) -> None:
+        with speaking(user.language_code):
+            sentence = _refusal(user, chat)
+            if update.callback_query:
+                await update.callback_query.answer(sentence, show_alert=True)
+            elif update.message and await _is_addressed(update.message, bot) and self.politeness.may_tell(chat.id):
+                await respond(update.message, sentence)
+
+
+def _refusal(user: User, chat: Chat) -> str:
+    if chat.type == ChatType.PRIVATE:
+        return say(
+            "This bot is private. If you would like to use it, ask its owner to let you in and pass on your number: "
+            "{user_id}",
+            user_id=user.id,
+        )
+    return say(
+        "I may not work in this group yet. If you would like me to, ask my owner and pass on the group's number: "
+        "{chat_id}",
+        chat_id=chat.id,
+    )
+
+
+async def _is_addressed(message: Message, bot: Bot) -> bool:
+    """Tell whether a message is meant for the bot: in a group, by its name or as a reply to it."""
+    if message.chat.type == ChatType.PRIVATE:
+        return True
+    me = await bot.me()
+    replied_to = message.reply_to_message and message.reply_to_message.from_user
+    named = f"@{me.username}".lower() in (message.text or message.caption or "").lower()
+    return named or bool(replied_to and replied_to.id == me.id)
+
+
+async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: User) -> None:
+    """Handle what is not a note; the person learns it when that fails."""
+    with speaking(user.language_code):
+        try:
+            await handler(update, data)
+        except Exception:
+            log.exception("handler_failed", update=update.update_id)
+            if update.callback_query:
+                await _apologise(update.callback_query)
+            elif update.message:
+                await respond(update.message, say(Fault.sentence))
+
+
+async def _show_admin_commands(bot: Bot, admin: User) -> None:
+    with speaking(admin.language_code):
+        await register_admin_commands(bot, admin.id)
+
+
+async def _apologise(press: CallbackQuery) -> None:
+    await press.answer(say(Fault.sentence), show_alert=True)

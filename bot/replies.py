@@ -1,0 +1,165 @@
+"""What a transcript looks like in a chat: how its text is laid out and split. Knows nothing of sending.
+
+Telegram counts in UTF-16 units and trims what it shows, so every piece begins and ends with something to read.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from engine.formats import join
+from engine.transcript import Segment, Transcript
+
+MESSAGE_UNITS = 4096
+MOST_MESSAGES = 4
+BEGINNING_UNITS = 1000
+
+# Where a piece may end, the best first: the offset behind the match is the place.
+_BREAKS = (
+    re.compile(r"\n\n\s*"),
+    re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”’」』）]*\s*"),  # noqa: RUF001 - these are the marks themselves
+    re.compile(r"[,;:–—]+\s+|[，；：、]+\s*"),  # noqa: RUF001 - these are the marks themselves
+)
+_SPACE = re.compile(r"\s+")
+_JOINER = "\u200d"
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_FLAG_LETTERS = range(0x1F1E6, 0x1F200)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A transcript as a chat shows it: messages (HTML), and whether they are only the beginning of a document."""
+
+    messages: tuple[str, ...]
+    needs_document: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Plain text, and the ranges of it that are labels."""
+
+    text: str
+    labels: tuple[range, ...]
+
+
+def reply_of(transcript: Transcript, label: Callable[[Segment], str], notice: str) -> Reply:
+    """Lay `transcript` out as messages.
+
+    Args:
+        transcript: with some text.
+        label: names who speaks in a segment; "" for nobody in particular.
+        notice: stands below the beginning when the whole text comes as a document.
+    """
+    layout = _lay_out(transcript.segments, label)
+    pieces = split(layout.text, MESSAGE_UNITS)
+    if len(pieces) <= MOST_MESSAGES:
+        return Reply(tuple(_as_html(layout, piece) for piece in pieces))
+    beginning = _as_html(layout, split(layout.text, BEGINNING_UNITS)[0])
+    return Reply((f"{beginning} …\n\n<i>{html.escape(notice, quote=False)}</i>",), needs_document=True)
+
+
+def plain(transcript: Transcript, label: Callable[[Segment], str]) -> str:
+    """Write the whole transcript as the text of a document."""
+    return _lay_out(transcript.segments, label).text + "\n"
+
+
+def has_text(transcript: Transcript) -> bool:
+    """Tell whether anybody said anything."""
+    return any(segment.text.strip() for segment in transcript.segments)
+
+
+def split(text: str, limit: int) -> list[range]:
+    """Split `text` into ranges of at most `limit` UTF-16 units, at sentence ends where there are any.
+
+    Only white space lies between two pieces. A piece is never empty.
+    """
+    pieces = []
+    start = _skip_space(text, 0)
+    while start < len(text):
+        most = _reach(text, start, limit)
+        end = most if most == len(text) else _break(text, start, most)
+        shown = start + len(text[start:end].rstrip())
+        pieces.append(range(start, shown))
+        start = _skip_space(text, end)
+    return pieces
+
+
+def utf16_units(text: str) -> int:
+    """Count as Telegram counts."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _lay_out(segments: Sequence[Segment], label: Callable[[Segment], str]) -> _Layout:
+    spoken = [segment for segment in segments if segment.text.strip()]
+    turns = [(name, _text(list(turn))) for name, turn in groupby(spoken, key=label)]
+    if len({name for name, _ in turns}) < 2:  # noqa: PLR2004 - one voice needs no label
+        return _Layout(_text(spoken), ())
+    text, labels = "", []
+    for name, said in turns:
+        text += "\n\n" if text else ""
+        labels.append(range(len(text), len(text) + len(name)))
+        text += f"{name}\n{said}"
+    return _Layout(text, tuple(labels))
+
+
+def _text(segments: Sequence[Segment]) -> str:
+    return join([" ".join(segment.text.split()) for segment in segments])
+
+
+def _as_html(layout: _Layout, piece: range) -> str:
+    written, at = "", piece.start
+    for label in layout.labels:
+        start, end = max(label.start, piece.start), min(label.stop, piece.stop)
+        if start < end:
+            written += _escaped(layout.text[at:start]) + f"<b>{_escaped(layout.text[start:end])}</b>"
+            at = end
+    return written + _escaped(layout.text[at : piece.stop])
+
+
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+def _reach(text: str, start: int, limit: int) -> int:
+    """Find the furthest end from `start` that stays within `limit` units."""
+    units = 0
+    for position in range(start, len(text)):
+        units += 2 if text[position] > "\uffff" else 1
+        if units > limit:
+            return max(position, start + 1)
+    return len(text)
+
+
+def _break(text: str, start: int, most: int) -> int:
+    """Find the best place to end a piece that may reach to `most`."""
+    least = start + (most - start) // 2
+    for mark in _BREAKS:
+        ends = [match.end() for match in mark.finditer(text, least, most)]
+        if ends:
+            return ends[-1]
+    if text[most].isspace():
+        return most
+    words = [match.end() for match in _SPACE.finditer(text, start, most)]
+    return words[-1] if words else _between_graphemes(text, start, most)
+
+
+def _between_graphemes(text: str, start: int, most: int) -> int:
+    for end in range(most, start, -1):
+        if not _belongs_together(text, end):
+            return end
+    return most
+
+
+def _belongs_together(text: str, position: int) -> bool:
+    """Tell whether the characters before and at `position` are drawn as one."""
+    before, after = text[position - 1], text[position]
+    if _JOINER in {before, after} or unicodedata.category(after).startswith("M"):
+        return True
+    return ord(after) in _SKIN_TONES or (ord(before) in _FLAG_LETTERS and ord(after) in _FLAG_LETTERS)
+
+
+def _skip_space(text: str, position: int) -> int:
+    return len(text) - len(text[position:].lstrip())

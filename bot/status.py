@@ -1,0 +1,72 @@
+"""The status reply: what it says while a note waits and runs, its buttons, and how often it may change."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiogram.filters.callback_data import CallbackData
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
+
+from bot.texts import say, say_duration
+
+PRIVATE_PACE_S = 3.0
+GROUP_PACE_S = 6.0  # a group bears 20 messages and edits a minute, and the texts come first
+_CHATS_KEPT = 1000
+
+
+class NoteButton(CallbackData, prefix="n"):
+    """A button that does something with one note."""
+
+    action: str
+    note_id: str
+
+
+CANCEL, RETRY, OPEN, DELETE, KEEP = "cancel", "retry", "open", "delete", "keep"
+
+
+def queued(position: int, wait_s: float) -> str:
+    """Say where in the queue a note is; position 0 means: nobody knows."""
+    if position < 1:
+        return say("In the queue.")
+    return say("In the queue, place {position}, about {wait}", position=position, wait=say_duration(wait_s))
+
+
+def transcribing(fraction: float) -> str:
+    """Say how far it is."""
+    return say("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
+
+
+def cancel_button(note_id: str) -> InlineKeyboardMarkup:
+    """Offer to stop."""
+    return buttons([(say("Cancel"), NoteButton(action=CANCEL, note_id=note_id))])
+
+
+def retry_button(note_id: str) -> InlineKeyboardMarkup:
+    """Offer to try again."""
+    return buttons([(say("Retry"), NoteButton(action=RETRY, note_id=note_id))])
+
+
+def buttons(*rows: list[tuple[str, CallbackData]]) -> InlineKeyboardMarkup:
+    """Make a keyboard of these rows; empty ones are left out."""
+    keyboard = [[InlineKeyboardButton(text=text, callback_data=to.pack()) for text, to in row] for row in rows if row]
+    return InlineKeyboardMarkup(inline_keyboard=keyboard)
+
+
+@dataclass(slots=True)
+class Pace:
+    """Tells when a status reply may change again: seldom enough for its chat, and only when it would differ."""
+
+    clock: Callable[[], float] = time.monotonic
+    _last: dict[int, tuple[float, str]] = field(default_factory=dict)
+
+    def may_change(self, chat_id: int, text: str) -> bool:
+        """Tell whether to show `text` now; if so, the time is noted."""
+        now = self.clock()
+        shown_at, shown = self._last.get(chat_id, (float("-inf"), ""))
+        pace_s = GROUP_PACE_S if chat_id < 0 else PRIVATE_PACE_S
+        if text == shown or now - shown_at < pace_s:
+            return False
+        if len(self._last) >= _CHATS_KEPT:
+            self._last.clear()
+        self._last[chat_id] = now, text
+        return True

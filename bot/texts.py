@@ -1,0 +1,112 @@
+"""What the bot says, in the language of the person it talks to. The English sentence is the key of its translation.
+
+The catalogues in `locales/` are read as they are (`.po`) and compiled in memory; nothing needs to be built.
+"""
+
+import gettext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from aiogram.utils.i18n import I18n
+from babel.dates import format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+
+from engine.errors import Fault, Param
+
+LOCALES = Path(__file__).parent / "locales"
+SOURCE = "en"
+_MINUTE_S, _HOUR_S = 60, 3600
+_ROUGH_S = 120  # from here on seconds say nothing to a person
+
+
+class Catalogues(I18n):
+    """aiogram's translations, read from `.po` files without a build step."""
+
+    def find_locales(self) -> dict[str, gettext.GNUTranslations]:
+        """Compile every catalogue in memory."""
+        files = sorted(self.path.glob(f"*/LC_MESSAGES/{self.domain}.po"))
+        return {file.parent.parent.name: _compiled(file) for file in files}
+
+
+@cache
+def catalogues() -> Catalogues:
+    """Give the translations; read once in a process."""
+    return Catalogues(path=LOCALES, default_locale=SOURCE, domain="earshot")
+
+
+def languages() -> tuple[str, ...]:
+    """List the languages that the bot speaks, English first."""
+    return SOURCE, *catalogues().available_locales
+
+
+def spoken(language_code: str | None) -> str:
+    """Choose the language to speak with someone whose Telegram speaks `language_code` ("zh-hans" → "zh")."""
+    base = (language_code or SOURCE).replace("_", "-").split("-")[0].lower()
+    return base if base in languages() else SOURCE
+
+
+@contextmanager
+def speaking(language_code: str | None) -> Iterator[None]:
+    """Speak this language inside the `with` block."""
+    with catalogues().use_locale(spoken(language_code)):
+        yield
+
+
+def say(sentence: str, /, **values: Param) -> str:
+    """Say `sentence` in the current language, with `values` filled in."""
+    return catalogues().gettext(sentence).format(**values)
+
+
+def say_number(one: str, many: str, number: int, /, **values: Param) -> str:
+    """Say `one` or `many`, as the current language's plural asks; `{number}` is filled in."""
+    return catalogues().gettext(one, many, number).format(number=number, **values)
+
+
+def say_fault(code: str, params: dict[str, Param]) -> str:
+    """Say what went wrong and what to do about it."""
+    sentence = fault_sentences().get(code, Fault.sentence)
+    try:
+        return say(sentence, **params)
+    except (LookupError, ValueError):  # kept by an older version, with other params
+        return say(Fault.sentence)
+
+
+def say_duration(seconds: float) -> str:
+    """Say how long something takes, as roughly as a person would."""
+    whole = max(1, round(seconds))
+    if whole < _ROUGH_S:
+        return say("{seconds} s", seconds=whole)
+    if whole < _HOUR_S:
+        return say("{minutes} min", minutes=round(whole / _MINUTE_S))
+    hours, rest = divmod(whole, _HOUR_S)
+    return say("{hours} h {minutes} min", hours=hours, minutes=rest // _MINUTE_S)
+
+
+def say_moment(moment: datetime) -> str:
+    """Say when something happened, on this machine's clock."""
+    return format_datetime(moment.astimezone(), "short", locale=catalogues().current_locale)
+
+
+def fault_sentences() -> dict[str, str]:
+    """Map the code of every fault that this process knows to its English sentence."""
+    return {kind.code: kind.sentence for kind in _kinds(Fault)}
+
+
+def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:
+    for heir in kind.__subclasses__():
+        yield from _kinds(heir)
+    yield kind
+
+
+def _compiled(file: Path) -> gettext.GNUTranslations:
+    with file.open("rb") as source:
+        catalogue = read_po(source, locale=file.parent.parent.name)
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

@@ -1,0 +1,27 @@
+"""What is asked of the engine where a note asks for nothing: the owner's settings as a request. Loads no model."""
+
+from pathlib import Path
+
+from engine.hotwords import read_hotwords
+from engine.languages import NAMED
+from engine.request import Request
+from engine.settings import EngineSettings
+
+AUTOMATIC = "auto"
+
+
+def default_request(settings: EngineSettings) -> Request:
+    """Give what the owner's settings ask for.
+
+    Raises:
+        OSError: the list of hotwords cannot be read.
+    """
+    return Request(
+        language=None if settings.language == AUTOMATIC else settings.language,
+        hotwords=read_hotwords(settings.hotwords) if settings.hotwords else (),
+    )
+
+
+def model_name(settings: EngineSettings) -> str:
+    """Give the name that the engine will give its model."""
+    return settings.model if settings.model in NAMED else Path(settings.model).name

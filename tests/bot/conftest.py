@@ -1,0 +1,244 @@
+"""A whole house for a chat: the Bot API stand-in, a real Redis, a real ledger, the bot, and a worker with `fake`."""
+
+import asyncio
+import io
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiogram import Bot
+from aiogram.types import Chat, Message, User
+from pydantic import SecretStr
+
+from bot.answers import Answers
+from bot.bot_process import serve
+from bot.dispatch import Desk, build_dispatcher
+from bot.door import TelegramDoor
+from bot.places import open_ledger, open_queue, recordings_of, redis_url
+from bot.playground.floods import Limits
+from bot.playground.server import Playground
+from bot.settings import AccessSettings, Settings, TelegramSettings
+from bot.telegram import make_bot
+from engine.settings import EngineSettings
+from engine.speech import Engine
+from jobs.queue import Queue, connect
+from jobs.redis_server import RedisServer
+from jobs.worker import run_worker
+from storage.ledger import Ledger
+from storage.note import Note
+
+ADA, BOB, ROOT = 1, 2, 9
+PATIENT_LIMITS = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)
+
+
+def sound(seed: int = 0, *, seconds: float = 1.0) -> bytes:
+    """Make a wave file; every seed sounds different."""
+    noise = np.random.default_rng(seed).integers(-9000, 9000, round(16_000 * seconds), dtype=np.int16)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16_000)
+        out.writeframes(noise.tobytes())
+    return file.getvalue()
+
+
+@dataclass
+class House:
+    """Everything that runs, and the people who talk to it."""
+
+    playground: Playground
+    settings: Settings
+    ledger: Ledger
+    queue: Queue
+    bot: Bot
+    desk: Desk
+    stack: AsyncExitStack
+    people: dict[int, User] = field(default_factory=dict)
+
+    def person(self, id: int = ADA, language: str = "en") -> User:  # noqa: A002 - Telegram's own word
+        """Give somebody, the same for the same id."""
+        return self.people.setdefault(id, self.playground.user(id, language, first_name=f"P{id}"))
+
+    def chat(self, id: int = ADA) -> Chat:  # noqa: A002 - Telegram's own word
+        """Give somebody's private chat."""
+        return self.playground.private_chat(self.person(id))
+
+    def say(self, text: str, *, id: int = ADA, reply_to: Message | None = None) -> Message:  # noqa: A002 - as above
+        """Let somebody write to the bot in private."""
+        return self.playground.send_text(self.chat(id), self.person(id), text, reply_to=reply_to)
+
+    def speak(self, seed: int = 0, *, id: int = ADA, **options: object) -> Message:  # noqa: A002 - as above
+        """Let somebody send a voice note in private."""
+        return self.playground.send_voice(self.chat(id), self.person(id), sound(seed), **options)  # type: ignore[arg-type]  # options are the playground's own
+
+    async def hear(self, words: str, *, chat: Chat | None = None, timeout: float = 15) -> Message:  # noqa: ASYNC109 - the playground's own word
+        """Wait until the bot says something with these words."""
+        return await self.playground.wait_for(
+            lambda message: words in (message.text or message.caption or "") and chat in {None, message.chat}, timeout
+        )
+
+    async def answered(self, note: Message) -> Message:
+        """Wait for the text of a voice note."""
+        return await self.playground.wait_for(
+            lambda message: _replies_to(message, note) and (message.text or "").startswith("fake "), 20
+        )
+
+    async def note_of(self, message: Message) -> Note:
+        """Give what the ledger holds of a message."""
+        note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
+        assert note is not None
+        return note
+
+    async def delivered(self, message: Message) -> Note:
+        """Wait until the ledger knows that a note's chat was told how it ended."""
+        async with asyncio.timeout(15):
+            while not (note := await self.note_of(message)).delivered_at:
+                await asyncio.sleep(0.01)
+        return note
+
+    async def press(self, message: Message, label: str, *, by: int = ADA) -> str:
+        """Press the button with this label, and wait until the bot took notice; gives what it said to that."""
+        assert message.reply_markup is not None
+        buttons = [button for row in message.reply_markup.inline_keyboard for button in row]
+        data = next(button.callback_data for button in buttons if button.text == label)
+        query = self.playground.press(message, str(data), self.person(by))
+        await until(lambda: bool(self.playground.answers_to(query)))
+        return self.playground.answers_to(query)[0] or ""
+
+    async def start_worker(self) -> None:
+        """Let a worker run until the end of the test."""
+        await self.stack.enter_async_context(_working(self.settings, self.ledger, self.bot))
+
+    def texts(self, chat: Chat) -> list[str]:
+        """Give what the bot shows in a chat now."""
+        bot_id = self.bot.id
+        return [
+            message.text or ""
+            for message in self.playground.messages(chat)
+            if message.from_user and message.from_user.id == bot_id
+        ]
+
+
+async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(within_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of a closed bot whose friends are known."""
+    monkeypatch.setenv("EARSHOT_CONFIG", str(tmp_path / "none.toml"))
+    return Settings(
+        data_dir=tmp_path,
+        telegram=TelegramSettings(token=SecretStr("42:playground")),
+        access=AccessSettings(admins=frozenset({ROOT}), users=frozenset({ADA, BOB})),
+        engine=EngineSettings(model="fake"),
+    )
+
+
+@pytest.fixture
+async def playground() -> AsyncIterator[Playground]:
+    """Telegram; at the end it must have nothing to complain about."""
+    server = Playground(limits=PATIENT_LIMITS)
+    await server.start()
+    yield server
+    await server.stop()
+    assert server.violations == []
+
+
+@pytest.fixture
+async def house(settings: Settings, playground: Playground) -> AsyncIterator[House]:
+    """The bot at work, without a worker yet."""
+    async with open_house(settings, playground) as whole:
+        yield whole
+
+
+@asynccontextmanager
+async def open_house(settings: Settings, playground: Playground) -> AsyncIterator[House]:
+    """Start everything but a worker."""
+    telegram = settings.telegram.model_copy(update={"api_base": playground.url})
+    settings = settings.model_copy(update={"telegram": telegram})
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(_redis(settings))
+        ledger = await stack.enter_async_context(open_ledger(settings))
+        queue = await stack.enter_async_context(open_queue(settings, ledger))
+        bot = make_bot(settings.telegram)
+        stack.push_async_callback(bot.session.close)
+        desk = build_dispatcher(settings, bot, ledger, queue)
+        await stack.enter_async_context(_serving(settings, bot, desk))
+        workers = await stack.enter_async_context(AsyncExitStack())
+        yield House(playground, settings, ledger, queue, bot, desk, workers)
+
+
+@asynccontextmanager
+async def _redis(settings: Settings) -> AsyncIterator[None]:
+    server = RedisServer(settings.data_dir)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, bot: Bot, desk: Desk) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    serving = asyncio.create_task(serve(settings, bot, desk, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await serving
+
+
+@asynccontextmanager
+async def _working(settings: Settings, ledger: Ledger, bot: Bot) -> AsyncIterator[None]:
+    redis = connect(redis_url(settings))
+    working = asyncio.create_task(
+        run_worker(
+            engine=Engine.open(settings.engine),
+            ledger=ledger,
+            redis=redis,
+            door=TelegramDoor(Answers(bot, ledger)),
+            recordings=recordings_of(settings),
+            data_dir=settings.data_dir,
+            timeout_s=60,
+            grace_s=1,
+        )
+    )
+    try:
+        yield
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+        await redis.aclose(close_connection_pool=True)
+
+
+def _replies_to(message: Message, note: Message) -> bool:
+    answered = message.reply_to_message
+    return message.chat.id == note.chat.id and answered is not None and answered.message_id == note.message_id
+
+
+@pytest.fixture
+def english() -> Iterator[None]:
+    """Speak English, whatever came before."""
+    from bot.texts import speaking
+
+    with speaking("en"):
+        yield
+
+
+@pytest.fixture
+async def slow_house(settings: Settings, playground: Playground) -> AsyncIterator[House]:
+    """A house whose engine takes as long as the recording."""
+    slow = settings.model_copy(update={"engine": EngineSettings(model="fake", fake_rtf=1.0)})
+    async with open_house(slow, playground) as whole:
+        yield whole

@@ -1,0 +1,171 @@
+"""A voice note from its update to its text."""
+
+import asyncio
+
+import pytest
+
+from storage.note import State
+from tests.bot.conftest import BOB, House, sound
+
+KINDS = ("voice", "audio", "video", "video_note", "document")
+
+
+async def test_a_voice_note_is_answered_with_its_text_in_the_status_reply(house: House) -> None:
+    note = house.speak(1)
+    status = await house.hear("In the queue, place 1, about")
+    assert status.reply_to_message is not None
+    assert status.reply_to_message.message_id == note.message_id
+    await house.start_worker()
+    answer = await house.answered(note)
+    assert answer.message_id == status.message_id
+    assert (answer.text or "").startswith("fake 1.0s ")
+    assert answer.reply_markup is None
+    assert (await house.delivered(note)).state is State.DONE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_of_recording_is_answered(house: House, kind: str) -> None:
+    await house.start_worker()
+    note = house.speak(2, kind=kind, file_name="talk.wav" if kind in {"audio", "document", "video"} else None)
+    await house.answered(note)
+    assert (await house.delivered(note)).kind == kind
+
+
+async def test_a_document_is_known_by_its_name_when_its_type_says_nothing(house: House) -> None:
+    await house.start_worker()
+    note = house.speak(3, kind="document", mime="application/octet-stream", file_name="Meeting.WAV")
+    await house.answered(note)
+
+
+async def test_a_forwarded_note_is_answered(house: House) -> None:
+    await house.start_worker()
+    await house.answered(house.speak(4, forwarded=True))
+
+
+async def test_the_second_in_the_queue_is_told_so(house: House) -> None:
+    house.speak(5)
+    await house.hear("place 1")
+    await until_queued(house, 1)
+    house.speak(6, id=BOB)
+    await house.hear("place 2", chat=house.chat(BOB))
+
+
+async def test_an_update_that_comes_twice_makes_one_note_and_one_reply(house: House) -> None:
+    await house.start_worker()
+    note = house.speak(7)
+    await house.answered(note)
+    await house.delivered(note)
+    house.playground.redeliver(1)
+    house.say("/stats")
+    await house.hear("1 recording\n")
+    assert len([text for text in house.texts(note.chat) if text.startswith("fake")]) == 1
+
+
+async def test_the_same_sound_is_answered_at_once_from_the_ledger(house: House) -> None:
+    await house.start_worker()
+    first = house.speak(8)
+    said = (await house.answered(first)).text
+    await house.delivered(first)
+    again = house.playground.forward(first, house.chat(BOB), house.person(BOB))
+    answer = await house.answered(again)
+    assert answer.text == said
+    assert len(house.playground.versions(answer)) == 1, "it never stood in the queue"
+    assert (await house.delivered(again)).engine_s == 0
+
+
+async def test_a_bad_update_holds_up_nobody(house: House) -> None:
+    await house.start_worker()
+    house.playground.send_malformed_update()
+    await house.answered(house.speak(9))
+
+
+async def test_a_chat_that_is_slow_to_write_to_holds_up_nobody(house: House) -> None:
+    await house.start_worker()
+    house.chat(BOB)
+    house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=3)
+    late = house.speak(10, id=BOB)
+    await house.answered(house.speak(11))
+    assert not any(text.startswith("fake") for text in house.texts(late.chat))
+    await house.answered(late)
+
+
+async def test_text_goes_below_a_status_reply_that_its_reader_deleted(house: House) -> None:
+    note = house.speak(12)
+    house.playground.delete(await house.hear("In the queue"))
+    await until_queued(house, 1)
+    await house.start_worker()
+    answer = await house.answered(note)
+    assert (await house.delivered(note)).status_message_id == answer.message_id
+
+
+async def test_a_chat_that_blocked_the_bot_is_done_with(house: House) -> None:
+    note = house.speak(13, id=BOB)
+    await house.hear("In the queue")
+    await until_queued(house, 1)
+    house.playground.block(house.person(BOB))
+    await house.start_worker()
+    assert (await house.delivered(note)).state is State.DONE
+    await house.answered(house.speak(14))
+
+
+async def test_a_group_that_became_a_supergroup_still_gets_its_text(house: House) -> None:
+    ada = house.person()
+    group = house.playground.group(-5, members=(ada,))
+    note = house.playground.send_voice(group, ada, sound(15))
+    await house.hear("In the queue")
+    await until_queued(house, 1)
+    moved = house.playground.upgrade(group, ada)
+    await house.start_worker()
+    await house.hear("fake 1.0s", chat=moved)
+    await house.delivered(note)
+
+
+async def test_a_note_in_a_topic_is_answered_there(house: House) -> None:
+    await house.start_worker()
+    ada = house.person()
+    forum = house.playground.group(forum=True, members=(ada,))
+    thread = house.playground.topic(forum, ada, "Talks")
+    answer = await house.answered(house.playground.send_voice(forum, ada, sound(16), thread_id=thread))
+    assert (answer.message_thread_id, answer.is_topic_message) == (thread, True)
+    general = await house.answered(house.playground.send_voice(forum, ada, sound(17)))
+    assert not general.is_topic_message
+
+
+async def test_a_note_in_a_topic_that_was_deleted_is_done_with(house: House) -> None:
+    ada = house.person()
+    forum = house.playground.group(forum=True, members=(ada,))
+    thread = house.playground.topic(forum, ada, "Talks")
+    note = house.playground.send_voice(forum, ada, sound(18), thread_id=thread)
+    await house.hear("In the queue")
+    await until_queued(house, 1)
+    house.playground.delete_topic(forum, thread)
+    await house.start_worker()
+    await house.delivered(note)
+
+
+async def test_progress_is_shown_while_it_runs(slow_house: House) -> None:
+    await slow_house.start_worker()
+    note = slow_house.playground.send_voice(slow_house.chat(), slow_house.person(), sound(19, seconds=4))
+    running = await slow_house.hear("Transcribing…")
+    assert running.reply_markup is not None
+    answer = await slow_house.answered(note)
+    shown = [version.text or "" for version in slow_house.playground.versions(answer)]
+    assert shown[0].startswith("In the queue")
+    assert shown[1].startswith("Transcribing…")
+    assert shown[-1].startswith("fake 4.0s")
+
+
+async def test_what_is_no_recording_is_answered_with_what_can_be_sent(house: House) -> None:
+    house.speak(20, kind="document", mime="application/pdf", file_name="letter.pdf")
+    await house.hear("I find no sound in this file.")
+    house.say("How are you?")
+    await house.hear("Send or forward me a voice note")
+    house.say("/frobnicate")
+    await house.hear("I don't know this command.")
+
+
+async def until_queued(house: House, count: int) -> None:
+    """Wait until so many notes wait in the queue."""
+    async with asyncio.timeout(10):
+        while len((await house.queue.snapshot()).waiting) != count:
+            await asyncio.sleep(0.01)
