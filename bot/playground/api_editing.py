@@ -99,7 +99,7 @@ def _edit(
 ) -> Message:
     wanted = {**content, "reply_markup": check_markup(markup)}
     if all(getattr(message, name) == value for name, value in wanted.items()):
-        lost = (conversation.chat.id, message.message_id) in world.unanswered_edits
+        lost = (str(conversation.chat.id), str(message.message_id)) in world.unanswered_edits
         raise bad_request(NOT_MODIFIED, foreseeable=not lost)
     changed = conversation.change(message, world.now(), wanted)
     world.changed.ring()

@@ -55,10 +55,6 @@ class Polls:
                 return batch
             await self.world.updates.bell.wait(left)
 
-    def end(self) -> None:
-        """Send every poller home empty-handed."""
-        self.current = None
-
 
 @answers(SetWebhook)
 def set_webhook(world: World, call: SetWebhook) -> bool:

@@ -21,6 +21,8 @@ MAX_BYTES = 32768
 MAX_CAPTION = 1024
 MAX_BUTTONS = 100
 MAX_CALLBACK_BYTES = 64
+# Telegram drops carriage returns, and makes a space of other control characters.
+CLEANED = {number: " " for number in range(32) if chr(number) not in "\n\r"} | {13: None}
 ACTS = frozenset(InlineKeyboardButton.model_fields) - {"text", "icon_custom_emoji_id", "style"}
 
 Formatted = tuple[str, list[MessageEntity]]
@@ -32,7 +34,7 @@ def formatted(text: str, parse_mode: str | None, entities: list[MessageEntity] |
         raise bad_request("strings must be encoded in UTF-8")
     if len(text.encode()) > MAX_BYTES:
         raise bad_request("text is too long")
-    plain, found = _parsed(text, parse_mode, entities)
+    plain, found = _parsed(text.translate(CLEANED), parse_mode, entities)
     plain, found = trim(plain, found)
     return plain, find_entities(plain, found)
 

@@ -3,26 +3,21 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from aiogram.methods import GetUpdates
 from aiogram.types import TelegramObject
 from aiohttp import web
-from pydantic import BaseModel
 
-from bot.playground import api_bot, api_editing, api_sending
 from bot.playground.api_updates import Polls
 from bot.playground.faults import BAD_GATEWAY, DOWNLOAD, Fault, Faults
 from bot.playground.floods import Floods
+from bot.playground.methods import ANSWERS
 from bot.playground.refusals import Refusal, not_found, too_many_requests
-from bot.playground.registry import ANSWERS
 from bot.playground.schema import METHODS, decode, method_name
 from bot.playground.wire import Fields, read_fields
 from bot.playground.world import World, as_json
-
-__all__ = ["Endpoint", "Request", "api_bot", "api_editing", "api_sending"]
 
 UNCOUNTED = frozenset({"sendchataction", "sendmessagedraft"})
 SHOWN = 80
@@ -137,8 +132,8 @@ class Endpoint:
     def _note_lost_edit(self, request: Request) -> None:
         """Remember an edit whose answer may get lost: repeating it is no carelessness."""
         chat_id, message_id = request.params.get("chat_id", ""), request.params.get("message_id", "")
-        if request.method.lower().startswith("edit") and message_id.isdecimal():
-            self.world.unanswered_edits.add((int(chat_id), int(message_id)))
+        if request.method.lower().startswith("edit"):
+            self.world.unanswered_edits.add((chat_id, message_id))
 
     async def _answer(self, request: Request, fields: Fields) -> web.Response:
         try:
@@ -251,9 +246,3 @@ def written(answer: object) -> object:
     if isinstance(answer, TelegramObject):
         return as_json(answer)
     return answer
-
-
-def implemented() -> Iterator[str]:
-    """Name the methods that the stand-in answers."""
-    models: list[type[BaseModel]] = [*ANSWERS, GetUpdates]
-    yield from sorted(method_name(model) for model in models)

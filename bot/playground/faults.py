@@ -113,8 +113,3 @@ class Faults:
         what = str(fault.code) if fault.code else fault.drop or ("frozen" if fault.frozen else f"{fault.delay_s:.1f} s")
         self.met.append(f"{method}: {what}")
         return fault
-
-    def clear(self) -> None:
-        """Let nothing more go wrong."""
-        self.waiting.clear()
-        self.chance = None

@@ -20,7 +20,7 @@ class Limits:
     group_per_minute: int = 20
     total_per_s: float = 30.0
     # Requests that were on their way when the answer 429 was written cannot have known.
-    in_flight_s: float = 0.25
+    in_flight_s: float = 0.5
 
 
 @dataclass(slots=True)

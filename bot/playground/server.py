@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from aiogram.types import Message, User
 from aiohttp import web
@@ -144,7 +143,7 @@ class Playground(People):
             method=method, chat_id=chat_id, times=times, code=code, description=description, retry_after=retry_after,
             drop=drop, delay_s=delay_s, frozen=frozen,
         )  # fmt: skip
-        self.faults.add(replace(fault))
+        self.faults.add(fault)
 
     def fail_at_random(
         self,

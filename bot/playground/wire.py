@@ -34,11 +34,18 @@ async def read_fields(request: web.Request) -> Fields:
     if request.content_type == "application/json":
         fields.texts |= from_json(await _body(request))
     elif request.content_type.startswith("multipart/"):
-        await _read_parts(await request.multipart(), fields)
+        await _read_form(request, fields)
     elif request.can_read_body:
         await _body(request)
         fields.texts |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
     return fields
+
+
+async def _read_form(request: web.Request, fields: Fields) -> None:
+    try:
+        await _read_parts(await request.multipart(), fields)
+    except (ValueError, AssertionError):
+        raise bad_request("can't parse multipart/form-data: boundary not found") from None
 
 
 async def _body(request: web.Request) -> bytes:

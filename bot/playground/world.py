@@ -76,7 +76,7 @@ class World:
         self.actions: list[Action] = []
         self.drafts: dict[tuple[int, int], Draft] = {}
         self.reactions: dict[tuple[int, int], list[str]] = {}
-        self.unanswered_edits: set[tuple[int, int]] = set()
+        self.unanswered_edits: set[tuple[str, str]] = set()
         self.query_numbers = itertools.count(4_000_000_000_001)
 
     def now(self) -> float:

@@ -7,8 +7,12 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.types import Chat, User
 from aiohttp import ClientSession
+from hypothesis import settings
 
 from bot.playground.server import Playground
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 class QuickSession(AiohttpSession):

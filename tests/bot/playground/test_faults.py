@@ -14,6 +14,7 @@ from aiogram.types import Chat, User
 from bot.playground.faults import Faults
 from bot.playground.server import Playground
 from tests.bot.playground.refusing import refused
+from tests.bot.playground.waiting import until
 
 
 async def test_an_inner_error_does_nothing(playground: Playground, bot: Bot, chat: Chat) -> None:
@@ -76,7 +77,7 @@ async def test_a_frozen_answer_never_comes(playground: Playground, bot: Bot, cha
 async def test_a_frozen_server_answers_when_it_thaws(playground: Playground, bot: Bot, chat: Chat) -> None:
     playground.pause()
     sending = asyncio.create_task(bot.send_message(chat.id, "x"))
-    await asyncio.sleep(0.1)
+    await until(lambda: bool(playground.requests and playground.requests[-1].params))
     assert not sending.done()
     assert playground.messages(chat) == []
     playground.resume()

@@ -98,6 +98,13 @@ async def test_a_body_that_is_no_json(http: ClientSession) -> None:
         assert (await response.json())["description"] == "Bad Request: can't parse JSON request"
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
+async def test_a_body_that_is_no_form(playground: Playground, http: ClientSession, kind: str) -> None:
+    async with http.post(f"{API}/getMe", data=b"nothing of the kind", headers={"Content-Type": kind}) as response:
+        assert response.status == 400
+    assert len(playground.violations) == 1
+
+
 async def test_a_file_can_be_attached_under_any_name(playground: Playground, http: ClientSession, chat: Chat) -> None:
     form = FormData({"chat_id": str(chat.id), "document": "attach://part"})
     form.add_field("part", b"abc", filename="a.txt")

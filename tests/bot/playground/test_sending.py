@@ -57,6 +57,10 @@ async def test_the_limit_counts_utf16_units_after_parsing(bot: Bot, chat: Chat) 
     assert len(sent.text or "") == 2048
 
 
+async def test_control_characters_do_not_survive(bot: Bot, chat: Chat) -> None:
+    assert (await bot.send_message(chat.id, "a\r\nb\tc\0d")).text == "a\nb c d"
+
+
 async def test_faulty_markup_is_refused(playground: Playground, bot: Bot, chat: Chat) -> None:
     with refused("Bad Request: can't parse entities: Can't find end tag corresponding to start tag \"b\""):
         await bot.send_message(chat.id, "<b>x", parse_mode="HTML")

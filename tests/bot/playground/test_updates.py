@@ -10,6 +10,7 @@ from aiogram.types import Chat, User
 from bot.playground.server import Playground
 from tests.bot.playground.conftest import QuickSession
 from tests.bot.playground.refusing import refused
+from tests.bot.playground.waiting import until
 
 
 async def test_an_update_comes_until_it_is_confirmed(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:
@@ -41,7 +42,7 @@ async def test_a_limit_is_kept(playground: Playground, bot: Bot, chat: Chat, ada
 async def test_a_poll_waits_for_something_to_happen(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:
     began = time.monotonic()
     polling = asyncio.create_task(bot.get_updates(timeout=20))
-    await asyncio.sleep(0.05)
+    await until(lambda: playground.endpoint.polls.current is not None)
     assert not polling.done()
     playground.send_text(chat, ada, "hi")
     assert len(await polling) == 1
@@ -54,7 +55,7 @@ async def test_an_empty_poll_ends_by_itself(bot: Bot) -> None:
 
 async def test_only_one_may_poll(playground: Playground, bot: Bot) -> None:
     first = asyncio.create_task(bot.get_updates(timeout=20))
-    await asyncio.sleep(0.05)
+    await until(lambda: playground.endpoint.polls.current is not None)
     second = asyncio.create_task(bot.get_updates(timeout=1))
     with pytest.raises(TelegramConflictError, match="terminated by other getUpdates request"):
         await first
@@ -65,10 +66,10 @@ async def test_only_one_may_poll(playground: Playground, bot: Bot) -> None:
 async def test_a_poller_that_died_is_in_nobodys_way(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:
     dead = Bot(playground.token, session=QuickSession(api=TelegramAPIServer.from_base(playground.url)))
     polling = asyncio.create_task(dead.get_updates(timeout=20))
-    await asyncio.sleep(0.05)
+    await until(lambda: playground.endpoint.polls.current is not None)
     polling.cancel()
     await dead.session.close()
-    await asyncio.sleep(0.05)
+    await until(lambda: playground.endpoint.polls.current is None)
     playground.send_text(chat, ada, "hi")
     assert len(await bot.get_updates(timeout=5)) == 1
     assert playground.violations == []

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer
 from bot.playground.server import Playground
 from bot.playground.webhook import SECRET_HEADER
 from tests.bot.playground.refusing import refused
+from tests.bot.playground.waiting import until
 
 SECRET = "s3cret"  # noqa: S105 - opens nothing
 Listen = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
@@ -49,7 +50,7 @@ async def test_updates_are_posted_until_they_are_accepted(
     await bot.set_webhook(await listen(hook), secret_token=SECRET)
     playground.send_text(chat, ada, "hi")
     await asyncio.wait_for(accepted.wait(), 10)
-    await asyncio.sleep(0.05)
+    await until(lambda: not playground.world.updates.pending)
     assert heard == [(SECRET, "hi")] * 2
     info = await bot.get_webhook_info()
     assert info.pending_update_count == 0
