@@ -20,6 +20,7 @@ from jobs.errors import EngineStuck
 from jobs.queue import Queue
 from jobs.redis import QUEUE
 from jobs.speech import Speech
+from jobs.statistics import queue_report
 from jobs.worker import run_worker
 from jobs.workplace import Workplace
 from storage.ledger import Ledger
@@ -39,7 +40,7 @@ async def working(
             door=place.door,
             recordings=place.recordings,
             data_dir=place.scratch.parent,
-            timeout_s=1.0,
+            timeout_s=2.0,
             grace_s=0,
         )
     )
@@ -119,6 +120,16 @@ class Stuck:
         return self._inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
 
 
+class Patient(Stuck):
+    """An engine that works until it is told to stop."""
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        cancelled.wait(30)
+        return self._inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+
 async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
     place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
@@ -161,3 +172,31 @@ async def test_one_worker_s_end_does_not_hide_the_health_of_another(place: Workp
 
             await until(both)
         assert len(await redis.keys("arq:health:*")) == 1
+
+
+async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+) -> None:
+    for number in range(250):
+        await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
+        await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
+    await queue.enqueue(await arrivals.note())
+    async with working(place, redis):
+        await until(lambda: told(place.ledger), timeout_s=10)
+    assert await redis.zcard(QUEUE) == 250
+
+
+async def test_workers_show_themselves_and_what_they_do(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+) -> None:
+    engine = Patient(place.engine)
+    note = await arrivals.note()
+    async with working(place, redis, engine), working(place, redis, engine):
+        await queue.enqueue(note)
+
+        async def seen() -> bool:
+            report = await queue_report(place.ledger, queue)
+            return (report["workers"], report["workers_busy"], report["processing"]) == (2, 1, 1)
+
+        await until(seen)
+        assert [worker.busy for worker in await queue.workers() if worker.busy] == [note.id]

@@ -1,7 +1,6 @@
 """Real worker processes on a real Redis."""
 
 import asyncio
-import os
 import shutil
 import signal
 import time
@@ -10,9 +9,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.queue import Queue
-from jobs.redis import QUEUE
 from jobs.redis_server import RedisServer
-from jobs.statistics import queue_report
 from storage.ledger import Ledger
 from storage.note import State
 from tests.jobs.conftest import Arrivals, Workers, until
@@ -127,42 +124,6 @@ async def test_cancelling_stops_a_running_note_within_a_second(
     assert door.events("done", note.id) == []
 
 
-async def test_a_worker_shows_itself_and_what_it_does(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor
-) -> None:
-    await workers.start(fake_rtf=60)
-    await workers.start(fake_rtf=60)
-    note = await arrivals.note()
-    await queue.enqueue(note)
-    await until(lambda: bool(door.events("progress")))
-
-    async def both_are_there() -> bool:
-        return len(await queue.workers()) == 2
-
-    await until(both_are_there)
-    report = await queue_report(ledger, queue)
-    assert (report["workers"], report["workers_busy"], report["processing"], report["queued"]) == (2, 1, 1, 0)
-    assert [worker.busy for worker in await queue.workers() if worker.busy] == [note.id]
-
-
-async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals
-) -> None:
-    redis = queue._redis  # noqa: SLF001 - plays the part of 250 other workers
-    for number in range(250):
-        await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
-        await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
-    await workers.start()
-    note = await arrivals.note()
-    await queue.enqueue(note)
-    await until(lambda: all_told(ledger), timeout_s=10)
-
-    async def only_theirs_are_left() -> bool:
-        return bool(await redis.zcard(QUEUE) == 250)
-
-    await until(only_theirs_are_left)
-
-
 async def test_a_redis_that_goes_away_and_comes_back_empty_loses_nothing(  # noqa: PLR0913, PLR0917 - fixtures
     workers: Workers,
     queue: Queue,
@@ -198,26 +159,3 @@ async def test_a_worker_waits_for_a_redis_that_comes_later(
     await queue.enqueue(await arrivals.note())
     await until(lambda: all_told(ledger))
     assert worker.returncode is None
-
-
-async def test_poison_ends_as_failed_after_three_dead_workers(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor
-) -> None:
-    note = await arrivals.note()
-    for _ in range(3):
-        assert await ledger.claim(note.id, "doomed")
-        await _forget_holder(ledger, note.id)
-    await queue.enqueue(note)
-    await workers.start()
-    await until(lambda: all_told(ledger))
-    assert [event["code"] for event in door.events("failed")] == ["gave_up"]
-    assert door.events("fetch") == []
-    os.kill(workers.running[0].pid, 0)
-
-
-async def _forget_holder(ledger: Ledger, note_id: str) -> None:
-    """Make the note look as if its worker had died long ago."""
-    async with ledger._database.writing() as connection:  # noqa: SLF001 - time cannot be hurried otherwise
-        await connection.exec_driver_sql(
-            "UPDATE notes SET beat_at = '2020-01-01 00:00:00.000000' WHERE id = ?", (note_id,)
-        )
