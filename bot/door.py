@@ -17,7 +17,7 @@ from aiogram.exceptions import (
 from bot import files, status
 from bot.answers import REFUSALS, Answers
 from bot.telegram import patience
-from bot.texts import say_fault, speaking
+from bot.texts import say, say_fault, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
@@ -55,6 +55,8 @@ class TelegramDoor:
     async def failed(self, note: Note, failure: Failure) -> None:
         """Say what went wrong, and offer to try again."""
         await self._settle(note)
+        if note.state is State.CANCELLED and note.delivered_at:
+            return  # whoever cancelled it said so, and the edit that could have come later has seen to that
         with speaking(note.locale):
             async with _as_the_worker_knows_it(note):
                 text = say_fault(failure.code, dict(failure.params))
@@ -65,15 +67,23 @@ class TelegramDoor:
         try:
             current = await self._answers.ledger.get(note.id)
             if current and current.status_message_id and _is_mine(note, current):
-                with patience(0), suppress(AiogramError, aiohttp.ClientError, OSError):
-                    await self._answers.bot.edit_message_text(
-                        text,
-                        chat_id=note.chat_id,
-                        message_id=current.status_message_id,
-                        reply_markup=status.cancel_button(note.id),
-                    )
+                with suppress(AiogramError, aiohttp.ClientError, OSError):
+                    await self._edit(current, text)
         finally:
             self._edits.pop(note.id, None)
+
+    async def _edit(self, note: Note, text: str) -> None:
+        """Show `text`; if the note was cancelled at that very moment, the last word is that it was."""
+        with patience(0):
+            await self._answers.bot.edit_message_text(
+                text,
+                chat_id=note.chat_id,
+                message_id=note.status_message_id,
+                reply_markup=status.cancel_button(note.id),
+            )
+        latest = await self._answers.ledger.get(note.id)
+        if latest and latest.state is State.CANCELLED:
+            await self._answers.show(latest, say("Cancelled."), status.retry_button(note.id))
 
     async def _settle(self, note: Note) -> None:
         """Wait for an edit that is on its way, lest it land on top of the final text."""

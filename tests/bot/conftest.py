@@ -97,9 +97,17 @@ class House:
     async def delivered(self, message: Message) -> Note:
         """Wait until the ledger knows that a note's chat was told how it ended."""
         async with asyncio.timeout(15):
-            while not (note := await self.note_of(message)).delivered_at:
+            while True:
+                note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
+                if note and note.delivered_at:
+                    return note
                 await asyncio.sleep(0.01)
-        return note
+
+    async def queued(self, count: int) -> None:
+        """Wait until so many notes wait in the queue."""
+        async with asyncio.timeout(10):
+            while len((await self.queue.snapshot()).waiting) != count:
+                await asyncio.sleep(0.01)
 
     async def press(self, message: Message, label: str, *, by: int = ADA) -> str:
         """Press the button with this label, and wait until the bot took notice; gives what it said to that."""

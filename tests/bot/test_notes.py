@@ -1,7 +1,5 @@
 """A voice note from its update to its text."""
 
-import asyncio
-
 import pytest
 
 from storage.note import State
@@ -45,7 +43,7 @@ async def test_a_forwarded_note_is_answered(house: House) -> None:
 async def test_the_second_in_the_queue_is_told_so(house: House) -> None:
     house.speak(5)
     await house.hear("place 1")
-    await until_queued(house, 1)
+    await house.queued(1)
     house.speak(6, id=BOB)
     await house.hear("place 2", chat=house.chat(BOB))
 
@@ -92,7 +90,7 @@ async def test_a_chat_that_is_slow_to_write_to_holds_up_nobody(house: House) -> 
 async def test_text_goes_below_a_status_reply_that_its_reader_deleted(house: House) -> None:
     note = house.speak(12)
     house.playground.delete(await house.hear("In the queue"))
-    await until_queued(house, 1)
+    await house.queued(1)
     await house.start_worker()
     answer = await house.answered(note)
     assert (await house.delivered(note)).status_message_id == answer.message_id
@@ -101,7 +99,7 @@ async def test_text_goes_below_a_status_reply_that_its_reader_deleted(house: Hou
 async def test_a_chat_that_blocked_the_bot_is_done_with(house: House) -> None:
     note = house.speak(13, id=BOB)
     await house.hear("In the queue")
-    await until_queued(house, 1)
+    await house.queued(1)
     house.playground.block(house.person(BOB))
     await house.start_worker()
     assert (await house.delivered(note)).state is State.DONE
@@ -113,7 +111,7 @@ async def test_a_group_that_became_a_supergroup_still_gets_its_text(house: House
     group = house.playground.group(-5, members=(ada,))
     note = house.playground.send_voice(group, ada, sound(15))
     await house.hear("In the queue")
-    await until_queued(house, 1)
+    await house.queued(1)
     moved = house.playground.upgrade(group, ada)
     await house.start_worker()
     await house.hear("fake 1.0s", chat=moved)
@@ -137,7 +135,7 @@ async def test_a_note_in_a_topic_that_was_deleted_is_done_with(house: House) -> 
     thread = house.playground.topic(forum, ada, "Talks")
     note = house.playground.send_voice(forum, ada, sound(18), thread_id=thread)
     await house.hear("In the queue")
-    await until_queued(house, 1)
+    await house.queued(1)
     house.playground.delete_topic(forum, thread)
     await house.start_worker()
     await house.delivered(note)
@@ -162,10 +160,3 @@ async def test_what_is_no_recording_is_answered_with_what_can_be_sent(house: Hou
     await house.hear("Send or forward me a voice note")
     house.say("/frobnicate")
     await house.hear("I don't know this command.")
-
-
-async def until_queued(house: House, count: int) -> None:
-    """Wait until so many notes wait in the queue."""
-    async with asyncio.timeout(10):
-        while len((await house.queue.snapshot()).waiting) != count:
-            await asyncio.sleep(0.01)
