@@ -13,6 +13,7 @@ from pathlib import Path
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
 
 from bot.errors import TokenRefused
+from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
 from bot.telegram import make_bot, patience
 from engine.audio import decode
@@ -20,9 +21,7 @@ from engine.errors import Fault
 from engine.models import is_here
 from jobs.queue import connect
 from jobs.redis import TROUBLE
-from jobs.redis_server import embedded_url, find_server
-from storage.database import open_database
-from storage.ledger import Ledger
+from jobs.redis_server import find_server
 
 FREE_GB = 1.0
 GB = 1e9
@@ -76,7 +75,7 @@ async def token(settings: Settings) -> str:
 
 async def redis(settings: Settings) -> str:
     """Ask the Redis that is set whether it is there; of the embedded one, whether it can be started."""
-    client = connect(settings.redis.url or embedded_url(settings.data_dir))
+    client = connect(redis_url(settings))
     try:
         await client.ping()
     except TROUBLE as error:
@@ -84,17 +83,14 @@ async def redis(settings: Settings) -> str:
             raise Wrong(f"Redis does not answer ({type(error).__name__}). Start it, or correct redis.url.") from None
         return f"`earshot run` starts its own, {find_server()}"
     finally:
-        await client.aclose()
+        await client.aclose(close_connection_pool=True)
     return "answers" if settings.redis.url else "the embedded one is up"
 
 
 async def database(settings: Settings) -> str:
     """Open the ledger, which also brings it up to date."""
-    opened = await open_database(settings.database.url, settings.data_dir)
-    try:
-        notes = sum((await Ledger(opened).counts()).values())
-    finally:
-        await opened.close()
+    async with open_ledger(settings) as ledger:
+        notes = sum((await ledger.counts()).values())
     return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
 
 

@@ -40,7 +40,6 @@ def set_up_log(settings: Settings, role: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     root.handlers[:] = handlers(settings, role, before)

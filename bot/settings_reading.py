@@ -88,7 +88,7 @@ def refuse_unknown_variables() -> None:
     known = {CONFIG, *map(variable, setting_names()), *map(variable, Settings.model_fields)}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsWrong(f"There is no setting {name}{guess(name, sorted(known))}.")
+            raise SettingsWrong(f"There is no setting {name}{guess(name, sorted(known))}")
 
 
 @cache

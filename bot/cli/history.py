@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import click
 
-from bot.cli.opening import begin, open_ledger, print_json
+from bot.cli.opening import begin, print_json
+from bot.places import open_ledger
 from bot.settings import Settings
-from bot.texts import say_fault
 from engine.formats import render
 from storage.note import Note
 
@@ -22,7 +22,11 @@ class Entry:
     @property
     def error(self) -> str | None:
         """The sentence that says why there is no text."""
-        return say_fault(self.note.error.code, self.note.error.params) if self.note.error else None
+        if self.note.error is None:
+            return None
+        from bot.texts import say_fault  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+
+        return say_fault(self.note.error.code, self.note.error.params)
 
 
 @click.command()

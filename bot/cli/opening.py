@@ -1,16 +1,12 @@
-"""What several commands begin with: the settings, the log, the ledger."""
+"""What several commands begin with: the settings and the log; and how they end: in JSON."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import click
 
 from bot.log import set_up_log
 from bot.settings import Settings
 from bot.settings_reading import read_settings
-from storage.database import open_database
-from storage.ledger import Ledger
 
 
 def begin(role: str) -> Settings:
@@ -18,16 +14,6 @@ def begin(role: str) -> Settings:
     settings = read_settings()
     set_up_log(settings, role)
     return settings
-
-
-@asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
-    """Open the ledger for as long as a command needs it."""
-    database = await open_database(settings.database.url, settings.data_dir)
-    try:
-        yield Ledger(database)
-    finally:
-        await database.close()
 
 
 def print_json(value: object) -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin, open_ledger, print_json
+from bot.cli.opening import begin, print_json
+from bot.places import open_ledger, open_queue, redis_url
 from bot.settings import Settings
 from jobs.errors import QueueUnreachable
 from jobs.presence import Presence
 from jobs.queue import Queue, connect
-from jobs.redis_server import embedded_url
 from jobs.statistics import QueueReport, queue_report
 
 
@@ -28,16 +28,14 @@ def command(*, as_json: bool) -> None:
 
 async def read_queue(settings: Settings) -> QueueReport:
     """Ask the ledger, and Redis for the workers; where no `earshot run` is up there are none."""
-    async with open_ledger(settings) as ledger:
-        redis = connect(settings.redis.url or embedded_url(settings.data_dir))
+    async with open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
         try:
-            return await queue_report(ledger, Queue(redis, ledger))
+            return await queue_report(ledger, queue)
         except QueueUnreachable:
             if settings.redis.url:
                 raise
-            return await queue_report(ledger, NobodyThere(redis, ledger))
-        finally:
-            await redis.aclose()
+    async with open_ledger(settings) as ledger:
+        return await queue_report(ledger, NobodyThere(connect(redis_url(settings)), ledger))
 
 
 class NobodyThere(Queue):

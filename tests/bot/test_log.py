@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 SECRET = "4242424242:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - a made-up one
+HIDDEN = {"EARSHOT_TELEGRAM__WEBHOOK_SECRET": "own-secret", "EARSHOT_REDIS__URL": "redis://:pass-word@host"}
+SHORT = {"EARSHOT_TELEGRAM__TOKEN": "42:playground"}
 SCRIPT = """
 import logging, warnings, structlog
 from bot.log import set_up_log
@@ -67,11 +69,7 @@ try:
 except ValueError:
     log.exception("bad")
 """
-    said = logged(
-        lines,
-        tmp_path,
-        **{"EARSHOT_TELEGRAM__WEBHOOK_SECRET": "own-secret", "EARSHOT_REDIS__URL": "redis://:pass-word@host"},
-    )
+    said = logged(lines, tmp_path, **HIDDEN)
     assert said.count("***") == 4
     assert "AAAA" not in said
     assert "pass-word" not in said
@@ -79,9 +77,7 @@ except ValueError:
 
 
 def test_a_token_of_any_shape_is_hidden(tmp_path: Path) -> None:
-    said = logged(
-        "structlog.get_logger('bot.x').info('42:playground')", tmp_path, **{"EARSHOT_TELEGRAM__TOKEN": "42:playground"}
-    )
+    said = logged("structlog.get_logger('bot.x').info('42:playground')", tmp_path, **SHORT)
     assert "42:playground" not in said
 
 

@@ -47,7 +47,7 @@ def test_an_unknown_variable_is_refused_with_the_nearest_one(
     monkeypatch: pytest.MonkeyPatch, wrong: str, meant: str
 ) -> None:
     monkeypatch.setenv(wrong, "x")
-    assert complaint() == f"There is no setting {wrong}; did you mean {meant}?."
+    assert complaint() == f"There is no setting {wrong}; did you mean {meant}?"
 
 
 def test_a_wrong_value_is_refused_by_the_name_that_was_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,30 @@
+"""The demo: the whole system as real processes, with the model that needs no weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bot.cli.conftest import Earshot
+
+
+def test_a_file_goes_through_the_whole_system_and_the_owners_settings_are_left_alone(
+    earshot_process: Earshot, tone: Callable[[str, float], Path], tmp_path: Path
+) -> None:
+    away = {"EARSHOT_REDIS__URL": "redis://127.0.0.1:9", "EARSHOT_TELEGRAM__TOKEN": "1:own"}
+    done = earshot_process("demo", "--once", tone("memo.wav", 2.0), **away)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "You      (voice note, 2 s)" in done.stdout
+    assert "Earshot  fake 2.0s " in done.stdout
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.slow
+def test_a_file_that_becomes_no_text_makes_it_1(
+    earshot_process: Earshot, tone: Callable[[str, float], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.ogg").write_bytes(b"no sound at all" * 100)
+    done = earshot_process("demo", tmp_path / "bad.ogg", tone("memo.wav", 2.0))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "I cannot read this file" in done.stdout
+    assert "Earshot  fake 2.0s " in done.stdout

@@ -1,0 +1,17 @@
+from pathlib import Path
+
+from tests.bot.cli.conftest import Earshot
+
+
+def test_the_list_marks_what_is_set_and_what_is_missing(earshot: Earshot) -> None:
+    lines = earshot("models", EARSHOT_ENGINE__MODEL="starter").stdout.splitlines()
+    assert [line.split()[1] for line in lines if line.startswith("*")] == ["starter"]
+    assert any(line.split()[0] == "sensevoice" and line.endswith("(not here yet)") for line in lines)
+
+
+def test_pulling_what_does_not_exist_says_what_does(earshot: Earshot, tmp_path: Path) -> None:
+    done = earshot("models", "pull", "nonsense")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nonsense" in done.stderr
+    assert "sensevoice" in done.stderr
+    assert not list((tmp_path / "models").glob("*"))

@@ -1,0 +1,92 @@
+"""What holds for all commands: help, versions, exit codes, one line for what goes wrong."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from bot.__main__ import COMMANDS, outcome
+from bot.settings import PROJECT
+from tests.bot.cli.conftest import Earshot
+
+TOKEN = {"EARSHOT_TELEGRAM__TOKEN": "42:x"}
+
+
+def test_the_help_page_names_every_command(earshot: Earshot) -> None:
+    done = earshot("--help")
+    assert done.returncode == 0
+    assert all(re.search(rf"^  {name} +\S", done.stdout, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_help_page_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: earshot {name} ")
+
+
+def test_every_command_file_is_a_command() -> None:
+    files = {path.stem for path in (PROJECT / "bot" / "cli").glob("*.py")} - {"__init__", "opening"}
+    assert files == set(COMMANDS)
+
+
+def test_the_script_and_the_module_are_the_same_program(earshot_process: Earshot) -> None:
+    script = Path(sys.executable).with_name("earshot")
+    by_name = subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
+    assert by_name == earshot_process("--version").stdout == f"earshot, version {version('earshot')}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["queue", "--bogus"], ["transcribe"], ["history", "--limit", "0"], []]
+)
+def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(arguments) == 2
+    assert "Usage: earshot" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_one_line_and_1(earshot_process: Earshot) -> None:
+    done = earshot_process("queue", EARSHOT_ENGINE__MODLE="x")
+    assert done.returncode == 1
+    assert done.stderr == "earshot: There is no setting EARSHOT_ENGINE__MODLE; did you mean EARSHOT_ENGINE__MODEL?\n"
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("role", ["run", "bot", "worker"])
+def test_without_a_token_it_says_where_to_get_one(earshot: Earshot, role: str) -> None:
+    done = earshot(role)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "@BotFather" in done.stderr
+    assert "EARSHOT_TELEGRAM__TOKEN" in done.stderr
+
+
+def test_a_model_that_does_not_exist_is_one_line(earshot: Earshot) -> None:
+    done = earshot("run", EARSHOT_ENGINE__MODEL="nonsense", **TOKEN)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "nonsense" in done.stderr
+    assert "starter" in done.stderr
+
+
+def test_what_nobody_foresaw_is_a_line_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def break_down(_: object) -> None:
+        raise KeyError("gone")
+
+    monkeypatch.setattr("bot.cli.opening.read_settings", lambda: break_down(None))
+    monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
+    assert outcome(["queue"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("earshot: KeyError: 'gone' (this should not happen")
+    assert "Traceback" not in said
+
+
+def test_an_interrupted_command_is_quiet_and_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.cli.opening.read_settings", interrupt)
+    assert outcome(["queue"]) == 130
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,66 @@
+import hashlib
+import json
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bot.cli.conftest import Earshot
+
+Tone = Callable[[str, float], Path]
+
+
+def answer(path: Path) -> str:
+    """What the fake model says about a 16 kHz file."""
+    with wave.open(str(path)) as file:
+        sound = file.readframes(file.getnframes())
+        seconds = file.getnframes() / file.getframerate()
+    return f"fake {seconds:.1f}s {hashlib.sha256(sound).hexdigest()[:8]}"
+
+
+def test_the_text_goes_to_stdout_and_nothing_else(earshot: Earshot, tone: Tone) -> None:
+    file = tone("memo.wav", 1.5)
+    done = earshot("transcribe", file)
+    assert (done.returncode, done.stdout) == (0, answer(file) + "\n")
+
+
+def test_a_bad_file_does_not_stop_the_others(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    (tmp_path / "bad.ogg").write_bytes(b"no sound at all")
+    good = tone("good.wav", 1.0)
+    done = earshot("transcribe", "bad.ogg", "missing.wav", tmp_path, good)
+    assert (done.returncode, done.stdout) == (1, answer(good) + "\n")
+    assert "earshot: bad.ogg: " in done.stderr
+    assert "earshot: missing.wav: there is no such file" in done.stderr
+    assert f"earshot: {tmp_path}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_formats_can_be_listed_and_go_to_a_folder(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    done = earshot("transcribe", tone("memo.wav", 1.0), "--format", "txt,vtt,srt,json", "--out", tmp_path / "texts")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert sorted(path.name for path in (tmp_path / "texts").iterdir()) == [
+        "memo.json", "memo.srt", "memo.txt", "memo.vtt",
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "texts" / "memo.json").read_text())["model"] == "fake"
+    assert (tmp_path / "texts" / "memo.vtt").read_text().startswith("WEBVTT")
+
+
+def test_files_of_the_same_name_do_not_overwrite_each_other(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    files = [tone("a/memo.wav", 1.0), tone("b/memo.wav", 2.0), tone("memo.wav", 3.0)]
+    assert earshot("transcribe", *files, "--out", tmp_path / "texts").returncode == 0
+    assert {path.read_text().strip() for path in (tmp_path / "texts").iterdir()} == set(map(answer, files))
+
+
+def test_an_unknown_format_is_wrong_usage(earshot: Earshot, tone: Tone) -> None:
+    done = earshot("transcribe", tone("memo.wav", 1.0), "--format", "txt,docx")
+    assert done.returncode == 2
+    assert "docx" in done.stderr
+    assert "txt, vtt, srt, json" in done.stderr
+
+
+def test_an_unknown_language_is_refused_once_with_those_that_are_known(earshot: Earshot, tone: Tone) -> None:
+    done = earshot("transcribe", tone("a.wav", 1.0), tone("b.wav", 1.0), "--language", "klingon")
+    assert done.returncode == 1
+    assert done.stderr.count("klingon") == 1
+    assert "en" in done.stderr
