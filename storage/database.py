@@ -54,6 +54,7 @@ PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
     ("unable to open", DatabaseForbidden),
 )
 NOT_THE_DATABASES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_alembic = asyncio.Lock()  # it keeps what it works on in globals
 
 
 class Database:
@@ -103,7 +104,8 @@ async def open_database(url: str, data_dir: Path) -> Database:
     database = Database(engine)
     try:
         with faults(database.where):
-            await _migrate(engine, data_dir)
+            async with _alembic:
+                await _migrate(engine, data_dir)
     except BaseException:
         await database.close()
         raise

@@ -66,6 +66,13 @@ async def test_processes_that_open_it_at_once_do_not_collide(tmp_path: Path) -> 
     assert [await opener.wait() for opener in openers] == [0] * 3
 
 
+async def test_several_databases_can_be_opened_at_once(tmp_path: Path) -> None:
+    for database in await asyncio.gather(*(open_database("", tmp_path / str(number)) for number in range(4))):
+        _, is_new = await Ledger(database).record(incoming())
+        assert is_new
+        await database.close()
+
+
 async def test_a_transaction_that_reads_and_then_writes_waits_for_its_turn(ledger: Ledger) -> None:
     notes = await asyncio.gather(*(ledger.record(incoming()) for _ in range(20)))
     await asyncio.gather(*(ledger.add_part(note.id, 1, 100) for note, _ in notes))
