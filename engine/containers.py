@@ -56,5 +56,7 @@ def _open(descriptor: int) -> InputContainer:
                 "codec_whitelist": CODECS,
             },
         )
+    except MemoryError:  # one of FFmpeg's errors as well
+        raise
     except (av.FFmpegError, ValueError) as unreadable:
         raise AudioUnreadable from unreadable

@@ -77,10 +77,14 @@ def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFram
             packet = next(packets)
         except StopIteration:
             return
+        except MemoryError:
+            raise
         except av.FFmpegError:  # the container itself is broken from here on
             return
         try:
             yield from packet.decode()
+        except MemoryError:  # one of FFmpeg's errors as well
+            raise
         except av.FFmpegError:
             continue
 
@@ -103,6 +107,8 @@ def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], layout: str) -> It
                 shape, resampler = _shape(frame), resampler_for(frame)
             yield from _as_int16(resampler.resample(frame))
         yield from _as_int16(resampler.resample(None))
+    except MemoryError:
+        raise
     except (av.FFmpegError, ValueError) as unconvertible:
         raise AudioUnreadable from unconvertible
 

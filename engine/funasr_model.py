@@ -214,9 +214,14 @@ def _say_nothing(*_: object, **__: object) -> None:
 
 def _whisper_within(loaded: AutoModel) -> Whisper | None:
     from whisper.model import Whisper  # noqa: PLC0415 - only where a model is loaded
+    from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - as above
 
     inner = getattr(loaded.model, "model", None)
-    return inner if isinstance(inner, Whisper) else None
+    if not isinstance(inner, Whisper):
+        return None
+    with tamed():  # its vocabulary file is left open the first time
+        get_tokenizer(inner.is_multilingual, num_languages=inner.num_languages)
+    return inner
 
 
 def _check_files(name: str, path: Path) -> None:

@@ -22,7 +22,8 @@ from engine.tracks import Track, tracks
 from engine.transcript import Segment, Transcript
 
 MARGIN_S = 0.3
-JOIN_GAP_S = 0.5
+JOIN_GAP_S = 1.0
+TOUCHING_S = 0.05
 VAD_BLOCK_S = 20
 
 
@@ -117,7 +118,8 @@ class ModelBackend:
         longer = joined(
             found, max_gap=round(JOIN_GAP_S * SAMPLE_RATE), max_length=round(self.model.joined_s * SAMPLE_RATE)
         )
-        cut = split(longer, max_length=max_length, quietest=track.quietest)
+        touching = round(TOUCHING_S * SAMPLE_RATE)
+        cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
         for piece in padded(cut, margin=margin, total=len(track)):
             yield piece, track
 

@@ -37,17 +37,36 @@ def joined(regions: Iterable[Region], *, max_gap: int, max_length: int) -> Itera
         yield pending
 
 
-def split(regions: Iterable[Region], *, max_length: int, quietest: Callable[[int, int], int]) -> Iterator[Region]:
-    """Cut what is longer than `max_length` where `quietest(low, high)` says, leaving no short rest."""
+def split(
+    regions: Iterable[Region], *, max_length: int, touching: int, quietest: Callable[[int, int], int]
+) -> Iterator[Region]:
+    """Cut what is longer than `max_length` where `quietest(low, high)` says, leaving no short rest.
+
+    A region that begins at most `touching` after the one before was cut off from it by force, maybe within a word:
+    both are taken as one, and cut at a better place.
+    """
+    rest: Region | None = None
     for region in regions:
-        start = region.start
-        while region.end - start > max_length:
-            low = start + max_length // 2
-            high = max(low + 1, min(start + max_length, region.end - max_length // 4))
-            cut = min(max(quietest(low, high), low), high)
-            yield Region(start, cut)
-            start = cut
-        yield Region(start, region.end)
+        whole = region
+        if rest is not None and region.start - rest.end <= touching:
+            whole = Region(rest.start, region.end)
+        elif rest is not None:
+            yield rest
+        *ready, rest = _cut(whole, max_length, quietest)
+        yield from ready
+    if rest is not None:
+        yield rest
+
+
+def _cut(region: Region, max_length: int, quietest: Callable[[int, int], int]) -> Iterator[Region]:
+    start = region.start
+    while region.end - start > max_length:
+        low = start + max_length // 2
+        high = max(low + 1, min(start + max_length, region.end - max_length // 4))
+        cut = min(max(quietest(low, high), low), high)
+        yield Region(start, cut)
+        start = cut
+    yield Region(start, region.end)
 
 
 def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Piece]:

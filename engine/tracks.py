@@ -85,7 +85,7 @@ def _power(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Give the mean square of each frame and channel, full scale being 1."""
     frames = len(samples) // FRAME
     scaled = samples[: frames * FRAME].astype(np.float32) / (1 << 15)
-    power: NDArray[np.float32] = np.square(scaled).reshape(frames, FRAME, -1).mean(axis=1)
+    power: NDArray[np.float32] = np.square(scaled).reshape(frames, FRAME, samples.shape[1]).mean(axis=1)
     return power
 
 

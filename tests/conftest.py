@@ -1,0 +1,31 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.hub import pull
+from engine.hub import sample as fetch_sample
+from engine.settings import default_models_dir
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Clips and models that only some machines have; a test that needs them is skipped elsewhere."""
+    folder = Path(__file__).resolve().parents[1] / "../shared"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared")
+    return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def starter_models_dir() -> Path:
+    """Where the starter model is, fetched once for all test runs and for `make demo` alike."""
+    folder = Path(os.environ.get("EARSHOT_ENGINE__MODELS_DIR") or default_models_dir())
+    pull("starter", folder, on_progress=lambda *_: None)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample(starter_models_dir: Path) -> Path:
+    """Give the sample voice note: ten seconds of English."""
+    return fetch_sample(starter_models_dir)

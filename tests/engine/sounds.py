@@ -1,0 +1,73 @@
+"""Makes sound files of every kind for the tests, with the libraries that read them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+RATE = 16_000
+
+
+def tone(seconds: float, *, hertz: float = 440.0, rate: int = RATE, channels: int = 1) -> NDArray[np.int16]:
+    """Give a sine of half the full scale, shape (frames, channels)."""
+    times = np.arange(round(seconds * rate)) / rate
+    wave = (np.sin(2 * np.pi * hertz * times) * 16_000).astype(np.int16)
+    return np.repeat(wave[:, np.newaxis], channels, axis=1)
+
+
+def write_sound(
+    path: Path, samples: NDArray[np.int16], *, codec: str = "pcm_s16le", rate: int = RATE, form: str | None = None
+) -> Path:
+    """Encode samples of shape (frames, channels) as the path's suffix or `form` says."""
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
+        frame.sample_rate = rate
+        frame.pts = 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return path
+
+
+def write_silent_opus(path: Path, seconds: int) -> Path:
+    """Write hours of silence in a moment: the packets are all the same, so one is encoded and repeated."""
+    encoder = av.CodecContext.create("libopus", "w")
+    assert isinstance(encoder, av.AudioCodecContext)
+    encoder.sample_rate, encoder.layout, encoder.format = 48_000, "mono", "s16"
+    encoder.options = {"frame_duration": "60"}
+    encoder.open()
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 2880), np.int16), format="s16", layout="mono")
+    frame.sample_rate = 48_000
+    silence = bytes(next(packet for _ in range(9) for packet in encoder.encode(frame)))
+    with av.open(str(path), "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        for number in range(round(seconds / 0.06)):
+            packet = av.Packet(silence)
+            packet.stream, packet.pts, packet.dts, packet.duration = stream, number * 2880, number * 2880, 2880
+            packet.time_base = Fraction(1, 48_000)
+            container.mux(packet)
+    return path
+
+
+def write_film(path: Path, *, sound: NDArray[np.int16] | None) -> Path:
+    """Write half a second of moving pictures, with or without sound."""
+    with av.open(str(path), "w") as container:
+        pictures = container.add_stream("mpeg4", rate=10)
+        assert isinstance(pictures, av.VideoStream)
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+        track = None if sound is None else container.add_stream("aac", rate=RATE, layout="mono")
+        for number in range(5):
+            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 50 * number, np.uint8), format="rgb24")
+            picture.pts = number
+            container.mux(pictures.encode(picture))
+        container.mux(pictures.encode(None))
+        if isinstance(track, av.AudioStream) and sound is not None:
+            frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="mono")
+            frame.sample_rate = RATE
+            frame.pts = 0
+            container.mux([*track.encode(frame), *track.encode(None)])
+    return path

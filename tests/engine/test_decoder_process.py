@@ -1,0 +1,121 @@
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import pytest
+
+from engine.decoder_process import DecoderProcess, Limits
+from engine.errors import AudioTooCostly, AudioTooLong, AudioUnreadable
+from tests.engine.sounds import tone, write_silent_opus, write_sound
+
+PATIENT = Limits(max_audio_s=14_400)
+
+
+@pytest.fixture
+def decoder() -> Iterator[DecoderProcess]:
+    process = DecoderProcess()
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_silent_opus(tmp_path_factory.mktemp("long") / "hour.ogg", 3600)
+
+
+def frames(decoder: DecoderProcess, path: Path, limits: Limits = PATIENT) -> int:
+    with path.open("rb") as source, TemporaryFile() as sink:
+        channels = decoder.decode(source, sink, limits)
+        return os.fstat(sink.fileno()).st_size // (2 * channels)
+
+
+def processes_below(parent: int) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="utf-8").split()
+    return [int(child) for child in children]
+
+
+def decoder_of_this_process() -> int:
+    return max(processes_below(os.getpid()))
+
+
+def test_samples_land_in_the_sink(decoder: DecoderProcess, tmp_path: Path) -> None:
+    assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1))) == 16_000
+
+
+def test_a_fault_of_the_child_is_raised_in_the_parent(decoder: DecoderProcess, tmp_path: Path) -> None:
+    with pytest.raises(AudioTooLong) as fault:
+        frames(decoder, write_sound(tmp_path / "a.wav", tone(2)), Limits(max_audio_s=1))
+    assert fault.value.params == {"limit_min": 0}
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_audio_s=14_400, wall_s=0.3),
+        Limits(max_audio_s=14_400, cpu_s=1),
+        Limits(max_audio_s=14_400, memory_bytes=1 << 20),
+        Limits(max_audio_s=14_400, output_bytes=100_000),
+    ],
+    ids=["time", "work", "memory", "output"],
+)
+def test_every_limit_holds(decoder: DecoderProcess, hour: Path, limits: Limits) -> None:
+    with pytest.raises(AudioTooCostly):
+        frames(decoder, hour, limits)
+
+
+def test_the_process_lives_on_after_a_limit(decoder: DecoderProcess, hour: Path, tmp_path: Path) -> None:
+    with pytest.raises(AudioTooCostly):
+        frames(decoder, hour, Limits(max_audio_s=14_400, wall_s=0.1))
+    assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1))) == 16_000
+
+
+def test_a_crash_over_a_file_is_a_fault_of_the_file(decoder: DecoderProcess, hour: Path) -> None:
+    decoder.start()
+    parent = decoder_of_this_process()
+
+    def crash() -> None:
+        while not (children := processes_below(parent)):
+            time.sleep(0.01)
+        os.kill(children[0], signal.SIGSEGV)
+
+    saboteur = threading.Thread(target=crash)
+    saboteur.start()
+    with pytest.raises(AudioUnreadable):
+        frames(decoder, hour)
+    saboteur.join()
+
+
+def test_a_process_that_was_killed_is_started_again(decoder: DecoderProcess, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", tone(1))
+    frames(decoder, path)
+    os.kill(decoder_of_this_process(), signal.SIGKILL)
+    assert frames(decoder, path) == 16_000
+
+
+def test_a_request_to_terminate_does_not_break_off_a_file(decoder: DecoderProcess, tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", tone(1))
+    frames(decoder, path)
+    before = decoder_of_this_process()
+    os.kill(before, signal.SIGTERM)
+    assert frames(decoder, path) == 16_000
+    assert decoder_of_this_process() == before
+
+
+def test_threads_share_one_process(decoder: DecoderProcess, tmp_path: Path) -> None:
+    paths = [write_sound(tmp_path / f"{seconds}.wav", tone(seconds)) for seconds in range(1, 9)]
+    with ThreadPoolExecutor(4) as threads:
+        lengths = list(threads.map(lambda path: frames(decoder, path), paths))
+    assert lengths == [16_000 * seconds for seconds in range(1, 9)]
+
+
+def test_the_process_ends_when_it_is_closed(tmp_path: Path) -> None:
+    decoder = DecoderProcess()
+    frames(decoder, write_sound(tmp_path / "a.wav", tone(1)))
+    process = decoder_of_this_process()
+    decoder.close()
+    assert not Path(f"/proc/{process}").exists()

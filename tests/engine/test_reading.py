@@ -1,0 +1,166 @@
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.audio import Audio
+from engine.errors import Cancelled
+from engine.reading import ModelBackend, Reading
+from engine.regions import Region
+from engine.request import Progress, Request
+from engine.transcript import Transcript
+
+SECOND = 16_000
+
+
+@dataclass
+class Loudness:
+    """A speech model that takes whole seconds of loud sound for speech, and reads how many seconds it heard."""
+
+    max_piece_s: float = 20
+    joined_s: float = 5
+    languages_heard: list[str | None] = field(default_factory=list)
+    hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        start: int | None = None
+        second = 0
+        for block in blocks:
+            for loud in np.abs(block.reshape(-1, SECOND)).max(axis=1) > 1_000:
+                if loud and start is None:
+                    start = second
+                if not loud and start is not None:
+                    yield Region(start * SECOND, second * SECOND)
+                    start = None
+                second += 1
+        if start is not None:
+            yield Region(start * SECOND, second * SECOND)
+
+    def read(self, samples: NDArray[np.int16], language: str | None, hotwords: tuple[str, ...]) -> Reading:
+        self.languages_heard.append(language)
+        self.hotwords_heard.append(hotwords)
+        level = int(np.abs(samples).max())
+        return Reading("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
+
+
+def recording(*levels: int) -> NDArray[np.int16]:
+    return np.repeat(np.array(levels, "<i2"), SECOND)
+
+
+def transcribe(
+    samples: NDArray[np.int16], request: Request | None = None, model: Loudness | None = None
+) -> tuple[Transcript, list[Progress]]:
+    progress: list[Progress] = []
+    backend = ModelBackend("loudness", ("en", "de"), model or Loudness())
+    transcript = backend.transcribe(
+        Audio(samples=samples), request or Request(), on_progress=progress.append, cancelled=threading.Event()
+    )
+    return transcript, progress
+
+
+def test_each_region_becomes_a_segment_with_its_own_times() -> None:
+    transcript, _ = transcribe(recording(0, 2_000, 0, 0, 3_000, 3_000, 0))
+    assert [(found.start, found.end, found.text) for found in transcript.segments] == [
+        (1, 2, "level 2000"),
+        (4, 6, "level 3000"),
+    ]
+    assert (transcript.duration, transcript.model, transcript.language) == (7, "loudness", "en")
+
+
+def test_silence_has_no_segments_and_no_language() -> None:
+    transcript, _ = transcribe(recording(0, 0, 0))
+    assert (transcript.segments, transcript.language) == ((), "")
+
+
+def test_a_region_without_words_leaves_no_segment() -> None:
+    transcript, _ = transcribe(recording(0, 30_000, 0, 0, 2_000))
+    assert [found.text for found in transcript.segments] == ["level 2000"]
+
+
+def test_near_regions_are_read_together() -> None:
+    transcript, _ = transcribe(recording(2_000, 0, 3_000, 0, 0, 4_000))
+    assert [(found.start, found.end) for found in transcript.segments] == [(0, 3), (5, 6)]
+
+
+def test_a_long_region_is_read_in_pieces_that_lose_nothing() -> None:
+    transcript, _ = transcribe(recording(*[2_000] * 100))
+    assert len(transcript.segments) >= 6
+    assert transcript.segments[0].start == 0
+    assert transcript.segments[-1].end == 100
+    for earlier, later in zip(transcript.segments, transcript.segments[1:], strict=False):
+        assert earlier.end == later.start
+        assert later.end - later.start <= 20
+
+
+def test_the_language_is_the_one_spoken_longest() -> None:
+    transcript, _ = transcribe(recording(2_000, 0, 0, 12_000, 12_000, 0, 0, 2_000))
+    assert transcript.language == "en" if transcript.segments[1].end == 4 else "de"
+
+
+def test_a_language_asked_for_is_handed_on_and_kept() -> None:
+    model = Loudness()
+    transcript, _ = transcribe(recording(2_000), Request(language="de"), model)
+    assert (transcript.language, model.languages_heard) == ("de", ["de"])
+
+
+def test_hotwords_reach_the_model_only_when_they_are_safe() -> None:
+    model = Loudness()
+    transcribe(recording(2_000), Request(hotwords=("Earshot", "http://x/y", "/etc/passwd", "list.txt")), model)
+    assert model.hotwords_heard == [("Earshot",)]
+
+
+def test_progress_never_goes_back_and_ends_with_all_the_text() -> None:
+    transcript, progress = transcribe(recording(*([2_000, 0, 0] * 30)))
+    done = [step.done_s for step in progress]
+    assert done == sorted(done)
+    assert {step.total_s for step in progress} == {90}
+    assert progress[-1].text == " ".join(found.text for found in transcript.segments)
+    assert any(0 < step.done_s < 60 and step.text for step in progress)
+
+
+def test_cancelling_stops_before_the_next_piece() -> None:
+    cancelled = threading.Event()
+    model = Loudness()
+
+    def cancel_after_the_first(progress: Progress) -> None:
+        if progress.text:
+            cancelled.set()
+
+    backend = ModelBackend("loudness", ("en",), model)
+    with pytest.raises(Cancelled):
+        backend.transcribe(
+            Audio(samples=recording(*([2_000, 0, 0] * 30))),
+            Request(),
+            on_progress=cancel_after_the_first,
+            cancelled=cancelled,
+        )
+    assert len(model.languages_heard) <= 2
+
+
+def test_cancelling_stops_a_long_silence_too() -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    backend = ModelBackend("loudness", ("en",), Loudness())
+    with pytest.raises(Cancelled):
+        backend.transcribe(
+            Audio(samples=recording(*[0] * 100)), Request(), on_progress=lambda _: None, cancelled=cancelled
+        )
+
+
+def test_the_segments_of_two_voices_interleave_by_time() -> None:
+    stereo = np.stack([recording(2_000, 0, 0, 0, 4_000, 0), recording(0, 0, 3_000, 0, 0, 5_000)], axis=1)
+    transcript, _ = transcribe(stereo, Request(channels="split"))
+    assert [(found.start, found.channel, found.speaker) for found in transcript.segments] == [
+        (0, 0, "Speaker 1"),
+        (2, 1, "Speaker 2"),
+        (4, 0, "Speaker 1"),
+        (5, 1, "Speaker 2"),
+    ]
+
+
+def test_one_voice_has_neither_speaker_nor_channel() -> None:
+    transcript, _ = transcribe(recording(2_000))
+    assert (transcript.segments[0].speaker, transcript.segments[0].channel) == (None, None)

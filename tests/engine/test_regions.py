@@ -1,0 +1,100 @@
+from collections.abc import Callable
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.regions import Piece, Region, joined, padded, split
+
+TOTAL = 100_000
+
+
+@st.composite
+def regions(draw: st.DrawFn) -> list[Region]:
+    edges = sorted(draw(st.sets(st.integers(0, TOTAL), max_size=40)))
+    return [Region(start, end) for start, end in zip(edges[::2], edges[1::2], strict=False)]
+
+
+lengths = st.integers(8, 20_000)
+gaps = st.integers(0, 5_000)
+choices = st.sampled_from([lambda low, _: low, lambda _, high: high, lambda low, high: (low + high) // 2])
+
+
+def covered(found: list[Region]) -> set[int]:
+    return {sample for region in found for sample in range(region.start, region.end)}
+
+
+def in_order(found: list[Region]) -> bool:
+    return all(region.start < region.end for region in found) and all(a.end <= b.start for a, b in pairwise(found))
+
+
+@given(regions(), gaps, lengths)
+def test_joining_loses_nothing_and_keeps_order(found: list[Region], max_gap: int, max_length: int) -> None:
+    result = list(joined(found, max_gap=max_gap, max_length=max_length))
+    assert in_order(result)
+    assert covered(found) <= covered(result)
+
+
+@given(regions(), gaps, lengths)
+def test_joining_respects_gap_and_length(found: list[Region], max_gap: int, max_length: int) -> None:
+    result = list(joined(found, max_gap=max_gap, max_length=max_length))
+    for region in result:
+        within = [old for old in found if region.start <= old.start and old.end <= region.end]
+        assert len(within) == 1 or region.end - region.start <= max_length
+        assert all(b.start - a.end <= max_gap for a, b in pairwise(within))
+
+
+@given(regions(), lengths, gaps, choices)
+def test_splitting_keeps_every_sample_in_order_and_in_measure(
+    found: list[Region], max_length: int, touching: int, quietest: Callable[[int, int], int]
+) -> None:
+    result = list(split(found, max_length=max_length, touching=touching, quietest=quietest))
+    assert in_order(result)
+    assert covered(found) <= covered(result)
+    assert all(region.end - region.start <= max_length for region in result)
+
+
+@given(regions(), lengths)
+def test_splitting_adds_nothing_where_nothing_touches(found: list[Region], max_length: int) -> None:
+    result = list(split(found, max_length=max_length, touching=-1, quietest=lambda low, _: low))
+    assert covered(result) == covered(found)
+
+
+def test_a_cut_is_made_where_it_is_quietest() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def quietest(low: int, high: int) -> int:
+        asked.append((low, high))
+        return 70
+
+    assert list(split([Region(0, 130)], max_length=100, touching=0, quietest=quietest)) == [(0, 70), (70, 130)]
+    assert asked == [(50, 100)]
+
+
+def test_a_region_that_was_cut_by_force_is_cut_again_at_a_better_place() -> None:
+    forced = [Region(0, 60), Region(61, 130)]
+    assert list(split(forced, max_length=100, touching=2, quietest=lambda *_: 55)) == [(0, 55), (55, 130)]
+
+
+@given(regions(), st.integers(0, 3_000))
+def test_padding_hears_all_that_is_spoken_and_nothing_twice(found: list[Region], margin: int) -> None:
+    pieces = list(padded(found, margin=margin, total=TOTAL))
+    assert [piece.spoken for piece in pieces] == found
+    for piece in pieces:
+        assert max(0, piece.spoken.start - margin) <= piece.heard.start <= piece.spoken.start
+        assert piece.spoken.end <= piece.heard.end <= min(TOTAL, piece.spoken.end + margin)
+    assert all(a.heard.end <= b.heard.start for a, b in pairwise(pieces))
+
+
+def test_neighbours_share_the_pause_between_them() -> None:
+    pieces = list(padded([Region(100, 200), Region(220, 300)], margin=50, total=310))
+    assert pieces == [
+        Piece(Region(100, 200), Region(50, 210)),
+        Piece(Region(220, 300), Region(210, 310)),
+    ]
+
+
+def test_nothing_spoken_gives_nothing() -> None:
+    assert list(joined([], max_gap=1, max_length=1)) == []
+    assert list(split([], max_length=1, touching=0, quietest=lambda low, _: low)) == []
+    assert list(padded([], margin=1, total=1)) == []

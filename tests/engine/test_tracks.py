@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.audio import Audio, decode
+from engine.tracks import Track, has_two_voices, tracks
+
+SECOND = 16_000
+
+
+def bursts(seed: int, *, seconds: int = 20) -> NDArray[np.float64]:
+    """Make something as loud and quiet as speech: noise in bursts of a tenth to a second."""
+    rng = np.random.default_rng(seed)
+    loudness = np.repeat(rng.choice([0.0, 1.0], 200), rng.integers(SECOND // 10, SECOND, 200))[: seconds * SECOND]
+    noise: NDArray[np.float64] = rng.normal(0, 3_000, len(loudness)) * loudness + rng.normal(0, 5, len(loudness))
+    return noise
+
+
+def both(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.int16]:
+    return np.stack([left, right], axis=1).clip(-32_768, 32_767).astype("<i2")
+
+
+def test_two_telephones_are_two_voices() -> None:
+    assert has_two_voices(both(bursts(1), bursts(2)))
+
+
+def test_a_loud_and_a_soft_voice_are_two_voices() -> None:
+    assert has_two_voices(both(bursts(1), bursts(2) / 10))
+
+
+@pytest.mark.parametrize(
+    "right",
+    [bursts(1), bursts(1) / 4, -bursts(1), np.roll(bursts(1), 8), bursts(1) + bursts(3) / 20],
+    ids=["equal", "panned", "inverted", "two microphones", "with other noise"],
+)
+def test_one_voice_in_both_channels_is_one(right: NDArray[np.float64]) -> None:
+    assert not has_two_voices(both(bursts(1), right))
+
+
+def test_a_silent_channel_has_no_voice() -> None:
+    assert not has_two_voices(both(bursts(1), np.zeros(20 * SECOND)))
+    assert not has_two_voices(both(np.zeros(SECOND), np.zeros(SECOND)))
+
+
+def test_mono_is_one_track_whatever_is_asked() -> None:
+    audio = Audio(samples=np.ones(SECOND, "<i2"))
+    assert [tracks(audio, mode) for mode in ("auto", "mix", "split")] == [(Track(audio),)] * 3
+
+
+def test_stereo_is_split_or_mixed_as_asked() -> None:
+    audio = Audio(samples=both(bursts(1), bursts(2)))
+    assert tracks(audio, "auto") == tracks(audio, "split") == (Track(audio, 0), Track(audio, 1))
+    assert tracks(audio, "mix") == (Track(audio),)
+    same = Audio(samples=both(bursts(1), bursts(1)))
+    assert tracks(same, "auto") == (Track(same),)
+    assert len(tracks(same, "split")) == 2
+
+
+def test_a_track_gives_its_own_channel_or_the_mix() -> None:
+    audio = Audio(samples=both(bursts(1), bursts(2)))
+    np.testing.assert_array_equal(Track(audio, 0).piece(100, 900), audio.samples[100:900, 0])
+    np.testing.assert_array_equal(Track(audio, 1).piece(100, 900), audio.samples[100:900, 1])
+    mixed = Track(audio).piece(100, 900).astype(int)
+    assert np.abs(mixed - audio.samples[100:900].mean(axis=1)).max() <= 1
+
+
+def test_blocks_are_the_whole_track() -> None:
+    track = Track(Audio(samples=bursts(4).astype("<i2")))
+    blocks = list(track.blocks(7_777))
+    assert max(len(block) for block in blocks) == 7_777
+    np.testing.assert_array_equal(np.concatenate(blocks), track.audio.samples)
+
+
+def test_the_quietest_moment_is_found() -> None:
+    samples = np.random.default_rng(5).normal(0, 3_000, 10 * SECOND)
+    samples[6 * SECOND : 6 * SECOND + 4_000] /= 100
+    track = Track(Audio(samples=samples.astype("<i2")))
+    assert 6 * SECOND <= track.quietest(2 * SECOND, 9 * SECOND) <= 6 * SECOND + 4_000
+
+
+def test_a_short_stretch_is_cut_in_its_middle() -> None:
+    track = Track(Audio(samples=np.ones(SECOND, "<i2")))
+    assert track.quietest(100, 200) == 150
+
+
+def test_the_two_speakers_of_a_real_recording_are_told_apart(shared: Path) -> None:
+    audio = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60)
+    assert len(tracks(audio, "auto")) == 2
+
+
+def test_a_real_recording_with_the_same_voice_in_both_channels_is_mixed(shared: Path) -> None:
+    audio = decode(shared / "clips/en_jfk.flac", max_audio_s=60)
+    assert audio.channels == 2
+    assert len(tracks(audio, "auto")) == 1
