@@ -89,19 +89,20 @@ class House:
         )
 
     async def note_of(self, message: Message) -> Note:
-        """Give what the ledger holds of a message."""
-        note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
-        assert note is not None
-        return note
+        """Wait until the ledger knows a message, and give what it holds of it."""
+        async with asyncio.timeout(10):
+            while True:
+                note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
+                if note:
+                    return note
+                await asyncio.sleep(0.01)
 
     async def delivered(self, message: Message) -> Note:
         """Wait until the ledger knows that a note's chat was told how it ended."""
         async with asyncio.timeout(15):
-            while True:
-                note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
-                if note and note.delivered_at:
-                    return note
+            while not (note := await self.note_of(message)).delivered_at:
                 await asyncio.sleep(0.01)
+        return note
 
     async def queued(self, count: int) -> None:
         """Wait until so many notes wait in the queue."""

@@ -1,0 +1,127 @@
+"""How a transcript is laid out and split."""
+
+import re
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.replies import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
+from engine.transcript import Segment, Transcript
+
+WORDS = st.text(st.sampled_from("aé 。，.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
+NOTICE = "The whole text is in the file below."
+
+
+def transcript(*texts: str, speakers: tuple[str | None, ...] = ()) -> Transcript:
+    segments = [
+        Segment(start=i, end=i + 1, text=text, speaker=speakers[i] if speakers else None)
+        for i, text in enumerate(texts)
+    ]
+    return Transcript(language="en", duration=len(texts), segments=tuple(segments), model="m")
+
+
+def label(segment: Segment) -> str:
+    return segment.speaker or ""
+
+
+class Reader(HTMLParser):
+    """Reads a message as Telegram does: the plain text, and what is bold in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.text = ""
+        self.bold: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in {"b", "i"}
+        assert attrs == []
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "b" in self.open:
+            self.bold.append(data)
+
+
+def without_space(text: str) -> str:
+    return re.sub(r"\s", "", text)
+
+
+@given(WORDS, st.integers(4, 60))
+def test_splitting_loses_no_character_and_keeps_the_limit(text: str, limit: int) -> None:
+    pieces = [text[piece.start : piece.stop] for piece in split(text, limit)]
+    assert without_space("".join(pieces)) == without_space(text)
+    assert all(0 < utf16_units(piece) <= limit for piece in pieces)
+    assert all(piece == piece.strip() for piece in pieces)
+
+
+@given(st.text(max_size=100))
+def test_units_are_counted_as_utf16_does(text: str) -> None:
+    assert utf16_units(text) == len(text.encode("utf-16-le")) // 2
+
+
+@given(st.lists(st.tuples(WORDS, st.sampled_from(["1", "2", "A & <B>"])), max_size=6))
+def test_messages_are_valid_html_and_hold_every_character(turns: list[tuple[str, str]]) -> None:
+    said = transcript(*(text for text, _ in turns), speakers=tuple(name for _, name in turns))
+    reply = reply_of(said, label, NOTICE)
+    read = [Reader(message) for message in reply.messages]
+    assert all(utf16_units(one.text) <= MESSAGE_UNITS for one in read)
+    assert len(read) <= MOST_MESSAGES
+    if not reply.needs_document:
+        assert without_space("".join(one.text for one in read)) == without_space(plain(said, label))
+
+
+def test_a_split_falls_behind_a_sentence() -> None:
+    text = "First comes this. Then comes that, and more of it"
+    assert [text[piece.start : piece.stop] for piece in split(text, 30)] == [
+        "First comes this.",
+        "Then comes that,",
+        "and more of it",
+    ]
+
+
+def test_chinese_is_split_behind_its_own_full_stop() -> None:
+    text = "今天天气很好。我们去公园吧，好不好呀"
+    assert [text[piece.start : piece.stop] for piece in split(text, 10)] == ["今天天气很好。", "我们去公园吧，", "好不好呀"]
+
+
+def test_what_is_drawn_as_one_stays_together() -> None:
+    family = "👨\u200d👩\u200d👧"
+    text = "x" * 7 + family
+    assert [text[piece.start : piece.stop] for piece in split(text, 10)] == ["x" * 7, family]
+
+
+def test_a_single_voice_has_no_label() -> None:
+    assert reply_of(transcript("hi", "ho", speakers=("1", "1")), label, NOTICE).messages == ("hi ho",)
+
+
+def test_voices_are_labelled_when_there_are_several() -> None:
+    reply = reply_of(transcript("hi", "so?", "ho", speakers=("A", "A", "B")), label, NOTICE)
+    assert reply.messages == ("<b>A</b>\nhi so?\n\n<b>B</b>\nho",)
+
+
+def test_a_text_of_four_messages_comes_in_four() -> None:
+    reply = reply_of(transcript("word. " * 2500), label, NOTICE)
+    assert (len(reply.messages), reply.needs_document) == (4, False)
+
+
+def test_a_longer_text_comes_as_a_document_with_its_beginning() -> None:
+    reply = reply_of(transcript("word. " * 3000), label, NOTICE)
+    (message,) = reply.messages
+    assert reply.needs_document
+    assert message.startswith("word. word.")
+    assert message.endswith(f"<i>{NOTICE}</i>")
+
+
+def test_silence_has_no_text() -> None:
+    assert not has_text(transcript())
+    assert not has_text(transcript(" \n"))
+    assert has_text(transcript("", "a"))
