@@ -1,4 +1,4 @@
-"""`earshot bot`."""
+"""`earshot bot`: the bot alone."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""`earshot demo`."""
+"""`earshot demo`: all of it without a token, with a chat in print."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""`earshot doctor`."""
+"""`earshot doctor`: whether everything is in place, and what to do where it is not."""
 
 import asyncio
 from dataclasses import asdict

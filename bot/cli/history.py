@@ -1,4 +1,4 @@
-"""`earshot history`."""
+"""`earshot history`: the newest voice notes and their texts."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`earshot models`."""
+"""`earshot models`: which speech models there are and which are here; fetches them."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`earshot queue`."""
+"""`earshot queue`: what waits and what runs."""
 
 import asyncio
 

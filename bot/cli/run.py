@@ -1,4 +1,4 @@
-"""`earshot run`."""
+"""`earshot run`: everything on this machine, kept running."""
 
 import asyncio
 

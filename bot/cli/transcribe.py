@@ -1,4 +1,4 @@
-"""`earshot transcribe`."""
+"""`earshot transcribe`: files into text, without Telegram."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""`earshot worker`."""
+"""`earshot worker`: a worker alone."""
 
 import asyncio
 
