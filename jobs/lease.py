@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from time import monotonic
 from typing import TypeVar
 
 from jobs.engine_thread import NoteLost
@@ -12,8 +11,9 @@ from storage.ledger import Ledger
 from storage.life import HOLD_S
 from storage.note import Note
 
-LEASE_S = HOLD_S
+LEASE_S = HOLD_S + 2  # whoever picks a dead worker's job must find the ledger's hold to be over as well
 RENEW_S = 4.0
+REDIS_S = 2.0  # a Redis that does not answer must not keep the ledger from hearing that we live
 WATCH_S = 0.4
 
 Result = TypeVar("Result")
@@ -27,13 +27,12 @@ class Lease:
         self._ledger = ledger
         self._note = note
         self._renew_in_redis = renew_in_redis
-        self._renewed = monotonic()
         self.lost = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the lease for as long as the block runs."""
-        async with meanwhile(RENEW_S, self._renew_in_redis, "lease"), meanwhile(WATCH_S, self._watch, "watch"):
+        async with meanwhile(RENEW_S, self._renew, "lease"), meanwhile(WATCH_S, self._watch, "watch"):
             yield
 
     async def check(self) -> None:
@@ -63,11 +62,14 @@ class Lease:
             await asyncio.gather(doing, losing, return_exceptions=True)
         raise NoteLost
 
+    async def _renew(self) -> None:
+        """Tell the ledger that we live, then Redis: its lease ends after the ledger's hold, and never before."""
+        try:
+            await self._ledger.beat(self._note.id, self._note.fence)
+        finally:
+            async with asyncio.timeout(REDIS_S):
+                await self._renew_in_redis()
+
     async def _watch(self) -> None:
-        """Look whether the note is still ours; now and then tell the ledger that we live."""
-        ask = self._ledger.mine
-        if monotonic() - self._renewed >= RENEW_S:
-            ask = self._ledger.beat
-            self._renewed = monotonic()
-        if not await ask(self._note.id, self._note.fence):
+        if not await self._ledger.mine(self._note.id, self._note.fence):
             self.lost.set()

@@ -19,7 +19,7 @@ from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.rows import COLUMNS, note_of, now
 from storage.tables import PREVIEW_LENGTH, notes, replies, transcripts
 
-HOLD_S = 12.0  # a worker that was not seen for so long is dead or cut off, and its note is anybody's
+HOLD_S = 11.0  # a worker that was not seen for so long is dead or cut off, and its note is anybody's
 
 Values = Mapping[str, object]
 
