@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from json import JSONDecodeError
 from urllib.parse import urlsplit
 
@@ -70,13 +71,13 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, ob
 
 async def serve(settings: Settings, bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
     """Take updates until `stop` is set, then finish what was begun."""
-    if not await unless_stopped(stop, _introduce(bot, settings.telegram, desk)):
-        return
-    desk.background.spawn(register_commands(bot))
+    introduction = _introduce(bot, settings.telegram, desk)
     try:
         if settings.telegram.mode == "webhook":
-            await _listen(settings.telegram, bot, desk, stop)
-        else:
+            async with _listening(settings.telegram, bot, desk):
+                await unless_stopped(stop, introduction)
+                await stop.wait()
+        elif await unless_stopped(stop, introduction):
             await _poll(bot, desk, stop)
     finally:
         await desk.background.finish(within_s=FINISH_S)
@@ -97,6 +98,7 @@ async def _introduce(bot: Bot, settings: TelegramSettings, desk: Desk) -> None:
                 secret_token=settings.webhook_secret.get_secret_value(),
                 allowed_updates=desk.dispatcher.resolve_used_update_types(),
             )
+    desk.background.spawn(register_commands(bot))
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 
@@ -120,8 +122,9 @@ async def _confirm(bot: Bot, seen: int) -> None:
         await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=5)
 
 
-async def _listen(settings: TelegramSettings, bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
-    """Let Telegram post updates until `stop`; each is answered once it is written down."""
+@asynccontextmanager
+async def _listening(settings: TelegramSettings, bot: Bot, desk: Desk) -> AsyncIterator[None]:
+    """Let Telegram post updates; each is answered once it is written down."""
     secret = settings.webhook_secret.get_secret_value()
     hook = SimpleRequestHandler(desk.dispatcher, bot, handle_in_background=False, secret_token=secret)
     app = web.Application(middlewares=[_skip_unreadable])
@@ -131,7 +134,7 @@ async def _listen(settings: TelegramSettings, bot: Bot, desk: Desk, stop: asynci
     host, _, port = settings.webhook_listen.rpartition(":")
     try:
         await web.TCPSite(runner, host, int(port)).start()
-        await stop.wait()
+        yield
     finally:
         await runner.cleanup()
 
@@ -147,5 +150,5 @@ async def _skip_unreadable(request: web.Request, handler: Handler) -> web.Stream
 
 
 def _check_webhook(settings: TelegramSettings) -> None:
-    if not settings.webhook_url.startswith("https://") or not settings.webhook_secret.get_secret_value():
+    if not settings.webhook_url or not settings.webhook_secret.get_secret_value():
         raise WebhookUnsafe

@@ -18,6 +18,7 @@ SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives
 _MB = 1024 * 1024
 _CHUNK = 64 * 1024
 _TRIES = 5
+FIRST_PAUSE_S = 0.25
 _TIMEOUT = aiohttp.ClientTimeout(total=1800, sock_connect=10, sock_read=30)
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 
@@ -45,7 +46,7 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
         except _LinkExpired:
             continue
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
-            await asyncio.sleep(2**attempt / 4)
+            await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
             continue
         return target
     raise Unreachable

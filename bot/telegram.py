@@ -27,6 +27,7 @@ from aiogram.exceptions import (
 from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Update
+from aiogram.utils.token import TokenValidationError
 from pydantic import ValidationError
 
 from bot.errors import TokenMissing, TokenRefused
@@ -56,7 +57,7 @@ def make_bot(settings: TelegramSettings) -> Bot:
     session.middleware(Persistence())
     try:
         return Bot(token, session=session)
-    except ValueError:
+    except TokenValidationError:
         raise TokenRefused from None
 
 

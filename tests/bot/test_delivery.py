@@ -1,0 +1,219 @@
+"""How an answer gets into its chat, also when Telegram makes trouble."""
+
+import asyncio
+
+import pytest
+from aiogram.types import Message
+
+from bot import files
+from bot.answers import Answers
+from bot.door import TelegramDoor
+from bot.errors import FileGone, FileTooBig
+from engine.transcript import Segment, Transcript
+from jobs.door import NotNow, Undeliverable
+from storage.note import Failure, Note
+from tests.bot.conftest import House, sound
+
+
+def transcript(*texts: str, speakers: tuple[str | None, ...] = ()) -> Transcript:
+    segments = [
+        Segment(start=i, end=i + 1, text=text, speaker=speakers[i] if speakers else None)
+        for i, text in enumerate(texts)
+    ]
+    return Transcript(language="en", duration=len(texts), segments=tuple(segments), model="m")
+
+
+async def waiting(house: House, **options: object) -> tuple[TelegramDoor, Note]:
+    """Give a door, and a note that waits in the queue."""
+    message = house.speak(1, **options)
+    await house.hear("In the queue")
+    await house.queued(1)
+    return TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+
+
+def forgive_repetition(house: House) -> None:
+    """An answer that is delivered twice edits its message into what it is already: that is how it stays one answer."""
+    violations = house.playground.violations
+    assert [words for words in violations if "message is not modified" in words]
+    violations[:] = [words for words in violations if "message is not modified" not in words]
+
+
+def said(house: House) -> list[str]:
+    return house.texts(house.chat())
+
+
+async def test_a_long_text_continues_in_further_replies_and_only_once(house: House) -> None:
+    door, note = await waiting(house)
+    whole = " ".join(f"Sentence number {number} of many." for number in range(300))
+    for _ in range(2):
+        await door.done(note, transcript(whole))
+    assert len(said(house)) == 3
+    assert " ".join(said(house)) == whole
+    assert all(text.endswith("of many.") for text in said(house))
+    assert set(await house.ledger.parts(note.id)) == {1, 2}
+    last = house.playground.messages(house.chat())[-1]
+    assert last.reply_to_message and last.reply_to_message.message_id == note.message_id
+    assert (await house.note_of(last)).id == note.id
+    forgive_repetition(house)
+
+
+async def test_a_run_that_was_cut_short_sends_only_what_is_missing(house: House) -> None:
+    door, note = await waiting(house)
+    whole = "word. " * 2000
+    house.playground.fail_next("sendMessage", code=403, description="Forbidden: passing trouble")
+    with pytest.raises(Undeliverable):
+        await door.done(note, transcript(whole))
+    assert len(said(house)) == 1
+    await door.done(note, transcript(whole))
+    assert len(said(house)) == 3
+    forgive_repetition(house)
+
+
+async def test_a_very_long_text_comes_as_a_document(house: House) -> None:
+    door, note = await waiting(house, kind="audio", file_name="Board meeting.wav")
+    whole = " ".join(f"Sentence <{number}> é." for number in range(2000))
+    for _ in range(2):
+        await door.done(note, transcript(whole))
+    document = await house.playground.wait_for(lambda message: message.document is not None)
+    assert document.document and document.document.file_name == "Board meeting.txt"
+    assert house.playground.content(document).decode() == whole + "\n"
+    assert len(said(house)) == 2, "a beginning and one document"
+    assert said(house)[0].startswith("Sentence <0> é. Sentence <1> é.")
+    assert said(house)[0].endswith("The whole text is in the file below.")
+    forgive_repetition(house)
+
+
+async def test_voices_are_bold(house: House) -> None:
+    door, note = await waiting(house)
+    await door.done(note, transcript("a < b", "so?", speakers=("1", "2")))
+    answer = await house.hear("Speaker 1\na < b")
+    assert [entity.extract_from(answer.text or "") for entity in answer.entities or []] == ["Speaker 1", "Speaker 2"]
+
+
+async def test_silence_is_said_to_be_silence(house: House) -> None:
+    door, note = await waiting(house)
+    await door.done(note, transcript())
+    assert said(house) == ["No speech found in this recording."]
+
+
+async def test_an_answer_without_a_status_reply_is_sent_as_one(house: House) -> None:
+    house.playground.fail_next("sendMessage", code=400, description="Bad Request: something odd")
+    message = house.speak(1)
+    await house.queued(1)
+    door, note = TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+    assert note.status_message_id is None
+    for _ in range(2):
+        await door.done(note, transcript("hi"))
+    assert said(house) == ["hi"]
+    forgive_repetition(house)
+
+
+async def test_an_answer_for_a_deleted_note_is_not_sent(house: House) -> None:
+    door, note = await waiting(house)
+    await house.ledger.delete(note.id)
+    await door.done(note, transcript("secret"))
+    assert "secret" not in said(house)
+
+
+@pytest.mark.parametrize("trouble", [{"code": 500}, {"code": 502}, {"drop": "before"}, {"drop": "after"}])
+async def test_an_edit_is_repeated_until_it_is_through(house: House, trouble: dict[str, object]) -> None:
+    door, note = await waiting(house)
+    house.playground.fail_next("editMessageText", times=2, **trouble)  # type: ignore[arg-type]  # the playground's own options
+    if trouble == {"drop": "after"}:
+        house.playground.faults.waiting[0].times = 1  # done the first time, so the second finds nothing to change
+    await door.done(note, transcript("hi"))
+    assert said(house) == ["hi"]
+
+
+async def test_flood_control_is_obeyed_to_the_second(house: House) -> None:
+    door, note = await waiting(house)
+    house.playground.fail_next("editMessageText", code=429, retry_after=1)
+    await door.done(note, transcript("hi"))
+    first, second = [request for request in house.playground.requests if request.method == "editMessageText"]
+    assert second.at - first.at >= 1
+    assert said(house) == ["hi"]
+
+
+async def test_a_long_penalty_puts_the_job_back(house: House) -> None:
+    door, note = await waiting(house)
+    house.playground.fail_next("editMessageText", code=429, retry_after=3000)
+    with pytest.raises(NotNow) as later:
+        await door.done(note, transcript("hi"))
+    assert 2990 < later.value.after_s <= 3000
+
+
+async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> None:
+    door, note = await waiting(house)
+    mine = await house.ledger.claim(note.id, "me")
+    assert mine is not None
+    house.playground.fail_next("editMessageText", delay_s=0.5)
+    async with asyncio.timeout(0.4):
+        await door.progress(mine, 0.5)
+    await asyncio.sleep(0.05)
+    await door.done(mine, transcript("hi"))
+    await asyncio.sleep(0.6)
+    assert said(house) == ["hi"]
+    shown = house.playground.versions(house.playground.messages(house.chat())[-1])
+    assert [version.text for version in shown][1:] == ["Transcribing… 50 %", "hi"]
+
+
+async def test_a_worker_that_lost_its_note_shows_no_progress(house: House) -> None:
+    door, note = await waiting(house)
+    await door.progress(note, 0.5)
+    await asyncio.sleep(0.2)
+    assert said(house)[0].startswith("In the queue")
+
+
+async def test_a_failure_is_said_in_the_senders_language(house: House) -> None:
+    house.person(1, "fr")
+    message = house.speak(1)
+    await house.hear("Dans la file d’attente")
+    door, note = TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+    await door.failed(note, Failure(code="timeout", params={"limit_s": 600}))
+    failed = await house.hear("La transcription a duré plus de 600 s")
+    assert buttons_of(failed) == ["Réessayer"]
+
+
+def buttons_of(message: Message) -> list[str]:
+    return [button.text for row in (message.reply_markup.inline_keyboard if message.reply_markup else []) for button in row]
+
+
+class TestFetching:
+    async def test_the_file_comes_under_a_name_of_our_own(self, house: House) -> None:
+        door, note = await waiting(house, kind="audio", file_name="../../evil.wav")
+        path = await door.fetch(note, house.settings.data_dir)
+        assert path.parent == house.settings.data_dir
+        assert path.name.startswith(note.id)
+        assert path.read_bytes() == sound(1)
+
+    async def test_an_expired_link_is_asked_for_again(self, house: House) -> None:
+        door, note = await waiting(house)
+        house.playground.fail_next("download", code=404)
+        assert (await door.fetch(note, house.settings.data_dir)).read_bytes() == sound(1)
+
+    @pytest.mark.parametrize("trouble", [{"code": 500}, {"drop": "before"}, {"drop": "midway"}])
+    async def test_a_broken_download_begins_again(self, house: House, trouble: dict[str, object]) -> None:
+        door, note = await waiting(house)
+        house.playground.fail_next("download", **trouble)  # type: ignore[arg-type]  # the playground's own options
+        assert (await door.fetch(note, house.settings.data_dir)).read_bytes() == sound(1)
+
+    async def test_downloads_that_never_succeed_wait_for_better_times(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(files, "FIRST_PAUSE_S", 0.01)
+        door, note = await waiting(house)
+        house.playground.fail_next("download", code=500, times=50)
+        with pytest.raises(NotNow):
+            await door.fetch(note, house.settings.data_dir)
+
+    async def test_a_file_that_is_too_big_is_named_with_the_limit(self, house: House) -> None:
+        door, note = await waiting(house)
+        house.playground.fail_next("getFile", code=400, description="Bad Request: file is too big")
+        with pytest.raises(FileTooBig, match="larger than 20 MB"):
+            await door.fetch(note, house.settings.data_dir)
+
+    async def test_a_file_that_telegram_lost_is_asked_for_again(self, house: House) -> None:
+        door, note = await waiting(house)
+        house.playground.fail_next("getFile", code=400, description="Bad Request: wrong file_id")
+        with pytest.raises(FileGone):
+            await door.fetch(note, house.settings.data_dir)
