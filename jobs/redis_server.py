@@ -68,6 +68,7 @@ class RedisServer:
         self._lock: int | None = None
         self.url = embedded_url(data_dir)
         self.process: asyncio.subprocess.Process | None = None
+        self._guard: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the server and wait until it answers. After a crash, start it once more.
@@ -79,6 +80,7 @@ class RedisServer:
             RedisBroken: it does not come up.
         """
         binary = find_server()
+        await self._dismiss_guard()
         self._prepare_folders()
         try:
             await self._end_orphan()
@@ -90,6 +92,7 @@ class RedisServer:
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C must not stop it before the workers
             )
+            self._guard = await _guard(self.process.pid)
             await self._until_it_answers(self.process)
         except BaseException:
             await self.stop()
@@ -101,6 +104,7 @@ class RedisServer:
 
     async def stop(self) -> None:
         """Let the server write what it has and end."""
+        await self._dismiss_guard()
         process, self.process = self.process, None
         if process is not None and process.returncode is None:
             process.terminate()
@@ -112,6 +116,13 @@ class RedisServer:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def _dismiss_guard(self) -> None:
+        """Send the guard away before its server ends, whose number another process may get."""
+        guard, self._guard = self._guard, None
+        if guard is not None and guard.returncode is None:
+            guard.kill()
+            await guard.wait()
 
     def _prepare_folders(self) -> None:
         self._folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
@@ -162,6 +173,16 @@ class RedisServer:
         except OSError:
             lines = []
         return lines[-1] if lines else "it ended without a word"
+
+
+async def _guard(pid: int) -> asyncio.subprocess.Process:
+    """Start what ends the process `pid` when we die, however we die: our end of its standard input closes then."""
+    return await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", f"while read -r _; do :; done; kill -TERM {pid}"),
+        stdin=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _lock(path: Path) -> int | None:

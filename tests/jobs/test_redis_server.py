@@ -3,6 +3,8 @@ import os
 import shutil
 import signal
 import stat
+import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,21 @@ from jobs import redis_server
 from jobs.errors import RedisBroken, RedisFolderUnsafe, RedisMissing, RedisTaken
 from jobs.queue import connect
 from jobs.redis_server import RedisServer, embedded_url, find_server, socket_path
+from tests.jobs.conftest import until
+
+PROGRAM = """
+import asyncio, sys
+from pathlib import Path
+from jobs.redis_server import RedisServer
+
+async def main() -> None:
+    server = RedisServer(Path(sys.argv[1]))
+    await server.start()
+    print(server.process.pid, flush=True)
+    await server.wait()
+
+asyncio.run(main())
+"""
 
 
 async def value_of(server: RedisServer) -> bytes | None:
@@ -75,6 +92,16 @@ async def test_a_server_that_outlived_its_program_is_replaced(server: RedisServe
     assert await asyncio.wait_for(orphan.wait(), 10) == 0
     assert await value_of(successor) == b"kept"
     await successor.stop()
+
+
+async def test_it_ends_with_a_program_that_is_killed(tmp_path: Path) -> None:
+    program = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, str(tmp_path), stdout=PIPE)
+    assert program.stdout is not None
+    server_pid = int(await program.stdout.readline())
+    program.kill()
+    await program.wait()
+    await until(lambda: not socket_path(tmp_path).exists())
+    await until(lambda: not Path(f"/proc/{server_pid}/exe").exists())
 
 
 async def test_a_folder_too_deep_for_a_socket_gets_one_elsewhere(tmp_path: Path) -> None:
