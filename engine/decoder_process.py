@@ -29,6 +29,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.decoder_process import serve; serve()"
 QUESTION_BYTES = 4096
 DESCRIPTORS = 3
+DYING_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class DecoderProcess:
         """
         began = time.monotonic()
         answer = self._ask(source, sink, limits)
-        if answer is None and not self._is_alive():  # not the file's fault: somebody ended the whole process
+        if answer is None and self._died():  # not the file's fault: somebody ended the whole process
             sink.seek(0)
             sink.truncate()
             answer = self._ask(source, sink, limits)
@@ -90,6 +91,12 @@ class DecoderProcess:
 
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def _died(self) -> bool:
+        """Wait a moment: a dying process closes its sockets before anybody can see that it is gone."""
+        with self._lock, contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process is None or self._process.wait(DYING_S) is not None
+        return False
 
     def _hand_over(self, descriptors: list[int]) -> None:
         self.start()

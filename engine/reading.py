@@ -105,11 +105,17 @@ class ModelBackend:
             reading = self.model.read(track.piece(*heard), request.language, hotwords)
             reader.keep(track, spoken, reading)
         return Transcript(
-            language=request.language or _most_spoken(reader.spoken) if reader.segments else "",
+            language=self._language(request, reader.spoken),
             duration=audio.duration,
             segments=tuple(reader.segments),
             model=self.name,
         )
+
+    def _language(self, request: Request, spoken: Counter[str]) -> str:
+        """Choose the language asked for, else the one spoken longest, else the first of a model that does not tell."""
+        if not spoken:
+            return ""
+        return request.language or max(spoken, key=spoken.__getitem__) or "".join(self.languages[:1])
 
     def _pieces(self, track: Track, reader: _Reader) -> Iterator[tuple[Piece, Track]]:
         margin = round(MARGIN_S * SAMPLE_RATE)
@@ -139,7 +145,3 @@ def _segment(track: Track, region: Region, text: str) -> Segment:
         speaker=None if track.channel is None else f"Speaker {track.channel + 1}",
         channel=track.channel,
     )
-
-
-def _most_spoken(spoken: Counter[str]) -> str:
-    return max(spoken, key=spoken.__getitem__, default="")

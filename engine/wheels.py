@@ -132,4 +132,5 @@ def _copy_checked(source: IO[bytes], target: Path, sha256: str) -> None:
             digest.update(block)
             file.write(block)
     if digest.hexdigest() != sha256:
+        target.unlink()
         raise DownloadBroken(file=target.name, reason="its SHA-256 is not the one that was published")

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+from engine.settings import EngineSettings
+from engine.speech import Engine
+
+
+@pytest.fixture(scope="session")
+def starter(starter_models_dir: Path) -> Engine:
+    return Engine.open(EngineSettings(model="starter", models_dir=starter_models_dir, threads=1))
+
+
+@pytest.fixture(scope="session")
+def sensevoice(shared: Path, starter_models_dir: Path) -> Engine:
+    """A stock SenseVoiceSmall folder, with weights that know some Chinese."""
+    folder = shared / "models/sensevoice-charctc"
+    return Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from engine.languages import NAMED, lacks_punctuation, languages_of
+from engine.models import CATALOGUE
+
+
+def test_every_named_model_tells_its_languages() -> None:
+    assert set(NAMED) == set(CATALOGUE)
+    assert languages_of("sensevoice") == ("zh", "yue", "en", "ja", "ko")
+    assert languages_of("starter") == ("en",)
+    assert len(languages_of("whisper-turbo")) == 100
+
+
+@pytest.mark.parametrize(
+    ("model_class", "languages"),
+    [
+        ("SenseVoiceSmall", ("zh", "yue", "en", "ja", "ko")),
+        ("SeacoParaformer", ("zh", "en")),
+        ("'BiCifParaformer'", ("zh", "en")),
+        ("Whisper-tiny.en", ("en",)),
+        ("FunASRNano", ()),
+    ],
+)
+def test_a_folder_s_languages_follow_from_its_configuration(
+    tmp_path: Path, model_class: str, languages: tuple[str, ...]
+) -> None:
+    (tmp_path / "config.yaml").write_text(
+        f"encoder: X\nmodel: {model_class}\nmodel_conf:\n    a: 1\n", encoding="utf-8"
+    )
+    assert languages_of(str(tmp_path)) == languages
+    assert lacks_punctuation(tmp_path) == ("Paraformer" in model_class)
+
+
+def test_a_whisper_file_s_languages_follow_from_its_name() -> None:
+    assert languages_of("/models/tiny.en.pt") == ("en",)
+    assert len(languages_of("/models/base.pt")) == 100
+
+
+def test_nothing_is_known_of_what_is_not_there(tmp_path: Path) -> None:
+    assert languages_of(str(tmp_path / "gone")) == ()
