@@ -3,10 +3,11 @@
 import asyncio
 import io
 import wave
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from bot.door import TelegramDoor
 from bot.places import open_ledger, open_queue, recordings_of, redis_url
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
+from bot.playground.stored_files import Kind
 from bot.settings import AccessSettings, Settings, TelegramSettings
 from bot.telegram import make_bot
 from engine.settings import EngineSettings
@@ -72,9 +74,20 @@ class House:
         """Let somebody write to the bot in private."""
         return self.playground.send_text(self.chat(id), self.person(id), text, reply_to=reply_to)
 
-    def speak(self, seed: int = 0, *, id: int = ADA, **options: object) -> Message:  # noqa: A002 - as above
-        """Let somebody send a voice note in private."""
-        return self.playground.send_voice(self.chat(id), self.person(id), sound(seed), **options)  # type: ignore[arg-type]  # options are the playground's own
+    def speak(  # noqa: PLR0913 - all that a recording may be
+        self,
+        seed: int = 0,
+        *,
+        id: int = ADA,  # noqa: A002 - as above
+        kind: Kind = "voice",
+        mime: str | None = None,
+        file_name: str | None = None,
+        forwarded: bool = False,
+    ) -> Message:
+        """Let somebody send a recording in private."""
+        return self.playground.send_voice(
+            self.chat(id), self.person(id), sound(seed), kind=kind, mime=mime, file_name=file_name, forwarded=forwarded
+        )
 
     async def hear(self, words: str, *, chat: Chat | None = None, timeout: float = 15) -> Message:  # noqa: ASYNC109 - the playground's own word
         """Wait until the bot says something with these words."""
@@ -90,25 +103,24 @@ class House:
 
     async def note_of(self, message: Message) -> Note:
         """Wait until the ledger knows a message, and give what it holds of it."""
-        async with asyncio.timeout(10):
-            while True:
-                note = await self.ledger.by_message(self.bot.id, message.chat.id, message.message_id)
-                if note:
-                    return note
-                await asyncio.sleep(0.01)
+        return await awaited(lambda: self.ledger.by_message(self.bot.id, message.chat.id, message.message_id))
 
     async def delivered(self, message: Message) -> Note:
         """Wait until the ledger knows that a note's chat was told how it ended."""
-        async with asyncio.timeout(15):
-            while not (note := await self.note_of(message)).delivered_at:
-                await asyncio.sleep(0.01)
-        return note
+
+        async def over() -> Note | None:
+            note = await self.note_of(message)
+            return note if note.delivered_at else None
+
+        return await awaited(over)
 
     async def queued(self, count: int) -> None:
         """Wait until so many notes wait in the queue."""
-        async with asyncio.timeout(10):
-            while len((await self.queue.snapshot()).waiting) != count:
-                await asyncio.sleep(0.01)
+
+        async def waits() -> bool:
+            return len((await self.queue.snapshot()).waiting) == count
+
+        await awaited(waits)
 
     async def press(self, message: Message, label: str, *, by: int = ADA) -> str:
         """Press the button with this label, and wait until the bot took notice; gives what it said to that."""
@@ -133,11 +145,24 @@ class House:
         ]
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10) -> None:
-    """Wait until something is so."""
+Found = TypeVar("Found")
+
+
+async def awaited(look: Callable[[], Awaitable[Found | None]], within_s: float = 15) -> Found:
+    """Look again and again until there is something."""
     async with asyncio.timeout(within_s):
-        while not condition():
+        while not (found := await look()):  # noqa: ASYNC110 - what is looked at tells nobody when it changes
             await asyncio.sleep(0.01)
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+
+    async def look() -> bool:
+        return condition()
+
+    await awaited(look)
 
 
 @pytest.fixture
@@ -225,24 +250,15 @@ async def _working(settings: Settings, ledger: Ledger, bot: Bot) -> AsyncIterato
     try:
         yield
     finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+        while not working.done():  # a library below may take a cancellation for the end of its own time limit
+            working.cancel()
+            await asyncio.wait({working}, timeout=3)
         await redis.aclose(close_connection_pool=True)
 
 
 def _replies_to(message: Message, note: Message) -> bool:
     answered = message.reply_to_message
     return message.chat.id == note.chat.id and answered is not None and answered.message_id == note.message_id
-
-
-@pytest.fixture
-def english() -> Iterator[None]:
-    """Speak English, whatever came before."""
-    from bot.texts import speaking
-
-    with speaking("en"):
-        yield
 
 
 @pytest.fixture

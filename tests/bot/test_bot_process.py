@@ -53,7 +53,9 @@ async def bot_process(playground: Playground, data_dir: Path) -> AsyncIterator[a
         await process.communicate()
 
 
-async def test_a_killed_bot_loses_no_note_and_the_next_one_ends_in_peace(playground: Playground, tmp_path: Path) -> None:
+async def test_a_killed_bot_loses_no_note_and_the_next_one_ends_in_peace(
+    playground: Playground, tmp_path: Path
+) -> None:
     ada = playground.user(1)
     chat = playground.private_chat(ada)
     async with bot_process(playground, tmp_path) as process:
@@ -100,7 +102,9 @@ async def test_a_token_that_telegram_does_not_know_is_a_fault(playground: Playgr
 
 @pytest.mark.parametrize("missing", ["webhook_url", "webhook_secret"])
 async def test_a_webhook_that_anybody_could_call_is_refused(settings: Settings, missing: str) -> None:
-    told = {"token": "42:x", "mode": "webhook", "webhook_url": "https://x.test/h", "webhook_secret": "s"} | {missing: ""}
+    told = {"token": "42:x", "mode": "webhook", "webhook_url": "https://x.test/h", "webhook_secret": "s"} | {
+        missing: ""
+    }
     with pytest.raises(WebhookUnsafe):
         await run_bot(settings.model_copy(update={"telegram": TelegramSettings.model_validate(told)}))
 

@@ -76,7 +76,8 @@ async def test_a_button_of_another_chats_note_does_nothing(house: House) -> None
     theirs = await house.hear("In the queue")
     house.speak(2)
     mine = await house.hear("In the queue", chat=house.chat())
-    assert theirs.reply_markup and mine.reply_markup
+    assert theirs.reply_markup is not None
+    assert mine.reply_markup is not None
     forged = str(theirs.reply_markup.inline_keyboard[0][0].callback_data)
     mine.reply_markup.inline_keyboard[0][0].__dict__["callback_data"] = forged
     house.playground.world.conversations[ADA].messages[mine.message_id].__dict__["reply_markup"] = mine.reply_markup

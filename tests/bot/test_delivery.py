@@ -9,6 +9,7 @@ from bot import files
 from bot.answers import Answers
 from bot.door import TelegramDoor
 from bot.errors import FileGone, FileTooBig
+from bot.playground.stored_files import Kind
 from engine.transcript import Segment, Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note
@@ -23,9 +24,9 @@ def transcript(*texts: str, speakers: tuple[str | None, ...] = ()) -> Transcript
     return Transcript(language="en", duration=len(texts), segments=tuple(segments), model="m")
 
 
-async def waiting(house: House, **options: object) -> tuple[TelegramDoor, Note]:
+async def waiting(house: House, kind: Kind = "voice", file_name: str | None = None) -> tuple[TelegramDoor, Note]:
     """Give a door, and a note that waits in the queue."""
-    message = house.speak(1, **options)
+    message = house.speak(1, kind=kind, file_name=file_name)
     await house.hear("In the queue")
     await house.queued(1)
     return TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
@@ -52,7 +53,8 @@ async def test_a_long_text_continues_in_further_replies_and_only_once(house: Hou
     assert all(text.endswith("of many.") for text in said(house))
     assert set(await house.ledger.parts(note.id)) == {1, 2}
     last = house.playground.messages(house.chat())[-1]
-    assert last.reply_to_message and last.reply_to_message.message_id == note.message_id
+    assert last.reply_to_message is not None
+    assert last.reply_to_message.message_id == note.message_id
     assert (await house.note_of(last)).id == note.id
     forgive_repetition(house)
 
@@ -75,7 +77,8 @@ async def test_a_very_long_text_comes_as_a_document(house: House) -> None:
     for _ in range(2):
         await door.done(note, transcript(whole))
     document = await house.playground.wait_for(lambda message: message.document is not None)
-    assert document.document and document.document.file_name == "Board meeting.txt"
+    assert document.document is not None
+    assert document.document.file_name == "Board meeting.txt"
     assert house.playground.content(document).decode() == whole + "\n"
     assert len(said(house)) == 2, "a beginning and one document"
     assert said(house)[0].startswith("Sentence <0> é. Sentence <1> é.")
@@ -167,7 +170,7 @@ async def test_a_worker_that_lost_its_note_shows_no_progress(house: House) -> No
 async def test_a_failure_is_said_in_the_senders_language(house: House) -> None:
     house.person(1, "fr")
     message = house.speak(1)
-    await house.hear("Dans la file d’attente")
+    await house.hear("Dans la file d\u2019attente")
     door, note = TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
     await door.failed(note, Failure(code="timeout", params={"limit_s": 600}))
     failed = await house.hear("La transcription a duré plus de 600 s")
@@ -175,7 +178,9 @@ async def test_a_failure_is_said_in_the_senders_language(house: House) -> None:
 
 
 def buttons_of(message: Message) -> list[str]:
-    return [button.text for row in (message.reply_markup.inline_keyboard if message.reply_markup else []) for button in row]
+    return [
+        button.text for row in (message.reply_markup.inline_keyboard if message.reply_markup else []) for button in row
+    ]
 
 
 class TestFetching:

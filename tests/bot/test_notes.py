@@ -2,10 +2,11 @@
 
 import pytest
 
+from bot.playground.stored_files import Kind
 from storage.note import State
 from tests.bot.conftest import BOB, House, sound
 
-KINDS = ("voice", "audio", "video", "video_note", "document")
+KINDS: tuple[Kind, ...] = ("voice", "audio", "video", "video_note", "document")
 
 
 async def test_a_voice_note_is_answered_with_its_text_in_the_status_reply(house: House) -> None:
@@ -22,7 +23,7 @@ async def test_a_voice_note_is_answered_with_its_text_in_the_status_reply(house:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_every_kind_of_recording_is_answered(house: House, kind: str) -> None:
+async def test_every_kind_of_recording_is_answered(house: House, kind: Kind) -> None:
     await house.start_worker()
     note = house.speak(2, kind=kind, file_name="talk.wav" if kind in {"audio", "document", "video"} else None)
     await house.answered(note)

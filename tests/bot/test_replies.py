@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.replies import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
 from engine.transcript import Segment, Transcript
 
-WORDS = st.text(st.sampled_from("aé 。，.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
+WORDS = st.text(st.sampled_from("aé 。\uff0c.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
 NOTICE = "The whole text is in the file below."
 
 
@@ -89,8 +89,12 @@ def test_a_split_falls_behind_a_sentence() -> None:
 
 
 def test_chinese_is_split_behind_its_own_full_stop() -> None:
-    text = "今天天气很好。我们去公园吧，好不好呀"
-    assert [text[piece.start : piece.stop] for piece in split(text, 10)] == ["今天天气很好。", "我们去公园吧，", "好不好呀"]
+    text = "今天天气很好。我们去公园吧、好不好呀"
+    assert [text[piece.start : piece.stop] for piece in split(text, 10)] == [
+        "今天天气很好。",
+        "我们去公园吧、",
+        "好不好呀",
+    ]
 
 
 def test_what_is_drawn_as_one_stays_together() -> None:

@@ -46,9 +46,7 @@ async def test_a_message_that_telegram_says_it_did_not_send_is_sent_again(
 
 
 @pytest.mark.parametrize("drop", ["before", "after"])
-async def test_a_message_that_may_have_been_sent_is_not_sent_again(
-    bot: Bot, playground: Playground, drop: str
-) -> None:
+async def test_a_message_that_may_have_been_sent_is_not_sent_again(bot: Bot, playground: Playground, drop: str) -> None:
     playground.fail_next("sendMessage", drop=drop)  # type: ignore[arg-type]  # the parameters are the literals
     with pytest.raises(TelegramNetworkError):
         await bot.send_message(1, "hi")

@@ -61,7 +61,7 @@ def test_every_sentence_is_translated_with_the_same_placeholders(language: str) 
     for one, many in sentences().items():
         entry = book.get(one)
         assert entry is not None, one
-        forms = [entry.string] if isinstance(entry.string, str) else list(entry.string)
+        forms = [entry.string] if isinstance(entry.string, str) else list(entry.string or ())
         assert len(forms) == (1 if many is None else book.num_plurals), one
         for form in forms:
             assert form, one
