@@ -15,13 +15,14 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
     Raises:
         ValueError: there is no such format.
     """
+    said = [segment for segment in transcript.segments if segment.text.strip()]
     match format:
         case "txt":
-            return _lines(transcript)
+            return "".join(f"{turn}\n" for turn in _turns(said))
         case "vtt":
-            return "WEBVTT\n\n" + "".join(_vtt_cue(segment) for segment in transcript.segments)
+            return "WEBVTT\n\n" + "".join(_vtt_cue(segment) for segment in said)
         case "srt":
-            cues = (_srt_cue(segment) for segment in transcript.segments)
+            cues = (_srt_cue(segment) for segment in said)
             return "".join(f"{number}\n{cue}" for number, cue in enumerate(cues, start=1))
         case "json":
             return transcript.to_json() + "\n"
@@ -29,12 +30,8 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
             raise ValueError(f"Unknown format “{format}”. Known are: {', '.join(FORMATS)}.")
 
 
-def _lines(transcript: Transcript) -> str:
-    """Write one paragraph for each turn: a new one where the speaker changes."""
-    return "".join(f"{turn}\n" for turn in _turns(transcript.segments))
-
-
-def _turns(segments: tuple[Segment, ...]) -> Iterator[str]:
+def _turns(segments: list[Segment]) -> Iterator[str]:
+    """Give one paragraph for each turn: a new one where the speaker changes."""
     turn: list[str] = []
     speaker: str | None = None
     for segment in segments:
@@ -66,7 +63,7 @@ def _said(speaker: str | None, text: str) -> str:
 
 def _srt_cue(segment: Segment) -> str:
     start_ms, end_ms = _times_ms(segment)
-    text = _said(segment.speaker, _one_line(segment.text))
+    text = _one_line(_said(segment.speaker, segment.text))
     return f"{_clock(start_ms, ',')} --> {_clock(end_ms, ',')}\n{text}\n\n"
 
 

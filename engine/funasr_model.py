@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SAMPLES_PER_MS = 16
 SHORTEST_SAMPLES = 3_200
 MAX_THREADS = 4
+TRIAL_SAMPLES = 16_000
 END_SILENCE_MS = 800
 MISSING_WEIGHTS = ("miss key in ckpt", "init_param does not exist")
 
@@ -136,11 +137,26 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> FunasrModel:
         "device": _device(settings.device),
         "ncpu": settings.threads or min(MAX_THREADS, len(os.sched_getaffinity(0))),
     }
-    return FunasrModel(
+    model = FunasrModel(
         vad=_load(name, parts.vad, options | {"max_end_silence_time": END_SILENCE_MS}),
         recogniser=_load(name, parts.recogniser, options),
         punctuation=None if parts.punctuation is None else _load(name, parts.punctuation, options),
     )
+    _try_out(name, model, parts)
+    return model
+
+
+def _try_out(name: str, model: FunasrModel, parts: Parts) -> None:
+    """Use every part once: some damage shows only then, and the first use is slow."""
+    noise = np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16)
+    path = parts.vad
+    try:
+        with tamed():
+            list(model.speech([noise]))
+            path = parts.recogniser
+            model.read(noise, None, ())
+    except Exception as broken:
+        raise ModelBroken(path=str(path), model=name, reason=_first_line(broken)) from broken
 
 
 def _load(name: str, path: Path, options: dict[str, object]) -> AutoModel:
@@ -174,7 +190,7 @@ def _read_with_whisper(
 
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(waveform), network.dims.n_mels).to(network.device)
     options: dict[str, object] = {
-        "language": language,
+        "language": language or (None if network.is_multilingual else "en"),
         "without_timestamps": True,
         "fp16": network.device.type == "cuda",
         "prompt": " ".join(hotwords) or None,

