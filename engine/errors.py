@@ -105,6 +105,16 @@ class ModelBroken(ModelFault):
     )
 
 
+class OwnModelBroken(ModelBroken):
+    """As ModelBroken, for a path that the owner gave."""
+
+    code = "own_model_broken"
+    sentence = (
+        "The model in {path} cannot be loaded: {reason}. engine.model takes a FunASR model folder with its config.yaml "
+        "and model.pt, or a Whisper .pt file."
+    )
+
+
 class DeviceMissing(ModelFault):
     """`engine.device` names what this machine does not have."""
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from engine import audio as sound
 from engine.audio import Audio
-from engine.errors import ModelBroken, UnknownLanguage
+from engine.errors import ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
 from engine.languages import lacks_punctuation, languages_of
@@ -96,8 +96,16 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
     return ModelBackend(
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
-        model=_load(settings, path),
+        model=_load(settings, path) if settings.model in CATALOGUE else _load_own(settings, path),
     )
+
+
+def _load_own(settings: EngineSettings, path: Path) -> SpeechModel:
+    """Load a model of the owner's: fetching it again is no remedy where it is broken."""
+    try:
+        return _load(settings, path)
+    except ModelBroken as broken:
+        raise OwnModelBroken(path=broken.params["path"], reason=broken.params["reason"]) from broken
 
 
 def _load(settings: EngineSettings, path: Path) -> SpeechModel:

@@ -153,5 +153,5 @@ def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_model_is_broken(tmp_path: Path, starter_models_dir: Path) -> None:
-    with pytest.raises(ModelBroken, match=r"config\.yaml is missing"):
+    with pytest.raises(ModelBroken, match=r"config\.yaml is missing\. engine\.model takes"):
         Engine.open(EngineSettings(model=str(tmp_path), models_dir=starter_models_dir))
