@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -42,7 +43,7 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
         file = await _located(bot, file_id)
         target = folder / f"{name}{_extension(file)}"
         try:
-            await _download(bot, str(file.file_path), target)
+            await _copy(bot, str(file.file_path), target)
         except _LinkExpired:
             continue
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
@@ -64,6 +65,23 @@ async def _located(bot: Bot, file_id: str) -> File:
     if not file.file_path:
         raise FileGone
     return file
+
+
+async def _copy(bot: Bot, file_path: str, target: Path) -> None:
+    """Take the file from where getFile says: a Bot API server in local mode names a file on this machine's disk."""
+    if file_path.startswith("/"):
+        await asyncio.to_thread(_copy_local, Path(file_path), target)
+    else:
+        await _download(bot, file_path, target)
+
+
+def _copy_local(source: Path, target: Path) -> None:
+    try:
+        if source.stat().st_size > SERVER_LIMIT_MB * _MB:
+            raise FileTooBig(limit_mb=SERVER_LIMIT_MB)
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        raise FileGone from None
 
 
 async def _download(bot: Bot, file_path: str, target: Path) -> None:

@@ -15,8 +15,7 @@ from bot import status
 from bot.answers import Answers, refusals_end_here
 from bot.background import Background
 from bot.texts import speaking
-from jobs.errors import QueueUnreachable
-from jobs.outlook import outlook
+from jobs.outlook import Outlook, outlook
 from jobs.queue import Queue
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
@@ -126,20 +125,16 @@ class Intake:
 
     async def _show_place(self, note: Note) -> None:
         with speaking(note.locale):
-            position, wait_s = await self._outlook(note)
-            await self.answers.show(note, status.queued(position, wait_s), status.cancel_button(note.id))
+            seen = await self._outlook(note)
+            await self.answers.show(note, status.queued(seen.position, seen.wait_s), status.cancel_button(note.id))
 
-    async def _outlook(self, note: Note) -> tuple[int, float]:
-        """Tell the place that the note will have: it is not queued yet, lest it be done before its status reply."""
+    async def _outlook(self, note: Note) -> Outlook:
         try:
             async with asyncio.timeout(_OUTLOOK_S):
-                seen = await outlook(self.ledger, self.queue, note)
-                waiting = (await self.queue.snapshot()).waiting
-                before_s = await self.ledger.ahead_s(waiting) * await self.ledger.speed()
-        except (QueueUnreachable, TimeoutError) as error:
-            log.warning("outlook_unknown", note=note.id, error=type(error).__name__)
-            return 0, 0.0
-        return seen.position or len(waiting) + 1, seen.wait_s + before_s
+                return await outlook(self.ledger, self.queue, note)
+        except TimeoutError:
+            log.warning("outlook_unknown", note=note.id)
+            return Outlook(position=0, wait_s=0.0)
 
     async def _answered_before(self, note: Note) -> bool:
         twin = await self.ledger.same_audio(note, self.options)

@@ -20,11 +20,11 @@ class Outlook:
 
 
 async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
-    """Estimate when the note will be transcribed."""
+    """Estimate when the note will be transcribed; it may be about to be queued."""
     rtf = await ledger.speed()
     own_s = await ledger.ahead_s([note.id]) * rtf + OVERHEAD_S
     try:
-        ahead = await queue.ahead(note.id)
+        ahead = await queue.ahead(note)
         workers = await queue.workers()
     except QueueUnreachable:
         return Outlook(position=0, wait_s=own_s)

@@ -47,13 +47,12 @@ class Queue:
 
         False when Redis does not answer: the note is safe in the ledger and is queued once Redis is back.
         """
-        before = await self._ledger.unfinished_before(note)
-        queued_at_ms = round(note.queued_at.timestamp() * 1000)
+        score = await self._score_ms(note)
         job = serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json)
         try:
             async with self._redis.pipeline() as pipe:
                 pipe.set(f"arq:job:{note.id}", job, px=KEPT_MS)
-                pipe.zadd(QUEUE, {note.id: score_ms(queued_at_ms, before)}, nx=True)
+                pipe.zadd(QUEUE, {note.id: score}, nx=True)
                 await pipe.execute()
         except TROUBLE as error:
             log.warning("queue_unreachable", job=note.id, error=repr(error))
@@ -74,17 +73,21 @@ class Queue:
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        ahead = await self.ahead(note_id)
+        async with _reaching():
+            ahead = await self._scripts.waiting(before=note_id)
         return 0 if ahead is None else len(ahead) + 1
 
-    async def ahead(self, note_id: str) -> list[str] | None:
-        """Give the ids of the waiting notes whose turn comes earlier; None when the note runs or is not queued.
+    async def ahead(self, note: Note) -> list[str] | None:
+        """Give the ids of the waiting notes whose turn comes earlier, also of those of a note that is not queued yet.
+
+        None when the note runs.
 
         Raises:
             QueueUnreachable: Redis does not answer.
         """
+        score = await self._score_ms(note)
         async with _reaching():
-            return await self._scripts.waiting(before=note_id)
+            return await self._scripts.waiting(before=note.id, score=score)
 
     async def unknown(self, note_ids: Sequence[str]) -> list[str]:
         """Give those of the ids that are not in the queue, neither waiting nor running.
@@ -116,6 +119,10 @@ class Queue:
         async with _reaching():
             waiting = await self._scripts.waiting()
         return Snapshot(workers=tuple(await self.workers()), waiting=tuple(waiting or ()))
+
+    async def _score_ms(self, note: Note) -> int:
+        before = await self._ledger.unfinished_before(note)
+        return score_ms(round(note.queued_at.timestamp() * 1000), before)
 
     async def close(self) -> None:
         """Close the connections."""

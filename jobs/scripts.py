@@ -55,6 +55,7 @@ local last = -1
 if ARGV[1] ~= '' then
   local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
   local holder = redis.call('GET', 'arq:in-progress:' .. ARGV[1])
+  if not rank and ARGV[2] ~= '' then rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[2]) end
   if not rank or (holder and holder ~= 'later') then return false end
   if rank == 0 then return {} end
   last = rank - 1
@@ -116,7 +117,11 @@ class Scripts:
         """Leave the job in its place, for others to pick once the delay is over. False as for `end`."""
         return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
 
-    async def waiting(self, before: str = "") -> list[str] | None:
-        """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs."""
-        found = cast("list[bytes] | None", await self._waiting(keys=[QUEUE], args=[before]))
+    async def waiting(self, before: str = "", score: int | None = None) -> list[str] | None:
+        """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.
+
+        A job that is not queued is nowhere, or with `score` where it will be once it is.
+        """
+        args = [before, "" if score is None else score]
+        found = cast("list[bytes] | None", await self._waiting(keys=[QUEUE], args=args))
         return None if found is None else [job_id.decode() for job_id in found]

@@ -28,6 +28,7 @@ from storage.recordings import Recordings
 
 PRESENCE_S = SILENCE_S / 3
 GOODBYE_S = 2.0
+STUBBORN_S = 1.0
 
 log = structlog.get_logger()
 
@@ -89,11 +90,17 @@ async def _work(place: Workplace, redis: ArqRedis, announcer: Announcer, grace_s
 
     worker = LeasedWorker(redis, place.worker_id, do, place.thread, grace_s)
     log.info("worker_ready", worker=place.worker_id, model=place.engine.model)
-    working = worker.main_task = asyncio.create_task(_through_outages(worker))  # what arq cancels on a signal
+    working = asyncio.create_task(_through_outages(worker))
+    signalled = worker.main_task = asyncio.create_task(_forever())  # what arq cancels to stop
     try:
-        await asyncio.wait({working})
+        await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        signalled.cancel()
         await _ended(worker, working)
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
 
 
 async def _through_outages(worker: LeasedWorker) -> None:
@@ -107,9 +114,12 @@ async def _through_outages(worker: LeasedWorker) -> None:
 
 
 async def _ended(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
-    for task in (working, *worker.tasks.values()):
+    for task in worker.tasks.values():
         if not task.cancelling():  # a second time would break off the handing back
             task.cancel()
+    while not working.done():  # redis-py may take a cancellation for the end of its own time limit
+        working.cancel()
+        await asyncio.wait({working}, timeout=STUBBORN_S)
     with contextlib.suppress(*TROUBLE):
         await worker.stopped()
     with contextlib.suppress(asyncio.CancelledError):

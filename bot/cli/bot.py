@@ -5,8 +5,7 @@ import asyncio
 import click
 
 from bot.bot_process import run_bot
-from bot.cli.opening import begin
-from bot.lifeline import end_with_parent
+from bot.cli.opening import begin_role
 
 
 @click.command()
@@ -16,6 +15,4 @@ def command(*, until_stdin_closes: bool) -> None:
 
     For several machines: set redis.url and database.url to what all of them share.
     """
-    if until_stdin_closes:
-        end_with_parent()
-    asyncio.run(run_bot(begin("bot")))
+    asyncio.run(run_bot(begin_role("bot", until_stdin_closes=until_stdin_closes)))

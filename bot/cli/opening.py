@@ -4,6 +4,8 @@ import json
 
 import click
 
+from bot.early_stop import stop_at_once_until_ready
+from bot.lifeline import end_with_parent
 from bot.log import set_up_log
 from bot.settings import Settings
 from bot.settings_reading import read_settings
@@ -14,6 +16,14 @@ def begin(role: str) -> Settings:
     settings = read_settings()
     set_up_log(settings, role)
     return settings
+
+
+def begin_role(role: str, *, until_stdin_closes: bool) -> Settings:
+    """Begin a program that runs until it is told to stop, or until its parent ends."""
+    stop_at_once_until_ready()
+    if until_stdin_closes:
+        end_with_parent()
+    return begin(role)
 
 
 def print_json(value: object) -> None:

@@ -5,9 +5,8 @@ import asyncio
 import click
 
 from bot.child import GaveUp
-from bot.cli.opening import begin
+from bot.cli.opening import begin_role
 from bot.errors import TokenMissing
-from bot.lifeline import end_with_parent
 from bot.model_fetching import fetch_missing
 from bot.supervisor import run_all
 
@@ -19,9 +18,7 @@ def command(*, until_stdin_closes: bool) -> None:
 
     Fetches the speech model first where it is missing. Ctrl-C or SIGTERM ends it all.
     """
-    if until_stdin_closes:
-        end_with_parent()
-    settings = begin("run")
+    settings = begin_role("run", until_stdin_closes=until_stdin_closes)
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
     fetch_missing(settings.engine)

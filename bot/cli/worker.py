@@ -4,8 +4,7 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin
-from bot.lifeline import end_with_parent
+from bot.cli.opening import begin_role
 from bot.model_fetching import fetch_missing
 from bot.worker_process import run_worker_process
 
@@ -18,8 +17,6 @@ def command(*, name: str, until_stdin_closes: bool) -> None:
 
     For several machines: set redis.url and database.url to what all of them share.
     """
-    if until_stdin_closes:
-        end_with_parent()
-    settings = begin(name)
+    settings = begin_role(name, until_stdin_closes=until_stdin_closes)
     fetch_missing(settings.engine)
     asyncio.run(run_worker_process(settings))

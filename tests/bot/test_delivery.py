@@ -1,9 +1,13 @@
 """How an answer gets into its chat, also when Telegram makes trouble."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from aiogram.types import Message
+from aiogram import Bot
+from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
+from aiogram.methods import Response, TelegramMethod
+from aiogram.types import File, Message
 
 from bot import files
 from bot.answers import Answers
@@ -216,6 +220,24 @@ class TestFetching:
         house.playground.fail_next("getFile", code=400, description="Bad Request: file is too big")
         with pytest.raises(FileTooBig, match="larger than 20 MB"):
             await door.fetch(note, house.settings.data_dir)
+
+    async def test_a_server_in_local_mode_names_a_file_on_disk(self, house: House, tmp_path: Path) -> None:
+        (tmp_path / "kept.oga").write_bytes(sound(3))
+
+        async def locally(
+            make_request: NextRequestMiddlewareType[File], bot: Bot, method: TelegramMethod[File]
+        ) -> Response[File] | File:
+            answer = await make_request(bot, method)
+            if isinstance(answer, File):
+                return answer.model_copy(update={"file_path": str(tmp_path / "kept.oga")})
+            return answer
+
+        door, note = await waiting(house)
+        house.bot.session.middleware(locally)  # type: ignore[arg-type]  # aiogram's type holds for all methods at once
+        assert (await door.fetch(note, tmp_path)).read_bytes() == sound(3)
+        (tmp_path / "kept.oga").unlink()
+        with pytest.raises(FileGone):
+            await door.fetch(note, tmp_path)
 
     async def test_a_file_that_telegram_lost_is_asked_for_again(self, house: House) -> None:
         door, note = await waiting(house)

@@ -88,6 +88,15 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
     assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
 
 
+async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:
+    for _ in range(3):
+        await queue.enqueue(await arrivals.note(chat_id=1))
+    newcomer = await arrivals.note(chat_id=2)
+    foreseen = await outlook(ledger, queue, newcomer)
+    await queue.enqueue(newcomer)
+    assert foreseen.position == await queue.position(newcomer.id) == 2
+
+
 async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
     announcer = Announcer(redis, "a", "fake")
     announcer.busy = "note"
