@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 from aiogram.utils.i18n import I18n
-from babel.dates import format_datetime
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -88,8 +88,9 @@ def say_duration(seconds: float) -> str:
 
 
 def say_moment(moment: datetime) -> str:
-    """Say when something happened, on this machine's clock."""
-    return format_datetime(moment.astimezone(), "short", locale=catalogues().current_locale)
+    """Say when something happened, on this machine's clock: the day in words, which no country misreads."""
+    here = moment.astimezone()
+    return f"{format_date(here, 'medium', locale=catalogues().current_locale)} {here:%H:%M}"
 
 
 def fault_sentences() -> dict[str, str]:

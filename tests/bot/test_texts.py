@@ -1,5 +1,6 @@
 """Every sentence in every language."""
 
+from datetime import datetime
 from pathlib import Path
 from string import Formatter
 
@@ -12,7 +13,18 @@ import bot
 import bot.errors
 import jobs.errors
 import storage.errors
-from bot.texts import LOCALES, fault_sentences, languages, say, say_duration, say_fault, say_number, speaking, spoken
+from bot.texts import (
+    LOCALES,
+    fault_sentences,
+    languages,
+    say,
+    say_duration,
+    say_fault,
+    say_moment,
+    say_number,
+    speaking,
+    spoken,
+)
 from engine.errors import Fault
 from storage.errors import DatabaseFault
 
@@ -111,3 +123,10 @@ def test_a_fault_is_said_in_the_current_language() -> None:
 @pytest.mark.parametrize(("code", "params"), [("from_the_future", {}), ("timeout", {"other": 1})])
 def test_a_fault_that_this_version_does_not_know_is_still_a_sentence(code: str, params: dict[str, str]) -> None:
     assert say_fault(code, dict(params)) == say(Fault.sentence)
+
+
+@pytest.mark.parametrize(("language", "day"), [("en", "Nov 20, 2026"), ("de", "20.11.2026"), ("zh", "2026年11月20日")])
+def test_a_moment_names_its_day_as_the_language_does_and_its_hour_out_of_24(language: str, day: str) -> None:
+    moment = datetime(2026, 11, 20, 21, 24).astimezone()
+    with speaking(language):
+        assert say_moment(moment) == f"{day} 21:24"
