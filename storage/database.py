@@ -40,6 +40,7 @@ from storage.errors import (
 
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
+COMMAND_TIMEOUT_S = 15  # a server that vanished without a word never answers
 MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
@@ -141,7 +142,8 @@ def _with_asyncpg_words(url: URL) -> URL:
 
 def _engine(url: URL) -> AsyncEngine:
     if not is_sqlite(url):
-        return create_async_engine(url, pool_pre_ping=True, connect_args={"timeout": CONNECT_TIMEOUT_S})
+        limits = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
+        return create_async_engine(url, pool_pre_ping=True, connect_args=limits)
     _make_private_file(Path(url.database or ""))
     engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
