@@ -23,7 +23,8 @@ from bot.places import open_ledger, open_queue
 from bot.settings import Settings, TelegramSettings
 from bot.telegram import make_bot, patience
 
-FINISH_S = 20.0
+FINISH_S = 10.0
+CONFIRM_S = 5
 POLLING_S = 20
 
 log = structlog.get_logger(__name__)
@@ -119,7 +120,7 @@ async def _poll(bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
 async def _confirm(bot: Bot, seen: int) -> None:
     """Acknowledge the last updates, so that nobody's command is obeyed again after a restart."""
     with contextlib.suppress(TelegramAPIError, OSError):
-        await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=5)
+        await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=CONFIRM_S)
 
 
 @asynccontextmanager

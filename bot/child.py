@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 EARLY_S = 30.0
 EARLY_ENDS = 3
 WRONG_USAGE = 2
+NOT_STARTED = 0  # no fault of its own: it is never given up for that
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SENTENCE = b"earshot: "
@@ -44,7 +45,7 @@ class Child:
         ends = early = 0
         while not self._stopping:
             started = time.monotonic()
-            code = await self._run()
+            code = await self._outcome()
             if self._stopping:
                 return
             lived_long = time.monotonic() - started > EARLY_S
@@ -73,6 +74,14 @@ class Child:
         if self._process is not None:
             _signal(self._process, signal.SIGKILL)
 
+    async def _outcome(self) -> int:
+        """Run it once; that the system cannot start it now, for want of memory perhaps, counts as its end."""
+        try:
+            return await self._run()
+        except OSError as error:
+            log.warning("not_started", child=self.name, error=str(error))
+            return NOT_STARTED
+
     async def _run(self) -> int:
         self._sentence = ""
         # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
@@ -83,7 +92,7 @@ class Child:
         log.debug("started", child=self.name, pid=process.pid)
         try:
             await asyncio.gather(self._pass_on(process.stderr), process.wait())
-        except asyncio.CancelledError:
+        except BaseException:
             _signal(process, signal.SIGKILL)
             raise
         return process.returncode or 0

@@ -14,15 +14,17 @@ from aiogram.types import Message
 from bot.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.settings import CONFIG, PREFIX, Settings
+from bot.supervisor import stops_within_s
 from engine.audio import decode
 from engine.errors import Fault
+from jobs.settings import WorkersSettings
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import State
 
 POLL_S = 0.1
 START_S = 120
-STOP_S = 60
+STOP_S = stops_within_s(WorkersSettings().grace_s) + 15
 LAST_LINES = 15
 LONGEST_S = 24 * 3600
 

@@ -9,19 +9,25 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
-from bot.child import Child, GaveUp
+from bot.child import Child
 from bot.machine import cores, memory_gib, suitable_threads, suitable_workers
 from bot.settings import Settings
 from engine.errors import Fault
+from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer
 
 log = structlog.get_logger(__name__)
 
-BOT_STOPS_WITHIN_S = 15.0
-AFTER_GRACE_S = 5.0
+BOT_STOPS_WITHIN_S = 20.0  # more than the bot gives itself: FINISH_S and CONFIRM_S in bot_process
+AFTER_GRACE_S = 10.0
 REDIS_PAUSE_S = 1.0
 ROLE = ("-m", "bot")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def stops_within_s(grace_s: float) -> float:
+    """Give the longest time that stopping everything takes: one after the other, each ended by force at last."""
+    return BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
 
 
 async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> None:
@@ -29,6 +35,7 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
 
     Raises:
         GaveUp: One of them cannot start.
+        Exception: What else ended the keeping of one of them.
     """
     with stop_signals([bot, *workers]) as stop:
         keeping = [asyncio.create_task(child.keep_running()) for child in (*workers, bot)]
@@ -43,8 +50,7 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
                 task.cancel()
             await asyncio.gather(*keeping, stopped, return_exceptions=True)
         for task in done:
-            if isinstance(error := task.exception(), GaveUp):
-                raise error
+            task.result()
 
 
 @contextmanager
@@ -112,5 +118,5 @@ async def keep_redis(server: RedisServer) -> None:
         await asyncio.sleep(REDIS_PAUSE_S)
         try:
             await server.start()
-        except Fault as fault:
-            log.error("redis_is_down", reason=str(fault))  # noqa: TRY400 - the sentence says it all
+        except (Fault, OSError) as error:
+            log.error("redis_is_down", reason=str(error))  # noqa: TRY400 - the sentence says it all

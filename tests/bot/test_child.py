@@ -79,6 +79,20 @@ async def test_one_that_ends_quietly_is_started_again(diary: Path) -> None:
         assert not keeping.done()
 
 
+async def test_one_that_the_system_cannot_start_now_is_tried_again(
+    diary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", str(diary.parent / "no-such-python"))
+        child = made(LIVES, diary)
+        keeping = asyncio.create_task(child.keep_running())
+        await asyncio.sleep(0.05 * 2**children.EARLY_ENDS)
+        assert not keeping.done()
+    await until(lambda: len(lines(diary)) == 1)
+    await child.stop(within_s=20)
+    await asyncio.wait_for(keeping, 20)
+
+
 async def test_one_that_can_never_start_is_given_up_with_its_own_sentence(diary: Path) -> None:
     script = (
         "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write('x\\n');"

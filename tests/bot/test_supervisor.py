@@ -1,6 +1,7 @@
 """The supervisor with real children, and with the real parts behind `earshot run`."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -9,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from bot import child as children_module
+from bot import demo
+from bot.bot_process import CONFIRM_S, FINISH_S
 from bot.child import Child, GaveUp
-from bot.settings import Settings
-from bot.supervisor import children, keep_redis, supervise
+from bot.settings import PROJECT, Settings
+from bot.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
+from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer
 
 NOTES = """
@@ -61,6 +65,21 @@ async def test_one_that_cannot_start_ends_all_with_its_sentence(diary: Path, mon
     assert lines(diary) == ["worker-1 began", "worker-1 ended"]
 
 
+async def test_whatever_ends_the_keeping_of_one_ends_all_and_is_not_swallowed(
+    diary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = made("bot", diary)
+
+    async def fail() -> None:
+        await until(lambda: len(lines(diary)) == 1)
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(bot, "keep_running", fail)
+    with pytest.raises(RuntimeError, match="nobody foresaw this"):
+        await asyncio.wait_for(supervise(bot, [made("worker-1", diary)], grace_s=20), 30)
+    assert lines(diary) == ["worker-1 began", "worker-1 ended"]
+
+
 async def test_an_impatient_second_signal_ends_all_by_force(diary: Path) -> None:
     deaf = NOTES.replace("os._exit(0)", "None")
     running = asyncio.create_task(supervise(made("bot", diary, deaf), [made("worker-1", diary, deaf)], grace_s=60))
@@ -101,3 +120,32 @@ async def test_a_redis_that_dies_comes_back(tmp_path: Path, monkeypatch: pytest.
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
         await server.stop()
+
+
+async def test_a_redis_that_the_system_cannot_start_now_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.supervisor.REDIS_PAUSE_S", 0.05)
+    server, tries = RedisServer(tmp_path), 0
+
+    async def refuse() -> None:
+        nonlocal tries
+        tries += 1
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(server, "start", refuse)
+    keeping = asyncio.create_task(keep_redis(server))
+    await until(lambda: tries == 2 or keeping.done())
+    assert not keeping.done()
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+def test_each_is_given_more_time_to_stop_than_it_takes() -> None:
+    assert BOT_STOPS_WITHIN_S > FINISH_S + CONFIRM_S
+    grace_s = Settings().workers.grace_s
+    parts_s = BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
+    assert stops_within_s(grace_s) >= parts_s
+    assert parts_s < demo.STOP_S
+    unit = (PROJECT / "systemd/earshot.service").read_text()
+    assert parts_s < int(unit.partition("TimeoutStopSec=")[2].partition("\n")[0])
