@@ -23,6 +23,7 @@ from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
 
 TRY_AGAIN_S = 5.0
+PATIENCE_S = 2.0  # a worker does one note at a time: what takes longer is put back, and others go ahead
 
 
 class TelegramDoor:
@@ -67,7 +68,7 @@ class TelegramDoor:
         try:
             current = await self._answers.ledger.get(note.id)
             if current and current.status_message_id and _is_mine(note, current):
-                with suppress(AiogramError, aiohttp.ClientError, OSError):
+                with suppress(AiogramError, aiohttp.ClientError, OSError), patience(PATIENCE_S):
                     await self._edit(current, text)
         finally:
             self._edits.pop(note.id, None)
@@ -100,7 +101,8 @@ def _is_mine(note: Note, current: Note) -> bool:
 async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
     """Tell apart what passes, and what repeating cannot mend: the chat is gone, or closed to the bot."""
     try:
-        yield
+        with patience(PATIENCE_S):
+            yield
     except TelegramRetryAfter as flood:
         raise NotNow(flood.retry_after) from flood
     except (TelegramNetworkError, TelegramServerError, ClientDecodeError, files.Unreachable) as trouble:

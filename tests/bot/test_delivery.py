@@ -149,6 +149,18 @@ async def test_a_long_penalty_puts_the_job_back(house: House) -> None:
     assert 2990 < later.value.after_s <= 3000
 
 
+async def test_a_flooded_chat_does_not_stop_the_worker_for_others(house: House) -> None:
+    door, note = await waiting(house)
+    house.playground.fail_next("editMessageText", code=429, retry_after=20)
+    async with asyncio.timeout(3):
+        with pytest.raises(NotNow) as later:
+            await door.done(note, transcript("hi"))
+        with pytest.raises(NotNow):
+            await door.failed(note, Failure(code="timeout", params={"limit_s": 600}))
+    assert 19 < later.value.after_s <= 20
+    assert len([request for request in house.playground.requests if request.method == "editMessageText"]) == 1
+
+
 async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> None:
     door, note = await waiting(house)
     mine = await house.ledger.claim(note.id, "me")
