@@ -16,7 +16,10 @@ from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from engine.errors import Fault, Param
+import bot.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
+import jobs.errors  # noqa: F401 - as above
+import storage.errors  # noqa: F401 - as above
+from engine.errors import Fault, Param, kinds
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE = "en"
@@ -94,14 +97,8 @@ def say_moment(moment: datetime) -> str:
 
 
 def fault_sentences() -> dict[str, str]:
-    """Map the code of every fault that this process knows to its English sentence."""
-    return {kind.code: kind.sentence for kind in _kinds(Fault)}
-
-
-def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:
-    for heir in kind.__subclasses__():
-        yield from _kinds(heir)
-    yield kind
+    """Map the code of every fault to its English sentence."""
+    return {kind.code: kind.sentence for kind in kinds()}
 
 
 def _compiled(file: Path) -> gettext.GNUTranslations:

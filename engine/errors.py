@@ -157,12 +157,13 @@ class HubUnreachable(ModelFault):
     )
 
 
+def kinds(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
+    """List all kinds of faults that are loaded, `of` itself first."""
+    yield of
+    for heir in of.__subclasses__():
+        yield from kinds(heir)
+
+
 def fault_from(code: str, params: Mapping[str, Param]) -> Fault:
     """Make the fault again of which `code` and `params` are known, for example from another process."""
-    return next((kind for kind in _kinds(Fault) if kind.code == code), Fault)(**params)
-
-
-def _kinds(of: type[Fault]) -> Iterator[type[Fault]]:
-    for kind in of.__subclasses__():
-        yield kind
-        yield from _kinds(kind)
+    return next((kind for kind in kinds() if kind.code == code), Fault)(**params)

@@ -1,5 +1,7 @@
 """Every sentence in every language."""
 
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from string import Formatter
@@ -118,6 +120,13 @@ def test_durations_are_as_rough_as_people_say_them(seconds: float, words: str) -
 def test_a_fault_is_said_in_the_current_language() -> None:
     with speaking("de"):
         assert say_fault("timeout", {"limit_s": 600}).startswith("Das Transkribieren dauerte länger als 600 s")
+
+
+@pytest.mark.parametrize("code", ["file_too_big", "gave_up", "database_damaged", "timeout"])
+def test_the_faults_of_every_room_have_their_sentence_without_anybody_else_loading_them(code: str) -> None:
+    lines = f"from bot.texts import fault_sentences; print({code!r} in fault_sentences())"
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 @pytest.mark.parametrize(("code", "params"), [("from_the_future", {}), ("timeout", {"other": 1})])
