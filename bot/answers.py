@@ -34,6 +34,13 @@ _FIRST_COPY = 1000  # parts from here on are copies that somebody asked for late
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
+class Delivery:
+    """How telling a chat went, in the log's words."""
+
+    outcome: str = "delivered"
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Puts a note's answer into its chat."""
@@ -191,11 +198,13 @@ async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]
 
 
 @asynccontextmanager
-async def refusals_end_here(note: Note) -> AsyncIterator[None]:
+async def refusals_end_here(note: Note) -> AsyncIterator[Delivery]:
     """Take a chat that cannot be written to for one that was answered: nobody is left to tell."""
+    delivery = Delivery()
     try:
-        yield
+        yield delivery
     except REFUSALS as refusal:
+        delivery.outcome = "undeliverable"
         log.warning("undeliverable", note=note.id, chat=note.chat_id, reason=refusal.message)
 
 

@@ -11,6 +11,7 @@ from bot.changes import Changes
 from bot.handlers import audio, cancel, delete, figures, help, history, notes, rest, retry  # noqa: A004 - /help
 from bot.handlers.choice import Choice
 from bot.ingest import Intake
+from bot.limits import limits_of
 from bot.places import recordings_of
 from bot.reception import Reception
 from bot.settings import Settings
@@ -42,6 +43,7 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         ledger=ledger,
         queue=queue,
         background=background,
+        limits=limits_of(settings),
         options=options_of(model_name(settings.engine), default_request(settings.engine)),
         record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
     )

@@ -16,7 +16,7 @@ from bot.errors import FileGone, FileTooBig
 
 CLOUD_LIMIT_MB = 20
 SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives
-_MB = 1024 * 1024
+MB = 1024 * 1024
 _CHUNK = 64 * 1024
 _TRIES = 5
 FIRST_PAUSE_S = 0.25
@@ -77,7 +77,7 @@ async def _copy(bot: Bot, file_path: str, target: Path) -> None:
 
 def _copy_local(source: Path, target: Path) -> None:
     try:
-        if source.stat().st_size > SERVER_LIMIT_MB * _MB:
+        if source.stat().st_size > SERVER_LIMIT_MB * MB:
             raise FileTooBig(limit_mb=SERVER_LIMIT_MB)
         shutil.copyfile(source, target)
     except FileNotFoundError:
@@ -85,7 +85,7 @@ def _copy_local(source: Path, target: Path) -> None:
 
 
 async def _download(bot: Bot, file_path: str, target: Path) -> None:
-    left = SERVER_LIMIT_MB * _MB
+    left = SERVER_LIMIT_MB * MB
     async with _stream(bot, file_path) as response:
         with target.open("wb") as copy:
             async for chunk in response.content.iter_chunked(_CHUNK):

@@ -4,6 +4,7 @@ Only the writing happens before its update is acknowledged. Should the rest be c
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -14,22 +15,42 @@ from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote,
 from bot import status
 from bot.answers import Answers, refusals_end_here
 from bot.background import Background
-from bot.texts import speaking
+from bot.limits import Limits
+from bot.telegram import patience
+from bot.texts import say_fault, speaking
+from jobs.lease import RENEW_S
 from jobs.outlook import Outlook, outlook
+from jobs.periodic import meanwhile
 from jobs.queue import Queue
+from jobs.story import tell_story
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
-from storage.note import Incoming, Note
+from storage.note import Failure, Incoming, Note
 
-EXTENSIONS = frozenset((
-    *("3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "au", "avi", "awb", "caf", "flac", "flv", "m4a", "m4b", "m4v"),
-    *("mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpeg", "mpg", "mts", "oga", "ogg", "ogv", "opus", "spx", "ts", "wav"),
-    *("wave", "webm", "wma", "wmv"),
-))  # fmt: skip
+EXTENSIONS_OF = {  # by the reader that `engine` has for them
+    "aac": ("aac",),
+    "ac3": ("ac3",),
+    "aiff": ("aif", "aifc", "aiff"),
+    "amr": ("amr", "awb"),
+    "au": ("au",),
+    "caf": ("caf",),
+    "flac": ("flac",),
+    "matroska": ("mka", "mkv", "webm"),
+    "mov": ("3gp", "m4a", "m4b", "m4v", "mov", "mp4"),
+    "mp3": ("mp2", "mp3"),
+    "ogg": ("oga", "ogg", "ogv", "opus", "spx"),
+    "wav": ("wav", "wave"),
+}
+EXTENSIONS = frozenset(extension for extensions in EXTENSIONS_OF.values() for extension in extensions)
 _SOUND_TYPES = ("audio/", "video/", "application/ogg", "application/x-matroska")
+_UNREADABLE_TYPES = frozenset(("audio/x-ms-wma", *(
+    f"video/{name}"
+    for name in ("avi", "mp2t", "mpeg", "msvideo", "vnd.avi", "x-flv", "x-mpeg", "x-ms-asf", "x-ms-wmv", "x-msvideo")
+)))  # fmt: skip
 _GENERAL_TOPIC = 1
 _LONGEST_PAUSE_S = 5.0
 _OUTLOOK_S = 0.5
+_PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
 
 log = structlog.get_logger(__name__)
 
@@ -68,8 +89,9 @@ def sound_of(message: Message) -> Sound | None:
 
 def holds_sound(document: Document | Animation) -> bool:
     """Tell whether a file promises sound, by its type or its name."""
-    if (document.mime_type or "").lower().startswith(_SOUND_TYPES):
-        return True
+    kind = (document.mime_type or "").lower()
+    if kind.startswith(_SOUND_TYPES):
+        return kind not in _UNREADABLE_TYPES
     return PurePath(document.file_name or "").suffix.lower().removeprefix(".") in EXTENSIONS
 
 
@@ -88,6 +110,7 @@ class Intake:
     ledger: Ledger
     queue: Queue
     background: Background
+    limits: Limits
     options: str  # what a note is transcribed with that asks for nothing
     record_within_s: float | None  # None: try for ever
 
@@ -110,15 +133,16 @@ class Intake:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _welcome(self, note: Note) -> None:
-        """Answer a note: at once if its very sound was transcribed before, else with its place in the queue."""
-        if not await self._answered_before(note):
+        """Answer a note: at once if its very sound is known or if it breaks a limit, else with its place."""
+        if not await self._answered_before(note) and not await self._turned_down(note):
             await self.enqueue(note)
 
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then queue: a worker finds a status reply to write into."""
         try:
             async with refusals_end_here(note):
-                await self._show_place(note)
+                with patience(_PATIENCE_S):
+                    await self._show_place(note)
         except AiogramError as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
         await self.queue.enqueue(note)
@@ -145,7 +169,25 @@ class Intake:
         if mine is None:
             return True
         if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
-            async with refusals_end_here(note):
-                await self.answers.deliver(mine, transcript)
-            await self.ledger.mark_delivered(note.id, mine.fence)
+            await self._conclude(mine, lambda: self.answers.deliver(mine, transcript))
         return True
+
+    async def _turned_down(self, note: Note) -> bool:
+        fault = self.limits.broken_by(note)
+        if fault is None:
+            return False
+        mine = await self.ledger.claim(note.id, "bot", options=self.options)
+        if mine and await self.ledger.fail(note.id, mine.fence, Failure.of(fault)):
+            with speaking(note.locale):
+                text, keyboard = say_fault(fault.code, fault.params), status.retry_button(note.id)
+                await self._conclude(mine, lambda: self.answers.show(mine, text, keyboard))
+        return True
+
+    async def _conclude(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell the chat, and hold the note meanwhile as a worker does: Telegram may let that last."""
+        held = meanwhile(RENEW_S, lambda: self.ledger.beat(mine.id, mine.fence), "lease")
+        async with held, refusals_end_here(mine) as delivery:
+            await tell()
+        await self.ledger.mark_delivered(mine.id, mine.fence)
+        if ended := await self.ledger.get(mine.id):
+            tell_story(ended, delivery.outcome)

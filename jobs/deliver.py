@@ -10,6 +10,7 @@ from jobs.door import NotNow, Undeliverable
 from jobs.engine_thread import NoteLost
 from jobs.lease import Lease
 from jobs.persistence import persistently
+from jobs.story import tell_story
 from jobs.workplace import Workplace
 from storage.note import Failure, Note, State
 
@@ -44,7 +45,7 @@ async def deliver(place: Workplace, note: Note, lease: Lease) -> None:
             await asyncio.sleep(pause_s)
     await persistently(lambda: place.ledger.mark_delivered(note.id, note.fence))
     ended = await persistently(lambda: place.ledger.get(note.id))
-    _log_line(ended or note, outcome)
+    tell_story(ended or note, outcome)
 
 
 async def _hand_over(place: Workplace, note: Note, lease: Lease) -> None:
@@ -78,21 +79,4 @@ async def settle_lost(place: Workplace, note: Note) -> None:
     if current.delivered_at is not None:
         with contextlib.suppress(Exception):
             await place.door.failed(current, _failure(current))
-    _log_line(current, "delivered")
-
-
-def _log_line(note: Note, delivery: str) -> None:
-    """Write the one line that tells all about the note."""
-    audio_s, engine_s = note.audio_s or 0.0, note.engine_s or 0.0
-    waited = (note.started_at - note.queued_at).total_seconds() if note.started_at else 0.0
-    log.info(
-        "voice_note",
-        job=note.id,
-        audio_s=round(audio_s, 2),
-        queue_s=round(waited, 2),
-        engine_s=round(engine_s, 2),
-        rtf=round(engine_s / audio_s, 4) if audio_s else None,
-        outcome=note.state.value,
-        code=note.error.code if note.error else None,
-        delivery=delivery,
-    )
+    tell_story(current, "delivered")

@@ -3,6 +3,7 @@
 import json
 
 from aiogram.types import Message
+from structlog.testing import capture_logs
 
 from storage.note import State
 from tests.bot.conftest import ADA, BOB, ROOT, House, sound, until
@@ -125,6 +126,16 @@ async def test_cancel_ends_a_waiting_note_and_retry_brings_it_back(house: House)
     await house.start_worker()
     await house.press(cancelled, "Retry")
     assert (await house.answered(note)).message_id == status.message_id
+
+
+async def test_a_note_that_is_cancelled_while_it_waits_has_its_line_in_the_log(house: House) -> None:
+    note = house.speak(1)
+    status = await house.hear("In the queue")
+    await house.queued(1)
+    with capture_logs() as logs:
+        await house.press(status, "Cancel")
+    (line,) = [line for line in logs if line["event"] == "voice_note"]
+    assert (line["job"], line["outcome"]) == ((await house.note_of(note)).id, "cancelled")
 
 
 async def test_cancel_stops_a_running_note(slow_house: House) -> None:

@@ -1,8 +1,15 @@
 """A voice note from its update to its text."""
 
-import pytest
+import asyncio
 
+import pytest
+from structlog.testing import capture_logs
+
+from bot import ingest
+from bot.ingest import EXTENSIONS, EXTENSIONS_OF
 from bot.playground.stored_files import Kind
+from engine.containers import DEMUXERS
+from storage import life
 from storage.note import State
 from tests.bot.conftest import BOB, House, sound
 
@@ -34,6 +41,17 @@ async def test_a_document_is_known_by_its_name_when_its_type_says_nothing(house:
     await house.start_worker()
     note = house.speak(3, kind="document", mime="application/octet-stream", file_name="Meeting.WAV")
     await house.answered(note)
+
+
+def test_every_extension_is_one_that_the_engine_reads() -> None:
+    assert set(EXTENSIONS_OF) <= set(DEMUXERS.split(","))
+    assert {"avi", "flv", "mpg", "ts", "wma", "wmv"}.isdisjoint(EXTENSIONS)
+
+
+@pytest.mark.parametrize("mime", ["video/x-msvideo", "audio/x-ms-wma", "video/mp2t"])
+async def test_a_format_that_the_engine_never_reads_is_no_recording(house: House, mime: str) -> None:
+    house.speak(3, kind="document", mime=mime, file_name="talk")
+    await house.hear("I find no sound in this file.")
 
 
 async def test_a_forwarded_note_is_answered(house: House) -> None:
@@ -70,6 +88,36 @@ async def test_the_same_sound_is_answered_at_once_from_the_ledger(house: House) 
     assert answer.text == said
     assert len(house.playground.versions(answer)) == 1, "it never stood in the queue"
     assert (await house.delivered(again)).engine_s == 0
+
+
+async def test_an_answer_from_the_ledger_is_held_while_telegram_is_slow(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.start_worker()
+    first = house.speak(8)
+    await house.answered(first)
+    await house.delivered(first)
+    monkeypatch.setattr(life, "HOLD_S", 0.6)
+    monkeypatch.setattr(ingest, "RENEW_S", 0.1)
+    theirs = house.chat(BOB)
+    house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=2)
+    with capture_logs() as logs:
+        again = house.playground.forward(first, theirs, house.person(BOB))
+        note = await house.note_of(again)
+        await asyncio.sleep(1.2)
+        assert await house.ledger.claim(note.id, "worker") is None
+        await house.delivered(again)
+        await house.answered(again)
+    (line,) = [line for line in logs if line["event"] == "voice_note"]
+    assert (line["job"], line["outcome"], line["delivery"]) == (note.id, "done", "delivered")
+
+
+async def test_a_flooded_chat_gets_its_place_in_the_queue_at_once(house: House) -> None:
+    house.chat()
+    house.playground.fail_next("sendMessage", code=429, retry_after=30)
+    house.speak(1)
+    async with asyncio.timeout(5):
+        await house.queued(1)
 
 
 async def test_a_bad_update_holds_up_nobody(house: House) -> None:
