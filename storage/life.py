@@ -67,11 +67,6 @@ class Life:
             },
         )
 
-    async def holds(self, note_id: str, fence: int) -> bool:
-        """Say whether the note is still to be transcribed by the holder of `fence`: not after cancel or take-over."""
-        async with self._database.reading() as connection:
-            return (await connection.execute(select(notes.c.id).where(_held(note_id, fence)))).first() is not None
-
     async def mine(self, note_id: str, fence: int) -> bool:
         """Say whether the note is still the worker's that `fence` names, be it to transcribe or to deliver."""
         async with self._database.reading() as connection:
@@ -171,29 +166,30 @@ class Life:
         async with self._database.writing() as connection:
             return (await connection.execute(delete(notes).where(notes.c.id == note_id))).rowcount > 0
 
-    async def set_recording(self, note_id: str, name: str | None) -> None:
-        """Keep the file name of the note's recording, or that it has none."""
-        await self._change(notes.c.id == note_id, {"recording": name})
+    async def set_recording(self, note_id: str, name: str | None) -> bool:
+        """Keep the file name of the note's recording, or that it has none. False when the note is gone."""
+        return await self._change(notes.c.id == note_id, {"recording": name}) is not None
 
-    async def set_status_message(self, note_id: str, message_id: int) -> None:
-        """Keep which message is the status reply of the current run."""
+    async def set_status_message(self, note_id: str, message_id: int) -> bool:
+        """Keep which message is the status reply of the current run. False when the note is gone."""
         await self._change(notes.c.id == note_id, {"status_message_id": message_id})
-        await self._add_reply(note_id, 0, message_id)
+        return await self._add_reply(note_id, 0, message_id)
 
-    async def add_part(self, note_id: str, part: int, message_id: int) -> None:
-        """Keep which message holds the part of the current run's text; parts count from 1."""
-        await self._add_reply(note_id, part, message_id)
+    async def add_part(self, note_id: str, part: int, message_id: int) -> bool:
+        """Keep which message holds the part of the current run's text; parts count from 1. False: the note is gone."""
+        return await self._add_reply(note_id, part, message_id)
 
-    async def _add_reply(self, note_id: str, part: int, message_id: int) -> None:
+    async def _add_reply(self, note_id: str, part: int, message_id: int) -> bool:
         async with self._database.writing() as connection:
             asked = select(notes.c.run, notes.c.bot_id, notes.c.chat_id).where(notes.c.id == note_id)
             row = (await connection.execute(asked)).mappings().one_or_none()
             if row is None:
-                return
+                return False
             reply = {**row, "note_id": note_id, "part": part, "message_id": message_id}
             keys = [replies.c.note_id == note_id, replies.c.run == row["run"], replies.c.part == part]
             await connection.execute(delete(replies).where(*keys))
             await connection.execute(replies.insert().values(reply))
+        return True
 
     async def _change(self, condition: ColumnElement[bool], values: Values) -> Note | None:
         async with self._database.writing() as connection:

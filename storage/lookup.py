@@ -94,10 +94,6 @@ class Lookup:
         running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == mine, alive)
         return await self._first(select(*COLUMNS).where(running, same_sound, earlier)) is not None
 
-    async def unfinished(self) -> list[Note]:
-        """Give what is not over: queued, processing, or ended without the chat knowing; oldest first."""
-        return await self._all(select(*COLUMNS).where(UNFINISHED).order_by(notes.c.id))
-
     async def adrift(self, quiet_s: float) -> list[str]:
         """Give the ids of unfinished notes that no living worker holds and that nobody touched for `quiet_s`."""
         quiet, dead = (now() - timedelta(seconds=seconds) for seconds in (quiet_s, HOLD_S))

@@ -26,6 +26,7 @@ from jobs.workplace import Workplace
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, until
 from tests.jobs.doors import FileDoor
+from tests.storage.samples import unfinished
 
 
 @asynccontextmanager
@@ -53,7 +54,7 @@ async def working(
 
 
 async def told(ledger: Ledger) -> bool:
-    return await ledger.unfinished() == []
+    return await unfinished(ledger) == []
 
 
 @pytest.fixture(autouse=True)

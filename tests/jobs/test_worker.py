@@ -14,6 +14,7 @@ from storage.ledger import Ledger
 from storage.note import State
 from tests.jobs.conftest import Arrivals, Workers, until
 from tests.jobs.doors import FileDoor
+from tests.storage.samples import unfinished
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ class Texts:
 
 
 async def all_told(ledger: Ledger) -> bool:
-    return await ledger.unfinished() == []
+    return await unfinished(ledger) == []
 
 
 async def nothing_is_queued(queue: Queue) -> bool:

@@ -3,7 +3,8 @@
 from itertools import count
 
 from engine.transcript import Segment, Transcript
-from storage.note import Incoming
+from storage.ledger import Ledger
+from storage.note import Incoming, Note
 
 BOT = 42
 
@@ -40,3 +41,8 @@ def incoming(  # noqa: PLR0913 - each test names what matters to it
 def transcript(text: str = "hello there", duration: float = 2.0) -> Transcript:
     segments = (Segment(start=0.0, end=duration, text=text),) if text else ()
     return Transcript(language="en", duration=duration, segments=segments, model="fake")
+
+
+async def unfinished(ledger: Ledger) -> list[Note]:
+    """Give the notes whose chats do not know yet how they ended."""
+    return [note for note in await ledger.recent(limit=100_000) if note.delivered_at is None]

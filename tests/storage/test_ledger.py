@@ -10,7 +10,7 @@ from storage.errors import NoteGone
 from storage.ledger import Ledger
 from storage.note import Failure, Note, State
 from storage.rows import now
-from tests.storage.samples import BOT, incoming, transcript
+from tests.storage.samples import BOT, incoming, transcript, unfinished
 
 FAILURE = Failure(code="audio_too_short", params={"min_ms": 100})
 Later = Callable[[float], None]
@@ -79,17 +79,17 @@ async def _live(ledger: Ledger) -> None:
     taken = await ledger.claim(note.id, "worker-a", options="o")
     assert taken is not None
     assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 1)
-    assert await ledger.holds(note.id, taken.fence)
+    assert await ledger.mine(note.id, taken.fence)
     assert await ledger.beat(note.id, taken.fence)
     assert await ledger.set_digest(note.id, taken.fence, "d", audio_s=2.0)
     assert await ledger.finish(note.id, taken.fence, transcript("hello"), engine_s=0.5, digest="d")
     assert await ledger.transcript(note.id) == transcript("hello")
-    assert await ledger.unfinished() == [await known(ledger, note)]
+    assert await unfinished(ledger) == [await known(ledger, note)]
     assert await ledger.mark_delivered(note.id, taken.fence)
     ended = await known(ledger, note)
     assert (ended.state, ended.audio_s, ended.engine_s, ended.preview) == (State.DONE, 2.0, 0.5, "hello")
     assert ended.delivered_at is not None
-    assert await ledger.unfinished() == []
+    assert await unfinished(ledger) == []
     assert await ledger.speed() == pytest.approx(0.25)
     other, _ = await ledger.record(incoming(file_unique_id="same"))
     assert await ledger.same_audio(other, "o") == ended
@@ -123,7 +123,7 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert (taken.fence, taken.tries) == (note.fence + 1, 2)
-    assert not await ledger.holds(note.id, note.fence)
+    assert not await ledger.mine(note.id, note.fence)
     assert not await ledger.beat(note.id, note.fence)
     assert not await ledger.finish(note.id, note.fence, transcript("wrong"), engine_s=1, digest="x")
     assert not await ledger.fail(note.id, note.fence, FAILURE)
@@ -165,7 +165,7 @@ async def test_cancelling_takes_the_note_from_its_worker(ledger: Ledger) -> None
     note = await claimed(ledger)
     assert await ledger.cancel(note.id)
     assert not await ledger.cancel(note.id)
-    assert not await ledger.holds(note.id, note.fence)
+    assert not await ledger.mine(note.id, note.fence)
     assert not await ledger.mine(note.id, note.fence)
     assert not await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
     assert (await known(ledger, note)).state is State.CANCELLED
@@ -297,3 +297,14 @@ async def test_figures(ledger: Ledger) -> None:
     assert await ledger.unfinished_before(waiting) == 0
     assert await ledger.unfinished_before(behind) == 1
     assert await ledger.oldest_wait_s() > 0
+
+
+async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:
+    note, _ = await ledger.record(incoming())
+    assert await ledger.set_recording(note.id, "r")
+    assert await ledger.set_status_message(note.id, 1)
+    assert await ledger.add_part(note.id, 1, 2)
+    await ledger.delete(note.id)
+    assert not await ledger.set_recording(note.id, "r")
+    assert not await ledger.set_status_message(note.id, 1)
+    assert not await ledger.add_part(note.id, 1, 2)

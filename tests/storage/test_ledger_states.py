@@ -17,7 +17,7 @@ from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Failure, State
 from storage.rows import now
-from tests.storage.samples import incoming, transcript
+from tests.storage.samples import incoming, transcript, unfinished
 
 FAILURE = Failure(code="timeout", params={"limit_s": 1})
 
@@ -147,8 +147,8 @@ class LedgerMachine(RuleBasedStateMachine):
             assert note is not None
             found = (note.state, note.fence, note.tries, note.delivered_at is not None)
             assert found == (expected.state, expected.fence, expected.tries, expected.delivered)
-        unfinished = {note.id for note in self.loop.run_until_complete(self.ledger.unfinished())}
-        assert unfinished == {note.id for note in self.known if not note.delivered}
+        untold = {note.id for note in self.loop.run_until_complete(unfinished(self.ledger))}
+        assert untold == {note.id for note in self.known if not note.delivered}
 
 
 TestLedgerMachine = LedgerMachine.TestCase
