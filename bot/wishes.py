@@ -4,17 +4,16 @@ from pathlib import Path
 
 from engine.hotwords import read_hotwords
 from engine.languages import NAMED
+from engine.models import AUTOMATIC
 from engine.request import Request
 from engine.settings import EngineSettings
-
-AUTOMATIC = "auto"
 
 
 def default_request(settings: EngineSettings) -> Request:
     """Give what the owner's settings ask for.
 
     Raises:
-        OSError: the list of hotwords cannot be read.
+        HotwordsUnreadable: the list of hotwords cannot be read.
     """
     return Request(
         language=None if settings.language == AUTOMATIC else settings.language,

@@ -71,6 +71,23 @@ class UnknownLanguage(Fault):
     sentence = "I don't know the language “{language}”. I know: {known}."
 
 
+class LanguageSettingWrong(UnknownLanguage):
+    """`engine.language` names what the model does not know."""
+
+    code = "language_setting_wrong"
+    sentence = "The model {model} does not know the language “{language}”. Set engine.language to one of: {known}."
+
+
+class HotwordsUnreadable(Fault):
+    """`engine.hotwords` names no file that can be read."""
+
+    code = "hotwords_unreadable"
+    sentence = (
+        "The list of hotwords {path} cannot be read: {reason}. Put the file there, or set engine.hotwords to another "
+        "one, or to nothing."
+    )
+
+
 class TooSlow(Fault):
     """`engine.timeout_s` passed before the text was there."""
 

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from engine.errors import HotwordsUnreadable
+
 MAX_WORDS = 500
 MAX_CHARACTERS = 64
 MAX_BYTES = 1 << 20
@@ -17,10 +19,13 @@ def read_hotwords(path: Path) -> tuple[str, ...]:
     """Read one term a line; `#` begins a comment.
 
     Raises:
-        OSError: the file cannot be read.
+        HotwordsUnreadable: the file cannot be read.
     """
-    with path.open("rb") as file:
-        text = file.read(MAX_BYTES).decode("utf-8-sig", errors="ignore")
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_BYTES).decode("utf-8-sig", errors="ignore")
+    except OSError as error:
+        raise HotwordsUnreadable(path=str(path), reason=error.strerror or str(error)) from None
     return sanitised(line.partition("#")[0] for line in text.splitlines())
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import ModelMissing
+from engine.errors import LanguageSettingWrong, ModelMissing
 from engine.languages import languages_of
 from engine.settings import EngineSettings
 
+AUTOMATIC = "auto"
 FAKE = "fake"
 VAD = "fsmn-vad"
 PUNCTUATION = "ct-punc"
@@ -99,6 +100,19 @@ def locate(settings: EngineSettings) -> Path:
     if path.is_dir() or (path.suffix == ".pt" and path.is_file()):
         return path
     raise ModelMissing(model=settings.model, known=", ".join(CATALOGUE))
+
+
+def check_language(settings: EngineSettings) -> None:
+    """See that the model knows the language that is set, without loading it.
+
+    Raises:
+        ModelMissing: as `locate`.
+        LanguageSettingWrong: it does not.
+    """
+    locate(settings)
+    known = (AUTOMATIC, *languages_of(settings.model))
+    if settings.language not in known:
+        raise LanguageSettingWrong(model=settings.model, language=settings.language, known=", ".join(known))
 
 
 def is_here(settings: EngineSettings) -> bool:

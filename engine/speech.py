@@ -14,15 +14,13 @@ from engine.errors import ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
 from engine.languages import lacks_punctuation, languages_of
-from engine.models import CATALOGUE, FAKE, PUNCTUATION, VAD, find_part, is_here, locate
+from engine.models import AUTOMATIC, CATALOGUE, FAKE, PUNCTUATION, VAD, check_language, find_part, is_here, locate
 from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
 from engine.settings import EngineSettings
 from engine.transcript import Transcript
 
 __all__ = ["Engine", "Progress", "Request"]
-
-AUTOMATIC = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,9 @@ class Engine:
 
         Raises:
             ModelFault: it cannot be had or does not work.
+            UnknownLanguage: it does not know the language that is set.
         """
+        check_language(settings)
         sound.warm_up()
         return cls(settings, _backend(settings, on_download))
 

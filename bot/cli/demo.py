@@ -45,10 +45,14 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
 
 
 def with_small_model(settings: Settings) -> Settings:
-    """Take the model that needs no hub, unless another one is asked for in the environment."""
+    """Take the model that needs no hub, unless another one is asked for in the environment.
+
+    What is set for the owner's own model does not suit this one.
+    """
     if os.environ.get(MODEL):
         return settings
-    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"model": "starter"})})
+    small = {"model": "starter", "language": "auto", "hotwords": None, "precision": "auto"}
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update=small)})
 
 
 async def until_stopped(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:

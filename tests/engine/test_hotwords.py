@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import HotwordsUnreadable
 from engine.hotwords import MAX_CHARACTERS, MAX_WORDS, read_hotwords, sanitised
 
 
@@ -52,3 +53,10 @@ def test_broken_text_does_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(b"good\n\xff\xfebad\n")
     assert read_hotwords(path) == ("good", "bad")
+
+
+def test_a_list_that_cannot_be_read_is_told_with_its_path_and_the_setting(tmp_path: Path) -> None:
+    for path in (tmp_path / "gone.txt", tmp_path):
+        with pytest.raises(HotwordsUnreadable, match=r"engine\.hotwords") as caught:
+            read_hotwords(path)
+        assert str(path) in str(caught.value)

@@ -127,6 +127,17 @@ def test_an_unknown_language_is_refused_with_those_that_are_known(starter: Engin
         transcribe(starter, sample, language="fr")
 
 
+@pytest.mark.parametrize(("model", "language"), [("fake", "german"), ("sensevoice", "de"), ("starter", "zh")])
+def test_a_language_that_is_set_wrong_is_refused_before_anything_is_loaded(
+    tmp_path: Path, model: str, language: str
+) -> None:
+    settings = EngineSettings(model=model, language=language, models_dir=tmp_path / "models")
+    with pytest.raises(UnknownLanguage, match=f"“{language}”. Set engine.language to one of: auto, ") as caught:
+        Engine.open(settings)
+    assert model in str(caught.value)
+    assert not settings.models_dir.exists()
+
+
 def test_the_language_of_the_settings_holds_where_none_is_asked(tmp_path: Path) -> None:
     engine = Engine.open(EngineSettings(model="fake", language="ja"))
     note = write_sound(tmp_path / "note.wav", tone(1))

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.demo import with_small_model
+from bot.settings import Settings
+from engine.settings import EngineSettings
 from tests.bot.cli.conftest import Earshot
 
 
@@ -17,6 +20,17 @@ def test_a_file_goes_through_the_whole_system_and_the_owners_settings_are_left_a
     assert "You      (voice note, 2 s)" in done.stdout
     assert "Earshot  fake 2.0s " in done.stdout
     assert not (tmp_path / "data").exists()
+
+
+def test_what_is_set_for_the_owners_model_does_not_reach_the_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = EngineSettings(
+        model="sensevoice", language="zh", hotwords=Path("gone.txt"), precision="bf16", device="cpu", timeout_s=7
+    )
+    monkeypatch.delenv("EARSHOT_ENGINE__MODEL", raising=False)
+    small = with_small_model(Settings(engine=own)).engine
+    assert small == own.model_copy(
+        update={"model": "starter", "language": "auto", "hotwords": None, "precision": "auto"}
+    )
 
 
 @pytest.mark.slow
