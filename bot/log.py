@@ -17,6 +17,7 @@ from bot.settings import Settings
 
 ROOMS = ("bot", "jobs", "storage", "engine")
 TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")
+PASSWORD = re.compile(r".*?://[^:/]*:(.*)@[^@]*")
 FILE_BYTES = 10_000_000
 OLD_FILES = 9
 HIDDEN = "***"
@@ -93,8 +94,16 @@ def with_role(role: str) -> Processor:
 def secrets(settings: Settings) -> list[str]:
     """Give what no line may show: tokens, and the passwords in addresses."""
     values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
-    values += [urlsplit(url).password or "" for url in (settings.redis.url, settings.database.url)]
+    values += [password_in(url) for url in (settings.redis.url, settings.database.url)]
     return [value for value in values if value]
+
+
+def password_in(url: str) -> str:
+    """Give the password of an address; also of one that cannot be read, which whoever needs it will refuse."""
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return PASSWORD.sub(r"\1", url)
 
 
 class Hider:

@@ -4,10 +4,12 @@ Paths in the file count from the file's own folder; an empty string there, or an
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,6 +24,8 @@ from storage.settings import DatabaseSettings, StorageSettings
 PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
+LAST_PORT = 65535
+WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 PATHS = frozenset({"data_dir", "models_dir", "hotwords", "file"})
 
 
@@ -36,6 +40,23 @@ class TelegramSettings(BaseModel):
     webhook_url: str = ""
     webhook_listen: str = "127.0.0.1:8080"
     webhook_secret: SecretStr = SecretStr("")
+
+    @field_validator("webhook_listen")
+    @classmethod
+    def _is_host_and_port(cls, listen: str) -> str:
+        host, _, port = listen.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
+            raise PydanticCustomError("no_host_and_port", "write host:port, such as 127.0.0.1:8080")
+        return listen
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_taken_by_telegram(cls, secret: SecretStr) -> SecretStr:
+        if not WEBHOOK_SECRET.fullmatch(secret.get_secret_value()):
+            raise PydanticCustomError(
+                "no_webhook_secret", "Telegram takes at most 256 of the characters A-Z, a-z, 0-9, _ and -"
+            )
+        return secret
 
 
 class AccessSettings(BaseModel):

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SECRET = "4242424242:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"  # noqa: S105 - a made-up one
 HIDDEN = {"EARSHOT_TELEGRAM__WEBHOOK_SECRET": "own-secret", "EARSHOT_REDIS__URL": "redis://:pass-word@host"}
 SHORT = {"EARSHOT_TELEGRAM__TOKEN": "42:playground"}
@@ -89,3 +91,12 @@ def test_a_file_gets_json_lines_that_only_the_owner_reads(tmp_path: Path) -> Non
     assert (first["event"], first["n"], first["level"], first["role"]) == ("up", 1, "info", "worker-1")
     assert (second["event"], second["logger"]) == ("slow", "arq")
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("url", ["redis://:pa[ss@host", "redis://me:pa[s@s@host:6379/0"])
+def test_the_password_of_an_address_that_cannot_be_read_is_hidden_too(tmp_path: Path, url: str) -> None:
+    password = url.removeprefix("redis://").partition(":")[2].rpartition("@")[0]
+    lines = f"structlog.get_logger('bot.x').info('up', word={password!r})"
+    said = logged(lines, tmp_path, EARSHOT_REDIS__URL=url)
+    assert "word=***" in said
+    assert password not in said

@@ -64,6 +64,35 @@ def test_a_secret_in_the_wrong_place_is_not_repeated(file: Path, monkeypatch: py
     assert "secret-part" not in complaint()
 
 
+@pytest.mark.parametrize(
+    "listen", ["8080", ":8080", "localhost", "localhost:", "localhost:http", "h:0", "h:65536", "h:²"]
+)
+def test_a_place_to_listen_is_a_host_and_a_port(monkeypatch: pytest.MonkeyPatch, listen: str) -> None:
+    monkeypatch.setenv("EARSHOT_TELEGRAM__WEBHOOK_LISTEN", listen)
+    assert complaint() == "EARSHOT_TELEGRAM__WEBHOOK_LISTEN: write host:port, such as 127.0.0.1:8080."
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::1]:65535", "localhost:8443"])
+def test_any_host_and_port_will_do(monkeypatch: pytest.MonkeyPatch, listen: str) -> None:
+    monkeypatch.setenv("EARSHOT_TELEGRAM__WEBHOOK_LISTEN", listen)
+    assert read_settings().telegram.webhook_listen == listen
+
+
+@pytest.mark.parametrize("secret", ["own secret", "geheimnisträger", "a" * 257, "line\n"])
+def test_a_webhook_secret_that_telegram_refuses_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("EARSHOT_TELEGRAM__WEBHOOK_SECRET", secret)
+    said = complaint()
+    assert said.startswith("EARSHOT_TELEGRAM__WEBHOOK_SECRET: Telegram takes at most 256 of the characters")
+    assert secret not in said
+
+
+def test_a_webhook_secret_of_the_longest_kind_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_TELEGRAM__WEBHOOK_SECRET", "aZ9_-" * 51 + "x")
+    assert len(read_settings().telegram.webhook_secret) == 256
+
+
 def test_a_list_that_is_no_json_is_refused_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_ACCESS__ADMINS", "1,2")
     assert "EARSHOT_ACCESS__ADMINS" in complaint()

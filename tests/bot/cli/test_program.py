@@ -90,3 +90,28 @@ def test_an_interrupted_command_is_quiet_and_130(
     monkeypatch.setattr("bot.cli.opening.read_settings", interrupt)
     assert outcome(["queue"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        ("EARSHOT_REDIS__URL", "redis.url is not understood"),
+        ("EARSHOT_DATABASE__URL", "database.url is not understood"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["redis", "no-database"])
+def test_an_address_that_cannot_be_read_is_told_without_its_password(
+    earshot: Earshot, variable: str, sentence: str, scheme: str
+) -> None:
+    done = earshot("queue", **{variable: f"{scheme}://:pa[ss-word@host"})
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"earshot: {sentence}")
+    assert "ss-word" not in done.stdout + done.stderr
+
+
+def test_a_list_of_hotwords_that_is_not_there_is_a_sentence_for_bot_and_worker(earshot_process: Earshot) -> None:
+    for role in ("bot", "worker"):
+        done = earshot_process(role, EARSHOT_ENGINE__HOTWORDS="/no/such/words.txt", **TOKEN)
+        assert done.returncode == 1
+        assert "earshot: The list of hotwords /no/such/words.txt cannot be read: No such file" in done.stderr
+        assert "Traceback" not in done.stderr
