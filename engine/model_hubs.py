@@ -20,7 +20,7 @@ from engine.errors import DownloadBroken, HubUnreachable
 from engine.wheels import OnDownload
 
 PROBE_S = 5.0
-ANSWER_S = 8.0
+ANSWER_S = 8.0  # for all hubs together
 STALL_S = 60.0
 TRIES = 5
 BLOCK_BYTES = 1 << 18
@@ -90,9 +90,10 @@ def _first_listing(repository: Repository, name: str) -> tuple[RemoteFile, ...]:
     asked = _listings(repository)
     for ask in asked:
         threading.Thread(target=lambda ask=ask: answers.put(_files_or_none(ask)), daemon=True).start()
+    deadline = time.monotonic() + ANSWER_S
     try:
         for _ in asked:
-            if files := answers.get(timeout=ANSWER_S):
+            if files := answers.get(timeout=max(0, deadline - time.monotonic())):
                 return files
     except queue.Empty:
         pass

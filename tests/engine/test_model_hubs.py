@@ -187,6 +187,18 @@ def test_where_nobody_answers_it_is_said_within_ten_seconds(
     assert time.monotonic() - began < 10
 
 
+def test_a_hub_that_fails_late_leaves_no_more_time_to_a_silent_one(
+    hub: Hub, silent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, modelscope=hub.address, huggingface=silent)
+    monkeypatch.setattr("engine.model_hubs.ANSWER_S", 2.0)
+    monkeypatch.setattr(hub, "answer", lambda _: time.sleep(1.7))
+    began = time.monotonic()
+    with pytest.raises(HubUnreachable):
+        fetch_quietly(REPOSITORY, tmp_path)
+    assert time.monotonic() - began < 3.2
+
+
 @pytest.mark.parametrize("page", [b"<html>please log in</html>", b"{}", b"[]", b"null"])
 def test_a_login_page_is_no_hub(
     hub: Hub, refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, page: bytes
