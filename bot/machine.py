@@ -10,13 +10,6 @@ GIB_A_WORKER = 4
 GIB = 2**30
 
 
-def cores() -> int:
-    """Give the number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def memory_gib() -> float:
     """Give the memory of the machine, or of the container if that is less."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

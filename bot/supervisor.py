@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 
 from bot.child import Child
-from bot.machine import cores, memory_gib, suitable_threads, suitable_workers
+from bot.machine import memory_gib, suitable_threads, suitable_workers
 from bot.settings import Settings
+from engine.cores import cores
 from engine.errors import Fault
 from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import re
 import threading
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.cores import cores
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.languages import SENSEVOICE
 from engine.reading import Reading
@@ -135,7 +135,7 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> FunasrModel:
         _check_files(name, path)
     options: dict[str, object] = {
         "device": _device(settings.device),
-        "ncpu": settings.threads or min(MAX_THREADS, len(os.sched_getaffinity(0))),
+        "ncpu": settings.threads or min(MAX_THREADS, cores()),
     }
     model = FunasrModel(
         vad=_load(name, parts.vad, options | {"max_end_silence_time": END_SILENCE_MS}),

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.machine import cores, memory_gib, suitable_threads, suitable_workers
+from bot.machine import memory_gib, suitable_threads, suitable_workers
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,5 @@ def test_workers_share_the_cores(cores: int, workers: int, threads: int) -> None
     assert suitable_threads(cores, workers) == threads
 
 
-def test_this_machine_has_something() -> None:
-    assert cores() >= 1
+def test_this_machine_has_memory() -> None:
     assert 0.1 < memory_gib() < 100_000
