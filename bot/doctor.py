@@ -16,9 +16,10 @@ from bot.errors import TokenRefused
 from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
 from bot.telegram import make_bot, patience
+from bot.wishes import default_request
 from engine.audio import decode
 from engine.errors import Fault
-from engine.models import is_here
+from engine.models import CATALOGUE, VAD, check_language, is_here
 from jobs.queue import connect
 from jobs.redis import TROUBLE
 from jobs.redis_server import find_server
@@ -95,11 +96,15 @@ async def database(settings: Settings) -> str:
 
 
 async def model(settings: Settings) -> str:
-    """See whether the model is on this machine; loading it takes too long for a check."""
+    """See whether the model is on this machine and suits its settings; loading it takes too long for a check."""
     name = settings.engine.model
+    check_language(settings.engine)
+    words = len(default_request(settings.engine).hotwords)
     if is_here(settings.engine):
-        return f"{name} is here"
-    raise Wrong(f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start.")
+        return f"{name} is here" + (f", {words} hotwords too" if settings.engine.hotwords else "")
+    if name in CATALOGUE:
+        raise Wrong(f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start.")
+    raise Wrong(f"{name} lacks {VAD}. `earshot models pull {VAD}` fetches it; so does the next start.")
 
 
 async def audio(settings: Settings) -> str:

@@ -8,13 +8,19 @@ import click
 from bot.cli.opening import begin, print_json
 from bot.doctor import Finding, examine
 from bot.settings import Settings
+from bot.settings_reading import SettingsWrong
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(*, as_json: bool) -> int:
     """Check whether everything is in place, and say what to do where it is not."""
-    findings = asyncio.run(look(begin("doctor"), aloud=not as_json))
+    try:
+        findings = asyncio.run(look(begin("doctor"), aloud=not as_json))
+    except SettingsWrong as wrong:
+        if not as_json:
+            raise
+        findings = [Finding("settings", ok=False, says=wrong.message)]
     if as_json:
         print_json([asdict(finding) for finding in findings])
     return 0 if all(finding.ok for finding in findings) else 1

@@ -96,6 +96,37 @@ async def test_a_missing_model_comes_with_the_command_that_fetches_it(settings: 
     assert "`earshot models pull starter`" in finding.says
 
 
+async def test_a_folder_of_the_owners_without_its_part_comes_with_the_command_that_fetches_that(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
+    engine = settings.engine.model_copy(update={"model": str(own)})
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert "`earshot models pull fsmn-vad`" in finding.says
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [({"language": "german"}, "Set engine.language to"), ({"hotwords": Path("/gone.txt")}, "engine.hotwords")],
+)
+async def test_what_does_not_suit_the_model_comes_with_advice(
+    settings: Settings, setting: dict[str, object], advice: str
+) -> None:
+    engine = settings.engine.model_copy(update=setting)
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert advice in finding.says
+
+
+async def test_the_hotwords_that_are_set_are_counted(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Earshot\nFunASR\n")
+    engine = settings.engine.model_copy(update={"hotwords": tmp_path / "words.txt"})
+    assert (await found(settings.model_copy(update={"engine": engine})))["model"].says == "fake is here, 2 hotwords too"
+
+
 async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 10**12, 3 * 10**8))
     finding = (await found(settings))["disk"]
