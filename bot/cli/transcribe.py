@@ -60,7 +60,8 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     failures = 0
     for file, target in zip(files, targets(files, out), strict=True):
         try:
-            write(transcribed(engine, file, request), formats, target)
+            transcript = transcribed(engine, file, request)
+            write(transcript, formats, target, title=str(file) if len(files) > 1 else "")
         except (Fault, OSError) as error:
             failures += 1
             click.echo(f"earshot: {file}: {sentence(error)}", err=True)
@@ -111,11 +112,13 @@ def unique(file: Path, taken: set[str]) -> str:
     return name
 
 
-def write(transcript: Transcript, formats: tuple[str, ...], target: Path | None) -> None:
-    """Write the text to stdout, or to files beside each other."""
+def write(transcript: Transcript, formats: tuple[str, ...], target: Path | None, *, title: str) -> None:
+    """Write the text to stdout, bare text below its title if it has one; or to files beside each other."""
     for format_name in formats:
         text = render(transcript, format_name)
         if target is None:
+            if title and format_name == "txt":
+                click.echo(f"== {title} ==")
             click.echo(text.rstrip("\n"))
             continue
         target.parent.mkdir(parents=True, exist_ok=True)

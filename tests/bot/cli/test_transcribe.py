@@ -27,11 +27,24 @@ def test_a_bad_file_does_not_stop_the_others(earshot: Earshot, tone: Tone, tmp_p
     (tmp_path / "bad.ogg").write_bytes(b"no sound at all")
     good = tone("good.wav", 1.0)
     done = earshot("transcribe", "bad.ogg", "missing.wav", tmp_path, good)
-    assert (done.returncode, done.stdout) == (1, answer(good) + "\n")
+    assert (done.returncode, done.stdout) == (1, f"== {good} ==\n{answer(good)}\n")
     assert "earshot: bad.ogg: " in done.stderr
     assert "earshot: missing.wav: there is no such file" in done.stderr
     assert f"earshot: {tmp_path}: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_each_of_several_texts_says_whose_it_is(earshot: Earshot, tone: Tone) -> None:
+    files = [tone("a.wav", 1.0), tone("b.wav", 2.0)]
+    done = earshot("transcribe", *files)
+    assert done.stdout == "".join(f"== {file} ==\n{answer(file)}\n" for file in files)
+
+
+def test_what_programs_read_has_no_title(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    files = [tone("a.wav", 1.0), tone("b.wav", 2.0)]
+    assert "==" not in earshot("transcribe", *files, "--format", "srt").stdout
+    earshot("transcribe", *files, "--out", tmp_path / "texts")
+    assert (tmp_path / "texts" / "a.txt").read_text().strip() == answer(files[0])
 
 
 def test_formats_can_be_listed_and_go_to_a_folder(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
