@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 
 import structlog
@@ -63,10 +64,16 @@ class Answers:
         if latest is None or latest.status_message_id != current.status_message_id:
             await self._take_back(sent)  # deleted meanwhile, or another process was quicker
             return
-        await self.ledger.set_status_message(note.id, sent.message_id)
+        if not await self.ledger.set_status_message(note.id, sent.message_id):
+            await self._take_back(sent)
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
-        """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice."""
+        """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice.
+
+        It stops when the note is deleted, or is to be transcribed again.
+        """
+        if not await self._is_wanted(note):
+            return
         with speaking(note.locale):
             if not has_text(transcript):
                 await self.show(note, say("No speech found in this recording."))
@@ -77,9 +84,9 @@ class Answers:
             sent = await self.ledger.parts(note.id)
             for number, text in enumerate(rest, start=1):
                 if number not in sent:
-                    await self._keep(note, number, self.reply(note, text, mode=ParseMode.HTML))
+                    await self._send_part(note, number, partial(self.reply, note, text, mode=ParseMode.HTML))
             if reply.needs_document and 1 not in sent:
-                await self._keep(note, 1, self._document(note, transcript))
+                await self._send_part(note, 1, partial(self._document, note, transcript))
 
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
         """Send the transcript once more, below everything else."""
@@ -117,14 +124,24 @@ class Answers:
             await self.ledger.add_part(note.id, number, message_id)
 
     async def erase(self, note: Note) -> None:
-        """Take the bot's messages about this note out of the chat; what is too old for that is emptied."""
-        parts = await self.ledger.parts(note.id)
-        for message_id in filter(None, {note.status_message_id, *parts.values()}):
-            try:
-                await self.bot.delete_message(note.chat_id, message_id)
-            except REFUSALS:
-                with suppress(*REFUSALS):
-                    await self.bot.edit_message_text(say("Deleted."), chat_id=note.chat_id, message_id=message_id)
+        """Take the bot's messages about this note out of the chat, also those that come meanwhile."""
+        erased: set[int] = set()
+        while shown := await self._shown(note) - erased:
+            for message_id in shown:
+                await self._erase_message(note.chat_id, message_id)
+            erased |= shown
+
+    async def _shown(self, note: Note) -> set[int]:
+        current = await self.ledger.get(note.id) or note
+        return {*filter(None, [current.status_message_id]), *(await self.ledger.parts(note.id)).values()}
+
+    async def _erase_message(self, chat_id: int, message_id: int) -> None:
+        """Delete a message; what is too old for that is emptied."""
+        try:
+            await self.bot.delete_message(chat_id, message_id)
+        except REFUSALS:
+            with suppress(*REFUSALS):
+                await self.bot.edit_message_text(say("Deleted."), chat_id=chat_id, message_id=message_id)
 
     async def _edit(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None) -> bool:
         """Edit the status reply; False if it is not there any more."""
@@ -161,8 +178,18 @@ class Answers:
 
         return await in_thread(note, send)
 
-    async def _keep(self, note: Note, number: int, sending: Awaitable[Message]) -> None:
-        await self.ledger.add_part(note.id, number, (await sending).message_id)
+    async def _send_part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> None:
+        """Send a part of the text; take it back if nobody wants it any more by then."""
+        if not await self._is_wanted(note):
+            return
+        sent = await send()
+        is_kept = await self._is_wanted(note) and await self.ledger.add_part(note.id, number, sent.message_id)
+        if not is_kept or not await self._is_wanted(note):
+            await self._take_back(sent)
+
+    async def _is_wanted(self, note: Note) -> bool:
+        current = await self.ledger.get(note.id)
+        return current is not None and current.run == note.run
 
     async def _keep_copy(self, note: Note, sending: Awaitable[Message]) -> None:
         await self.remember(note, [(await sending).message_id])

@@ -1,5 +1,6 @@
 """What people do to a note that is there: cancel it, have it transcribed again, delete it."""
 
+import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -67,9 +68,8 @@ class Changes:
         latest = await self.ledger.get(note.id) or note
         async with refusals_end_here(note):
             await self.answers.erase(latest)
-        if latest.recording:
-            self.recordings.remove(latest.recording)
         await self.ledger.delete(note.id)
+        await asyncio.to_thread(self.recordings.forget, note.id)  # last: a worker that saves one later finds no note
 
     async def _leave_queue(self, note: Note) -> None:
         try:

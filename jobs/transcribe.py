@@ -166,8 +166,9 @@ class Transcription:
         except OSError as error:
             log.warning("recording_not_kept", job=self._note.id, error=str(error))
             return
-        if name != self._note.recording:
-            await self._place.ledger.set_recording(self._note.id, name)
+        if name != self._note.recording and not await self._place.ledger.set_recording(self._note.id, name):
+            await asyncio.to_thread(self._place.recordings.forget, self._note.id)
+            raise NoteLost
 
     async def _by_engine(self, audio: Audio) -> Transcript:
         teller = ProgressTeller(self._place.door, self._note)

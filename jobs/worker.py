@@ -19,6 +19,7 @@ from jobs.presence import SILENCE_S, Announcer
 from jobs.queue import Queue
 from jobs.reaper import INTERVAL_S, Reaper
 from jobs.redis import TROUBLE
+from jobs.scratch import sweep
 from jobs.speech import Speech
 from jobs.transcribe import transcribe_note
 from jobs.workplace import Workplace
@@ -69,6 +70,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     async with (
         _announced(announcer),
         meanwhile(INTERVAL_S, reaper.pass_by, "reaper"),
+        meanwhile(INTERVAL_S, lambda: sweep(place.scratch, ledger), "scratch"),
     ):
         await _work(place, redis, announcer, grace_s)
 

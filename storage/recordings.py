@@ -1,11 +1,14 @@
 """The newest recordings, as files. Knows nothing of the ledger."""
 
+import contextlib
 import re
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 
 NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,})_(?P<note>[0-9a-f]+)\.(?P<ext>[a-z0-9]{1,8})")
+ABANDONED_S = 3600  # nobody copies a recording for so long: what is left of it was a dead worker's
 
 
 class Recordings:
@@ -27,9 +30,12 @@ class Recordings:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self._name_of(note_id) or self._next_name(note_id, ext)
         partial = self._folder / f".{name}.part"
-        shutil.copyfile(source, partial)
-        partial.chmod(0o600)
-        partial.replace(self._folder / name)
+        try:
+            shutil.copyfile(source, partial)
+            partial.chmod(0o600)
+            partial.replace(self._folder / name)
+        finally:
+            partial.unlink(missing_ok=True)
         self._prune()
         return name
 
@@ -38,9 +44,9 @@ class Recordings:
         path = self._folder / name
         return path if NAME.fullmatch(name) and path.is_file() else None
 
-    def remove(self, name: str) -> None:
-        """Delete the recording, if it is still kept."""
-        if path := self.path(name):
+    def forget(self, note_id: str) -> None:
+        """Delete whatever is kept of the note."""
+        for path in self._folder.glob(f"*_{note_id}.*"):
             path.unlink(missing_ok=True)
 
     def _names(self) -> list[str]:
@@ -61,3 +67,7 @@ class Recordings:
         names = self._names()
         for name in names[: max(0, len(names) - self._keep)]:
             (self._folder / name).unlink(missing_ok=True)
+        for partial in self._folder.glob(".*.part"):
+            with contextlib.suppress(FileNotFoundError):
+                if time() - partial.stat().st_mtime > ABANDONED_S:
+                    partial.unlink()

@@ -115,6 +115,38 @@ async def test_an_answer_without_a_status_reply_is_sent_as_one(house: House) -> 
     forgive_repetition(house)
 
 
+@pytest.mark.parametrize("how", ["delete", "retry"])
+async def test_a_text_that_is_on_its_way_stops_when_nobody_wants_it_any_more(house: House, how: str) -> None:
+    door, note = await waiting(house)
+    mine = await house.ledger.claim(note.id, "me")
+    assert mine is not None
+    whole = transcript(" ".join(f"Sentence number {number} of many." for number in range(450)))
+    assert await house.ledger.finish(note.id, mine.fence, whole, engine_s=1, digest="d")
+    house.playground.fail_next("sendMessage", delay_s=1)
+    delivering = asyncio.create_task(door.done(mine, whole))
+    await house.hear("Sentence number 0 of many.")
+    await asyncio.sleep(0.3)
+    if how == "delete":
+        await house.ledger.delete(note.id)
+    else:
+        await house.ledger.retry(note.id, language=None)
+    await delivering
+    assert len([request for request in house.playground.requests if request.method == "sendMessage"]) == 2
+    assert len(said(house)) == 1, "the part that came too late was taken back"
+
+
+async def test_erasing_finds_the_part_that_is_sent_meanwhile(house: House) -> None:
+    _, note = await waiting(house)
+    answers = Answers(house.bot, house.ledger)
+    house.playground.fail_next("deleteMessage", delay_s=0.5)
+    erasing = asyncio.create_task(answers.erase(note))
+    await asyncio.sleep(0.2)
+    part = await answers.reply(note, "late")
+    await house.ledger.add_part(note.id, 1, part.message_id)
+    await erasing
+    assert said(house) == []
+
+
 async def test_an_answer_for_a_deleted_note_is_not_sent(house: House) -> None:
     door, note = await waiting(house)
     await house.ledger.delete(note.id)

@@ -164,6 +164,22 @@ async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PL
     assert door.events("failed") == []
 
 
+async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
+    place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    note = await arrivals.note()
+
+    async def fetch_slowly(note: Note, folder: Path) -> Path:
+        path = await FileDoor.fetch(door, note, folder)
+        await ledger.delete(note.id)
+        return path
+
+    with mock.patch.object(door, "fetch", fetch_slowly):
+        await transcribe_note(place, note.id, renew)
+    assert list((arrivals.folder / "recordings").iterdir()) == []
+    assert door.events("done") == []
+
+
 async def test_a_cancelled_note_keeps_saying_so_after_the_last_word_of_progress(
     place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
 ) -> None:

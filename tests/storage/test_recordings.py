@@ -1,10 +1,11 @@
+import os
 import re
 import stat
 from pathlib import Path
 
 import pytest
 
-from storage.recordings import Recordings
+from storage.recordings import ABANDONED_S, Recordings
 
 
 @pytest.fixture
@@ -54,9 +55,7 @@ def test_none_are_kept_where_none_are_wanted(tmp_path: Path, source: Path) -> No
 def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, source: Path, name: str) -> None:
     recordings = Recordings(tmp_path / "kept", 5)
     recordings.save("a1", source, "ogg")
-    recordings.remove(name)
     assert recordings.path(name) is None
-    assert source.exists()
 
 
 def test_an_extension_is_made_harmless(tmp_path: Path, source: Path) -> None:
@@ -64,9 +63,21 @@ def test_an_extension_is_made_harmless(tmp_path: Path, source: Path) -> None:
     assert name.endswith("_a1.xy")
 
 
-def test_removing_twice_is_no_harm(tmp_path: Path, source: Path) -> None:
+def test_a_note_s_recording_is_forgotten_and_no_other(tmp_path: Path, source: Path) -> None:
     recordings = Recordings(tmp_path / "kept", 5)
-    name = recordings.save("a1", source, "ogg") or ""
-    recordings.remove(name)
-    recordings.remove(name)
-    assert recordings.path(name) is None
+    names = [recordings.save(note_id, source, "ogg") or "" for note_id in ("a1", "a11")]
+    recordings.forget("a1")
+    recordings.forget("a1")
+    recordings.forget("b2")
+    assert [recordings.path(name) is not None for name in names] == [False, True]
+
+
+def test_what_a_crash_left_half_copied_goes_after_a_while(tmp_path: Path, source: Path) -> None:
+    recordings = Recordings(tmp_path / "kept", 5)
+    recordings.save("a1", source, "ogg")
+    old, new = tmp_path / "kept/.2026-01-01_001_b1.ogg.part", tmp_path / "kept/.2026-01-01_002_b2.ogg.part"
+    for partial in (old, new):
+        partial.write_bytes(b"so")
+    os.utime(old, (0, new.stat().st_mtime - ABANDONED_S - 1))
+    recordings.save("a2", source, "ogg")
+    assert (old.exists(), new.exists()) == (False, True)
