@@ -26,6 +26,7 @@ POLL_S = 0.05
 OUTAGE_PAUSE_S = 0.5
 FOREVER = 10_000_000  # seconds, or tries: `jobs` has its own limits for both
 HEALTH_S = 60
+HAND_BACK_S = 10.0
 LEASE_MS = round(LEASE_S * 1000)
 
 log = structlog.get_logger()
@@ -117,8 +118,17 @@ class LeasedWorker(Worker):
         await self._end(job_id, finished=True)
 
     async def stopped(self) -> None:
-        """Wait until no job runs any more, after the worker was told to stop."""
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        """Wait until no job runs any more, after the worker was told to stop.
+
+        Who is cancelled here again still lets the jobs hand back their notes.
+        """
+        if self.tasks:
+            ending = asyncio.create_task(asyncio.wait(self.tasks.values()))
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                await asyncio.wait({ending}, timeout=HAND_BACK_S)
+                raise
         await self.pool.delete(self.health_check_key)
 
     async def _end(self, job_id: str, *, finished: bool) -> None:

@@ -16,7 +16,9 @@ from engine.audio import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_thread, reaper, worker
+from jobs.engine_thread import EngineThread
 from jobs.errors import EngineStuck
+from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
 from jobs.redis import QUEUE
 from jobs.speech import Speech
@@ -201,3 +203,30 @@ async def test_workers_show_themselves_and_what_they_do(
 
         await until(seen)
         assert [worker.busy for worker in await queue.workers() if worker.busy] == [note.id]
+
+
+async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: ArqRedis) -> None:
+    async def do(_: str) -> None:
+        """Nothing comes."""
+
+    handed_back = asyncio.Event()
+
+    async def hand_back() -> None:
+        await asyncio.sleep(0.3)
+        handed_back.set()
+
+    stopping = LeasedWorker(redis, "worker-a", do, EngineThread(), 0)
+    stopping.tasks["note"] = asyncio.create_task(hand_back())
+    waiting = asyncio.create_task(stopping.stopped())
+    await asyncio.sleep(0.05)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert handed_back.is_set()
+
+
+async def test_a_worker_clears_away_what_dead_ones_fetched(place: Workplace, redis: ArqRedis) -> None:
+    left = place.scratch / "0123456789abcdef-1"
+    left.mkdir(parents=True)
+    async with working(place, redis):
+        await until(lambda: not left.exists())
