@@ -13,6 +13,8 @@ from bot.texts import say, say_fault
 from engine.errors import UnknownLanguage
 from engine.languages import languages_of
 
+LONGEST_CODE = 16
+
 
 def router() -> Router:
     """Make the router of these handlers."""
@@ -24,10 +26,10 @@ def router() -> Router:
 
 async def retry(message: Message, command: CommandObject, choice: Choice, changes: Changes, settings: Settings) -> None:
     """Transcribe the chosen note again."""
-    language = (command.args or "").strip().lower() or None
+    language = (command.args or "").strip().lower()[:LONGEST_CODE] or None
     known = languages_of(settings.engine.model)
-    if language is not None and language not in known:
-        fault = UnknownLanguage(language=language[:20], known=", ".join(known))
+    if language and known and language not in known:  # none known: a model that only the workers have; they refuse
+        fault = UnknownLanguage(language=language, known=", ".join(known))
         await respond(message, say_fault(fault.code, fault.params))
         return
     note = await choice.of(message)

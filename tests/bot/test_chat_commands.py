@@ -5,8 +5,11 @@ import json
 from aiogram.types import Message
 from structlog.testing import capture_logs
 
+from bot.playground.server import Playground
+from bot.settings import Settings
+from engine.settings import EngineSettings
 from storage.note import State
-from tests.bot.conftest import ADA, BOB, ROOT, House, sound, until
+from tests.bot.conftest import ADA, BOB, ROOT, House, open_house, sound, until
 
 
 async def transcribed(house: House, seed: int, *, id: int = ADA) -> tuple[Message, Message]:  # noqa: A002 - Telegram's own word
@@ -102,6 +105,19 @@ async def test_retry_transcribes_the_newest_again_in_another_language(house: Hou
 async def test_retry_refuses_a_language_that_the_model_does_not_know(house: House) -> None:
     house.say("/retry klingon")
     await house.hear("I don't know the language “klingon”. I know: zh, yue, en, ja, ko.")
+
+
+async def test_retry_leaves_a_language_to_the_workers_when_only_they_have_the_model(
+    settings: Settings, playground: Playground
+) -> None:
+    elsewhere = settings.model_copy(update={"engine": EngineSettings(model="/models/of-the-workers")})
+    async with open_house(elsewhere, playground) as house:
+        note = house.speak(1)
+        await house.press(await house.hear("In the queue"), "Cancel")
+        await house.hear("Cancelled.")
+        house.say("/retry klingon")
+        await house.queued(1)
+        assert (await house.note_of(note)).language == "klingon"
 
 
 async def test_a_failure_is_a_sentence_with_a_retry_button(house: House) -> None:
