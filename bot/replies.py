@@ -127,7 +127,7 @@ def _reach(text: str, start: int, limit: int) -> int:
     """Find the furthest end from `start` that stays within `limit` units."""
     units = 0
     for position in range(start, len(text)):
-        units += 2 if text[position] > "\uffff" else 1
+        units += utf16_units(text[position])
         if units > limit:
             return max(position, start + 1)
     return len(text)
