@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from engine.hub import pull
-from engine.models import CATALOGUE, is_here, locate
+from engine.models import CATALOGUE, check_language, is_here
 from engine.settings import EngineSettings
 
 SAID_EVERY_S = 5.0
@@ -21,10 +21,10 @@ def fetch_missing(settings: EngineSettings) -> None:
 
     Raises:
         ModelFault: There is no such model, or it cannot be fetched.
+        UnknownLanguage: It does not know the language that is set, which is told before it is fetched.
     """
-    if settings.model not in CATALOGUE:
-        locate(settings)
-    elif not is_here(settings):
+    check_language(settings)
+    if settings.model in CATALOGUE and not is_here(settings):
         click.echo(f"Fetching the model {settings.model}, once: {CATALOGUE[settings.model].description}", err=True)
         with FetchProgress() as progress:
             pull(settings.model, settings.models_dir, on_progress=progress)

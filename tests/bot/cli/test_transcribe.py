@@ -77,3 +77,10 @@ def test_an_unknown_language_is_refused_once_with_those_that_are_known(earshot: 
     assert done.returncode == 1
     assert done.stderr.count("klingon") == 1
     assert "en" in done.stderr
+
+
+def test_a_language_that_is_set_wrong_is_told_before_a_model_is_fetched(earshot: Earshot, tone: Tone) -> None:
+    wrong = {"EARSHOT_ENGINE__MODEL": "starter", "EARSHOT_ENGINE__LANGUAGE": "de"}
+    done = earshot("transcribe", tone("memo.wav", 1.0), **wrong)
+    assert done.returncode == 1
+    assert done.stderr.startswith("earshot: The model starter does not know the language “de”.")
