@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
 LAST_PORT = 65535
+TOKEN = re.compile(r"(\d+:\S+)?")
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 PATHS = frozenset({"data_dir", "models_dir", "hotwords", "file"})
 
@@ -40,6 +41,13 @@ class TelegramSettings(BaseModel):
     webhook_url: str = ""
     webhook_listen: str = "127.0.0.1:8080"
     webhook_secret: SecretStr = SecretStr("")
+
+    @field_validator("token")
+    @classmethod
+    def _has_the_form_of_a_token(cls, token: SecretStr) -> SecretStr:
+        if not TOKEN.fullmatch(token.get_secret_value()):
+            raise PydanticCustomError("no_token", "this is no bot token; @BotFather gives one such as 123456:ABC-def")
+        return token
 
     @field_validator("webhook_listen")
     @classmethod

@@ -37,6 +37,7 @@ REQUEST_TIMEOUT_S = 30
 PATIENCE_S = 60.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
 _SENDS = ("send", "forward", "copy")
 
 _patience_s: ContextVar[float] = ContextVar("patience_s", default=PATIENCE_S)
@@ -105,6 +106,8 @@ class Persistence(BaseRequestMiddleware):
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError, OSError) as error:
                 if not _may_repeat(method, error) or _now() + pause_s > deadline:
                     raise
+                if pause_s == _FIRST_PAUSE_S:
+                    log.warning("telegram_unreachable", method=type(method).__name__, remedy=_REMEDY)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -113,6 +113,13 @@ class ModelMissing(ModelFault):
     sentence = "There is no model “{model}”. Set engine.model to {known}, or to the path of a FunASR model folder."
 
 
+class NothingToFetch(ModelMissing):
+    """As ModelMissing, for a name that was to be fetched."""
+
+    code = "nothing_to_fetch"
+    sentence = "There is no model “{model}” to fetch. There are {known}."
+
+
 class ModelBroken(ModelFault):
     """A model's files are damaged or of a kind that FunASR cannot load."""
 

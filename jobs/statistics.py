@@ -16,7 +16,7 @@ class QueueReport(TypedDict):
     workers: int
     workers_busy: int
     oldest_wait_s: float
-    rtf: float
+    rtf: float | None
 
 
 async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
@@ -25,7 +25,7 @@ async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
     Raises:
         QueueUnreachable: Redis does not answer.
     """
-    counts = await ledger.counts()
+    counts, rtf = await ledger.counts(), await ledger.speed()
     workers = await queue.workers()
     return QueueReport(
         queued=counts[State.QUEUED],
@@ -34,5 +34,5 @@ async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
         workers=len(workers),
         workers_busy=sum(worker.busy is not None for worker in workers),
         oldest_wait_s=round(await ledger.oldest_wait_s(), 1),
-        rtf=round(await ledger.speed(), 4),
+        rtf=None if rtf is None else round(rtf, 4),
     )

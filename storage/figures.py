@@ -11,7 +11,6 @@ from storage.note import Note, State, Stats
 from storage.rows import now
 from storage.tables import notes
 
-USUAL_RTF = 0.15  # what to expect of a machine that has not been measured yet
 USUAL_AUDIO_S = 20.0  # what to expect of a note whose sender does not say how long it is
 MEASURED_NOTES = 50
 
@@ -29,8 +28,8 @@ class Figures:
         """Say how many notes are in each state."""
         return await self._counts()
 
-    async def speed(self) -> float:
-        """Give the median RTF (seconds of work for a second of audio) of the last notes that were transcribed."""
+    async def speed(self) -> float | None:
+        """Give the median RTF (seconds of work for a second of audio) of the last notes; None before there are any."""
         asked = (
             select(notes.c.engine_s / notes.c.audio_s)
             .where(notes.c.state == State.DONE, notes.c.engine_s > 0, notes.c.audio_s > 0)
@@ -39,7 +38,7 @@ class Figures:
         )
         async with self._database.reading() as connection:
             measured = [float(rtf) for rtf in (await connection.execute(asked)).scalars()]
-        return median(measured) if measured else USUAL_RTF
+        return median(measured) if measured else None
 
     async def ahead_s(self, note_ids: Sequence[str]) -> float:
         """Give how many seconds of audio these notes have together, as far as is known."""

@@ -142,6 +142,7 @@ class Life:
             ended,
             {
                 **_unstarted(now()),
+                "preview": notes.c.preview,  # the earlier transcript stays until there is a new one
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
                 "language": language,

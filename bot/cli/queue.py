@@ -23,7 +23,9 @@ def command(*, as_json: bool) -> None:
         return
     click.echo(f"{report['queued']} queued, {report['processing']} processing, {report['failed']} failed")
     click.echo(f"{report['workers']} workers, {report['workers_busy']} busy")
-    click.echo(f"the oldest waits for {report['oldest_wait_s']:.0f} s; a second of audio takes {report['rtf']:.3f} s")
+    click.echo(f"the oldest waits for {report['oldest_wait_s']:.0f} s")
+    if report["rtf"] is not None:
+        click.echo(f"a second of audio takes {report['rtf']:.3f} s")
 
 
 async def read_queue(settings: Settings) -> QueueReport:

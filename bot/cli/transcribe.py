@@ -70,6 +70,8 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
 
 def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
     """Decode and transcribe one file, with a bar."""
+    if file.is_dir():
+        raise IsADirectoryError(21, "this is a folder; name the files in it")
     if not file.is_file():
         raise FileNotFoundError(2, "there is no such file")
     audio = engine.decode(file)

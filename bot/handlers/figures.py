@@ -33,8 +33,10 @@ async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Acc
         say("Failed: {number}", number=report["failed"]),
         say("Workers: {workers}, busy: {busy}", workers=report["workers"], busy=report["workers_busy"]),
         say("Oldest wait: {wait}", wait=say_duration(report["oldest_wait_s"])),
-        say("Speed: {factor} times as fast as speech", factor=f"{1 / max(report['rtf'], 0.001):.1f}"),
     ]
+    if report["rtf"] is not None:
+        factor = f"{1 / max(report['rtf'], 0.001):.1f}"
+        lines.append(say("Speed: {factor} times as fast as speech", factor=factor))
     await respond(message, "\n".join(lines))
 
 

@@ -57,7 +57,7 @@ async def open_entry(
     if note is None:
         return
     transcript = await ledger.transcript(note.id)
-    if transcript is None or note.state is not State.DONE:
+    if transcript is None or not note.state.is_final:
         await press.answer(state_of(note), show_alert=True)
         return
     await press.answer()
@@ -109,6 +109,6 @@ def _entry(number: int, note: Note) -> str:
 def preview_of(note: Note) -> str:
     """Show how a note's text begins, or where the note stands."""
     words = " ".join(note.preview.split())
-    if note.state is not State.DONE or not words:
+    if not note.state.is_final or not words:
         return state_of(note)
     return words if len(words) <= _PREVIEW else f"{words[:_PREVIEW].rstrip()}…"

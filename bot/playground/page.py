@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from importlib.resources import files
 from typing import cast
 
@@ -16,6 +16,7 @@ from bot.playground.stored_files import KINDS
 from bot.playground.world import World, as_json
 
 ALIVE_S = 15.0
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, OverflowError)  # what an odd request ends in
 SHOWN_ACTION_S = 6.0
 SHOWN_DRAFT_S = 30.0
 PLAYED = ("audio/", "video/")
@@ -114,17 +115,22 @@ class Page:
 
     async def _send(self, request: web.Request) -> web.Response:
         """Send a recording or a file; it is the body, and all that is known about it is in the address."""
-        about = request.query
+        sound = await request.read()
+        try:
+            message = self._sent(request.query, sound)
+        except MALFORMED as problem:
+            raise web.HTTPBadRequest(text=repr(problem)) from problem
+        return web.json_response({"message_id": message.message_id})
+
+    def _sent(self, about: Mapping[str, str], sound: bytes) -> Message:
         kind = about.get("kind", "voice")
         if kind not in KINDS:
-            raise web.HTTPBadRequest(text=f"no such kind: {kind}")
-        duration = int(float(about.get("duration", "0")))
-        message = self.people.send_voice(
-            self._chat(about["chat"]), self.person, await request.read(), kind=kind,
-            thread_id=_number(about.get("thread")), duration=duration, mime=about.get("mime") or None,
+            raise ValueError(f"no such kind: {kind}")
+        return self.people.send_voice(
+            self._chat(about["chat"]), self.person, sound, kind=kind, thread_id=_number(about.get("thread")),
+            duration=int(float(about.get("duration", "0"))), mime=about.get("mime") or None,
             file_name=about.get("name") or None,
         )  # fmt: skip
-        return web.json_response({"message_id": message.message_id})
 
     def _chat(self, chat_id: object) -> Chat:
         conversation = self.world.conversations.get(int(str(chat_id)))
@@ -175,8 +181,8 @@ def _doing(deed: Deed) -> Callable[[web.Request], Awaitable[web.Response]]:
             raise web.HTTPUnsupportedMediaType
         try:
             return web.json_response({"done": deed(await request.json())})
-        except (KeyError, ValueError) as problem:
-            raise web.HTTPBadRequest(text=str(problem)) from problem
+        except MALFORMED as problem:
+            raise web.HTTPBadRequest(text=repr(problem)) from problem
 
     return answer
 

@@ -61,6 +61,20 @@ async def test_history_lists_ten_and_turns_pages_and_opens_texts(house: House) -
     assert house.playground.content(again) == house.playground.content(oldest)
 
 
+async def test_a_repeat_that_is_cancelled_takes_no_text_away(house: House) -> None:
+    await house.start_worker()
+    note, _ = await transcribed(house, 1)
+    again = await house.ledger.retry((await house.note_of(note)).id, language=None)
+    await house.ledger.cancel(again.id)
+    house.say("/history")
+    page = await house.hear("Recordings in this chat")
+    assert "fake 1.0s" in (page.text or "")
+    await house.press(page, "1")
+    await house.playground.wait_for(
+        lambda message: message.message_id > page.message_id and "fake 1.0s" in (message.text or "")
+    )
+
+
 async def test_an_empty_history_says_what_to_do(house: House) -> None:
     house.say("/history 7")
     await house.hear("There is no recording in this chat yet.")

@@ -107,3 +107,10 @@ def test_a_file_that_is_no_toml_is_named(file: Path) -> None:
 def test_a_file_that_is_named_and_not_there_is_an_error(file: Path) -> None:
     file.unlink()
     assert "There is no settings file" in complaint()
+
+
+@pytest.mark.parametrize("token", ["geheim", "987654", "987654:", ":GHI", "987654:GHI JKL"])
+def test_what_is_no_token_is_refused_at_once_and_not_repeated(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("EARSHOT_TELEGRAM__TOKEN", token)
+    assert complaint().startswith("EARSHOT_TELEGRAM__TOKEN: this is no bot token; @BotFather gives one")
+    assert token not in complaint()

