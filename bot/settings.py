@@ -25,7 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
 LAST_PORT = 65535
-TOKEN = re.compile(r"(\d+:\S+)?")
+TOKEN = re.compile(r"([0-9]+:\S+)?")
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 PATHS = frozenset({"data_dir", "models_dir", "hotwords", "file"})
 

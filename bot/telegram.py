@@ -27,10 +27,9 @@ from aiogram.exceptions import (
 from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 from aiogram.types import Update
-from aiogram.utils.token import TokenValidationError
 from pydantic import ValidationError
 
-from bot.errors import TokenMissing, TokenRefused
+from bot.errors import TokenMissing
 from bot.settings import TelegramSettings
 
 REQUEST_TIMEOUT_S = 30
@@ -49,17 +48,14 @@ def make_bot(settings: TelegramSettings) -> Bot:
     """Make the bot that `settings` describe.
 
     Raises:
-        TokenMissing, TokenRefused: the token is empty, or is not one.
+        TokenMissing: the token is empty.
     """
     token = settings.token.get_secret_value()
     if not token:
         raise TokenMissing
     session = _Session(api=TelegramAPIServer.from_base(settings.api_base), timeout=REQUEST_TIMEOUT_S)
     session.middleware(Persistence())
-    try:
-        return Bot(token, session=session)
-    except TokenValidationError:
-        raise TokenRefused from None
+    return Bot(token, session=session)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter
 from pydantic import SecretStr
 
-from bot.errors import TokenMissing, TokenRefused
+from bot.errors import TokenMissing
 from bot.playground.server import Playground
 from bot.settings import TelegramSettings
 from bot.telegram import make_bot, patience
@@ -30,10 +30,9 @@ def texts(playground: Playground) -> list[str | None]:
     return [message.text for message in playground.messages(playground.private_chat(playground.user(1)))]
 
 
-@pytest.mark.parametrize(("token", "fault"), [("", TokenMissing), ("nonsense", TokenRefused), ("a:b", TokenRefused)])
-def test_a_token_that_is_none_is_refused(token: str, fault: type[Exception]) -> None:
-    with pytest.raises(fault):
-        make_bot(TelegramSettings(token=SecretStr(token)))
+def test_without_a_token_it_is_said_where_to_get_one() -> None:
+    with pytest.raises(TokenMissing, match="@BotFather"):
+        make_bot(TelegramSettings())
 
 
 @pytest.mark.parametrize("code", [500, 503])
