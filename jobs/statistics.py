@@ -1,7 +1,9 @@
 """The figures of the queue, for those who run it."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
+from jobs.presence import Presence
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from storage.note import State
@@ -25,8 +27,12 @@ async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
     Raises:
         QueueUnreachable: Redis does not answer.
     """
+    return await report_with(await queue.workers(), ledger)
+
+
+async def report_with(workers: Sequence[Presence], ledger: Ledger) -> QueueReport:
+    """Count what waits, runs and failed, with the workers that are known to be there."""
     counts, rtf = await ledger.counts(), await ledger.speed()
-    workers = await queue.workers()
     return QueueReport(
         queued=counts[State.QUEUED],
         processing=counts[State.PROCESSING],

@@ -5,12 +5,10 @@ import asyncio
 import click
 
 from bot.cli.opening import begin, print_json
-from bot.places import open_ledger, open_queue, redis_url
+from bot.places import open_ledger, open_queue
 from bot.settings import Settings
 from jobs.errors import QueueUnreachable
-from jobs.presence import Presence
-from jobs.queue import Queue, connect
-from jobs.statistics import QueueReport, queue_report
+from jobs.statistics import QueueReport, queue_report, report_with
 
 
 @click.command()
@@ -36,13 +34,4 @@ async def read_queue(settings: Settings) -> QueueReport:
         except QueueUnreachable:
             if settings.redis.url:
                 raise
-    async with open_ledger(settings) as ledger:
-        return await queue_report(ledger, NobodyThere(connect(redis_url(settings)), ledger))
-
-
-class NobodyThere(Queue):
-    """The queue while the embedded Redis is down: then no worker is up either."""
-
-    async def workers(self) -> list[Presence]:
-        """Give no one."""
-        return []
+        return await report_with([], ledger)

@@ -9,7 +9,7 @@ import sys
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,6 @@ class Installation:
     folder: Path
     settings: dict[str, str]
     process: asyncio.subprocess.Process | None = None
-    roles: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def person(self) -> User:
