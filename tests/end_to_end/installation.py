@@ -47,13 +47,13 @@ class Installation:
         with (self.folder / f"{role}.log").open("ab") as log:
             return await asyncio.create_subprocess_exec(
                 *(*PROGRAM, role, "--until-stdin-closes"),
-                env=self._environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
+                env=self.environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
     async def ask(self, *arguments: str) -> str:
         """Run a command of the program, and give what it prints."""
         asking = await asyncio.create_subprocess_exec(
-            *PROGRAM, *arguments, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            *PROGRAM, *arguments, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         printed, complaints = await asking.communicate()
         assert asking.returncode == 0, complaints.decode()
@@ -91,7 +91,8 @@ class Installation:
         """Give the end of the logs."""
         return "\n".join("\n".join(log.read_text().splitlines()[-25:]) for log in sorted(self.folder.glob("*.log")))
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Give what the program finds in its environment."""
         owners = {name: value for name, value in os.environ.items() if not name.startswith("EARSHOT_")}
         if models := os.environ.get("EARSHOT_ENGINE__MODELS_DIR"):
             owners["EARSHOT_ENGINE__MODELS_DIR"] = models

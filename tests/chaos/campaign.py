@@ -1,0 +1,174 @@
+"""One run: the crowd sends, the plan is carried out, and when all is quiet the chats are judged."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+from bot.playground.server import Playground
+from storage.database import open_database
+from tests.chaos.crowd import Crowd
+from tests.chaos.holdings import Holdings, TakeOvers
+from tests.chaos.mischief import Mischief
+from tests.chaos.plan import KILLS, Fault
+from tests.chaos.town import Town, inhabited
+from tests.chaos.verdict import Verdict, judge, quantile, unexplained
+from tests.end_to_end.installation import Installation
+
+SETTLE_S = 120.0
+QUIET_S = 3.0  # what comes twice may come late
+LOOK_S = 0.5
+SETTINGS = {
+    "EARSHOT_ACCESS__OPEN": "true",
+    "EARSHOT_ENGINE__MODEL": "fake",
+    "EARSHOT_ENGINE__FAKE_RTF": "0.5",
+    "EARSHOT_WORKERS__GRACE_S": "5",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What is to be done: so many notes, these faults, and a share of all requests to Telegram that fails."""
+
+    notes: int
+    faults: Sequence[Fault]
+    seed: int
+    failing_share: float = 0.03
+    database_url: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What came of it."""
+
+    verdict: Verdict
+    unsettled: list[str]
+    violations: list[str]
+    crashes: list[str]
+    take_overs_s: list[float]
+    duration_s: float
+
+    @property
+    def is_good(self) -> bool:
+        """Tell whether every promise was kept."""
+        return not (self.verdict or self.unsettled or self.violations or self.crashes)
+
+
+async def carry_out(campaign: Campaign, folder: Path, tell: Callable[[str], None]) -> Outcome:
+    """Run the campaign with its data in `folder`, and `tell` what happens."""
+    began = monotonic()
+    playground = Playground()
+    await playground.start()
+    (folder / "settings.toml").touch()
+    place = Installation(playground, folder, SETTINGS | {"EARSHOT_DATABASE__URL": campaign.database_url})
+    database = await open_database(campaign.database_url, folder)
+    run = Run(campaign, place, Holdings(database), lambda words: tell(f"{monotonic() - began:7.1f} s  {words}"))
+    try:
+        await run.through()
+        return await run.outcome(monotonic() - began)
+    finally:
+        await database.close()
+        await playground.stop()
+
+
+@dataclass(slots=True)
+class Run:
+    """A campaign under way."""
+
+    campaign: Campaign
+    place: Installation
+    holdings: Holdings
+    tell: Callable[[str], None]
+    crowd: Crowd = field(init=False)
+    take_overs: TakeOvers = field(init=False)
+    dice: random.Random = field(init=False)
+    crashes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Bring the people together."""
+        self.dice = random.Random(f"run {self.campaign.seed}")  # noqa: S311 - no secret
+        self.crowd = Crowd(self.place.playground, self.place.folder, self.campaign.notes, self.campaign.seed)
+        self.take_overs = TakeOvers(self.holdings)
+
+    async def through(self) -> None:
+        """Start everybody, do everything, and stop everybody in good order."""
+        async with inhabited(self.place, self.dice) as town:
+            await town.ready()
+            self.tell("everybody is ready")
+            self.place.playground.fail_at_random(self.campaign.failing_share, seed=self.campaign.seed)
+            watching = asyncio.create_task(self.take_overs.watch())
+            try:
+                await self._send_and_disturb(town)
+                self.place.playground.fail_at_random(0, seed=0)
+                self.tell("all is sent and done; what is left is waited for")
+                await self._settled(town)
+            finally:
+                watching.cancel()
+                self.crashes = town.crashes
+        self.tell("everybody is stopped")
+
+    async def _send_and_disturb(self, town: Town) -> None:
+        mischief = Mischief(town, self.holdings, self.take_overs, self.dice)
+        waiting = list(self.campaign.faults)
+        async with asyncio.TaskGroup() as tasks:
+
+            def on_sent(notes: int) -> None:
+                while waiting and waiting[0].after_notes <= notes:
+                    tasks.create_task(self._disturb(mischief, waiting.pop(0)))
+
+            await self.crowd.send_all(on_sent)
+
+    async def _disturb(self, mischief: Mischief, fault: Fault) -> None:
+        await asyncio.sleep(fault.delay_s)
+        lasting = f" for {fault.lasts_s:.1f} s" if fault.lasts_s else ""
+        open_notes = len(self.crowd.unanswered())
+        self.tell(f"{len(self.crowd.asked):5} sent {open_notes:4} open  {fault.kind}{lasting}")
+        await mischief.do(fault)
+
+    async def _settled(self, town: Town) -> None:
+        """Wait until everything is as it should be, but no longer than it may take; then stop everybody."""
+        ends = monotonic() + SETTLE_S
+        await town.ready()
+        while monotonic() < ends and (self._judged() or await self.holdings.unsettled()):  # noqa: ASYNC110 - chats and ledger are looked at from outside
+            await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(QUIET_S)
+        await town.close()
+
+    def _judged(self) -> Verdict:
+        return judge(self.crowd.asked, self.crowd.said())
+
+    async def outcome(self, duration_s: float) -> Outcome:
+        """Judge what the chats and the ledger show."""
+        return Outcome(
+            verdict=self._judged(),
+            unsettled=await self.holdings.unsettled(),
+            violations=unexplained(self.place.playground.violations),
+            crashes=self.crashes,
+            take_overs_s=self.take_overs.seconds,
+            duration_s=duration_s,
+        )
+
+
+def as_figures(campaign: Campaign, outcome: Outcome) -> dict[str, float]:
+    """Give the run in numbers."""
+    verdict, seconds = outcome.verdict, outcome.take_overs_s
+    return {
+        "seed": campaign.seed,
+        "notes": campaign.notes,
+        "kills": sum(fault.kind in KILLS for fault in campaign.faults),
+        "troubles": sum(fault.kind not in KILLS for fault in campaign.faults),
+        "lost": len(verdict.lost),
+        "twice": len(verdict.twice),
+        "wrong": len(verdict.wrong),
+        "stray": len(verdict.stray),
+        "unsettled": len(outcome.unsettled),
+        "violations": len(outcome.violations),
+        "crashes": len(outcome.crashes),
+        "takeovers": len(seconds),
+        "takeover_median_s": round(quantile(seconds, 0.5), 1),
+        "takeover_p95_s": round(quantile(seconds, 0.95), 1),
+        "takeover_max_s": round(max(seconds, default=0.0), 1),
+        "duration_s": round(outcome.duration_s, 1),
+    }

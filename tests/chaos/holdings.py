@@ -1,0 +1,89 @@
+"""Who holds which note, as the ledger says; and how long a note of a dead worker waits for another."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from sqlalchemy import text
+
+from storage.database import Database
+from storage.errors import DatabaseFault
+
+LOOK_S = 0.1
+UNSETTLED = text("SELECT id, worker, fence, tries, beat_at FROM notes WHERE delivered_at IS NULL")
+ENDS = text("SELECT chat_id, message_id, state, delivered_at FROM notes")
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """A note that is not answered yet: by which `fence`, by how many deaths, and by which process it is held."""
+
+    note_id: str
+    fence: int
+    tries: int
+    pid: int | None
+
+
+@dataclass(slots=True)
+class Holdings:
+    """Reads the ledger, beside the product's own code."""
+
+    database: Database
+
+    async def all(self) -> list[Holding]:
+        """Give what is not answered yet."""
+        async with self.database.reading() as connection:
+            rows = (await connection.execute(UNSETTLED)).all()
+        return [Holding(row.id, row.fence, row.tries, _pid(row.worker, held=row.beat_at is not None)) for row in rows]
+
+    async def of(self, pids: Sequence[int]) -> list[Holding]:
+        """Give what these processes hold."""
+        return [holding for holding in await self.all() if holding.pid in pids]
+
+    async def unsettled(self) -> list[str]:
+        """Give the notes that are not done and delivered, in words."""
+        async with self.database.reading() as connection:
+            rows = (await connection.execute(ENDS)).all()
+        return [
+            f"chat {row.chat_id}: {row.message_id} is {row.state}, delivered {row.delivered_at}"
+            for row in rows
+            if row.state != "done" or row.delivered_at is None
+        ]
+
+
+def _pid(worker: str | None, *, held: bool) -> int | None:
+    """Read the process id in the name of a worker, which ends with it and a few random letters."""
+    parts = (worker or "").rsplit("-", 2)
+    return int(parts[1]) if held and len(parts) == 3 else None
+
+
+@dataclass(slots=True)
+class TakeOvers:
+    """Measures how many seconds pass from a worker's death until another claims its note, or it is delivered."""
+
+    holdings: Holdings
+    seconds: list[float] = field(default_factory=list)
+    _waiting: dict[str, tuple[int, float]] = field(default_factory=dict)
+
+    def begin(self, held: Sequence[Holding]) -> None:
+        """Start the clock for what a worker held that was just killed or frozen."""
+        for holding in held:
+            self._waiting.setdefault(holding.note_id, (holding.fence, monotonic()))
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            with contextlib.suppress(DatabaseFault):
+                await self._look()
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> None:
+        if not self._waiting:
+            return
+        fences = {holding.note_id: holding.fence for holding in await self.holdings.all()}
+        for note_id, (fence, since) in list(self._waiting.items()):
+            if fences.get(note_id, fence + 1) > fence:
+                self.seconds.append(monotonic() - since)
+                del self._waiting[note_id]

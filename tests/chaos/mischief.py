@@ -1,0 +1,159 @@
+"""Does to a town what a plan says.
+
+A note that was being worked on in three deaths of workers is given up as poison: that is the product's rule. So no
+worker is killed or frozen while it holds a note that has been begun twice before; another one is, or the same a little
+later. To be sure of that a worker is stopped first; then the ledger is asked what it holds.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+from urllib.parse import urlsplit
+
+from sqlalchemy import text
+
+from tests.chaos.holdings import Holding, Holdings, TakeOvers
+from tests.chaos.plan import Fault, Kind
+from tests.chaos.town import PAUSE_S, Service, Town
+
+TOO_OFTEN = 2
+BUSY_S = 5.0  # so long a worker is looked for that works on something
+LOOK_S = 0.1
+REDELIVERED = 5
+
+
+@dataclass(slots=True)
+class Mischief:
+    """Knows for every kind of fault how it is done."""
+
+    town: Town
+    holdings: Holdings
+    take_overs: TakeOvers
+    dice: random.Random
+    _processes: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _telegram: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def do(self, fault: Fault) -> None:
+        """Let `fault` happen, and end when it is over."""
+        match fault.kind:
+            case Kind.KILL_WORKER:
+                await self._kill_worker()
+            case Kind.FREEZE_WORKER:
+                await self._freeze_worker(fault.lasts_s)
+            case Kind.KILL_BOT:
+                self.town.bot.kill()
+            case Kind.KILL_ALL:
+                await self._kill_all()
+            case Kind.DEPLOY:
+                await self._deploy()
+            case Kind.LOCK_DATABASE:
+                await self._lock_database(fault.lasts_s)
+            case Kind.KILL_REDIS | Kind.LOSE_REDIS | Kind.FREEZE_REDIS | Kind.FLUSH_REDIS:
+                await self._disturb_redis(fault)
+            case _:
+                await self._disturb_telegram(fault)
+
+    async def _kill_worker(self) -> None:
+        async with self._one_stopped() as worker:
+            worker.kill()
+
+    async def _freeze_worker(self, seconds: float) -> None:
+        async with self._one_stopped() as worker:
+            pass
+        await asyncio.sleep(seconds)
+        worker.wake()
+
+    async def _kill_all(self) -> None:
+        """Kill every process at the same moment."""
+        async with self._processes:
+            held = await self._stopped_all()
+            for service in self.town.services:
+                service.kill()
+            self.take_overs.begin(held)
+        await self.town.kill_redis(self._pause_s(), lose=False)
+
+    async def _deploy(self) -> None:
+        """Let everybody end in good order; new ones are started as always."""
+        async with self._processes:
+            await self.town.terminate()
+
+    @asynccontextmanager
+    async def _one_stopped(self) -> AsyncIterator[Service]:
+        """Stop a worker that works on something, if there is one, and nobody else may touch it meanwhile."""
+        busy_until = monotonic() + BUSY_S
+        async with self._processes:
+            while True:
+                for worker in self._in_any_order():
+                    held = await self._stopped([worker], only_busy=monotonic() < busy_until)
+                    if held is not None:
+                        self.take_overs.begin(held)
+                        yield worker
+                        return
+                await asyncio.sleep(LOOK_S)
+
+    def _in_any_order(self) -> list[Service]:
+        ready = [worker for worker in self.town.workers if worker.is_ready]
+        return self.dice.sample(ready, len(ready))
+
+    async def _stopped_all(self) -> list[Holding]:
+        while True:
+            held = await self._stopped([worker for worker in self.town.workers if worker.is_ready], only_busy=False)
+            if held is not None:
+                return held
+            await asyncio.sleep(LOOK_S)
+
+    async def _stopped(self, workers: Sequence[Service], *, only_busy: bool) -> list[Holding] | None:
+        """Stop the workers and give what they hold; None, and they go on, when that has been begun too often."""
+        for worker in workers:
+            worker.stop()
+        held = await self.holdings.of([worker.pid for worker in workers])
+        if all(note.tries < TOO_OFTEN for note in held) and (held or not only_busy):
+            return held
+        for worker in workers:
+            worker.wake()
+        return None
+
+    async def _lock_database(self, seconds: float) -> None:
+        """Hold the lock that every writer needs. SQLite in WAL mode knows no stricter one for its users."""
+        async with self.holdings.database.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                await connection.execute(text("LOCK TABLE notes"))
+            await asyncio.sleep(seconds)
+
+    async def _disturb_redis(self, fault: Fault) -> None:
+        match fault.kind:
+            case Kind.FLUSH_REDIS:
+                await self.town.flush_redis()
+            case Kind.FREEZE_REDIS:
+                await self.town.freeze_redis(fault.lasts_s)
+            case _:
+                await self.town.kill_redis(self._pause_s(), lose=fault.kind is Kind.LOSE_REDIS)
+
+    async def _disturb_telegram(self, fault: Fault) -> None:
+        playground = self.town.place.playground
+        match fault.kind:
+            case Kind.REDELIVER:
+                playground.redeliver(REDELIVERED)
+            case Kind.UNREADABLE:
+                playground.send_malformed_update()
+            case Kind.FREEZE_TELEGRAM:
+                playground.pause()
+                await asyncio.sleep(fault.lasts_s)
+                playground.resume()
+            case _:
+                await self._unplug_telegram(fault.lasts_s)
+
+    async def _unplug_telegram(self, seconds: float) -> None:
+        """Refuse every connection, and come back at the same address."""
+        playground = self.town.place.playground
+        async with self._telegram:
+            port = urlsplit(playground.url).port or 0
+            await playground.stop()
+            await asyncio.sleep(seconds)
+            await playground.start(port)
+
+    def _pause_s(self) -> float:
+        return self.dice.uniform(*PAUSE_S)
