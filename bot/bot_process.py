@@ -19,9 +19,10 @@ from pydantic import ValidationError
 from bot.commands import register_commands
 from bot.dispatch import Desk, build_dispatcher
 from bot.errors import TokenRefused, WebhookUnsafe
+from bot.manner import patience
 from bot.places import open_ledger, open_queue
 from bot.settings import Settings, TelegramSettings
-from bot.telegram import make_bot, patience
+from bot.telegram import open_bot
 
 FINISH_S = 10.0
 CONFIRM_S = 5
@@ -39,12 +40,8 @@ async def run_bot(settings: Settings) -> None:
     if settings.telegram.mode == "webhook":
         _check_webhook(settings.telegram)
     stop = stop_signal()
-    bot = make_bot(settings.telegram)
-    try:
-        async with open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
-            await serve(settings, bot, build_dispatcher(settings, bot, ledger, queue), stop)
-    finally:
-        await bot.session.close()
+    async with open_bot(settings) as bot, open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
+        await serve(settings, bot, build_dispatcher(settings, bot, ledger, queue), stop)
     log.info("bot_stopped")
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
 
 from bot.errors import TokenRefused
+from bot.manner import patience
 from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
-from bot.telegram import make_bot, patience
+from bot.telegram import make_bot
 from bot.wishes import default_request
 from engine.audio import decode
 from engine.errors import Fault

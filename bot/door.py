@@ -16,7 +16,7 @@ from aiogram.exceptions import (
 
 from bot import files, status
 from bot.answers import REFUSALS, Answers
-from bot.telegram import patience
+from bot.manner import giving_way, patience
 from bot.texts import say, say_fault, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable
@@ -75,7 +75,7 @@ class TelegramDoor:
 
     async def _edit(self, note: Note, text: str) -> None:
         """Show `text`; if the note was cancelled at that very moment, the last word is that it was."""
-        with patience(0):
+        with giving_way():
             await self._answers.bot.edit_message_text(
                 text,
                 chat_id=note.chat_id,

@@ -16,7 +16,7 @@ from bot import status
 from bot.answers import Answers, refusals_end_here
 from bot.background import Background
 from bot.limits import Limits
-from bot.telegram import patience
+from bot.manner import patience
 from bot.texts import say_fault, speaking
 from jobs.lease import RENEW_S
 from jobs.outlook import Outlook, outlook

@@ -6,7 +6,7 @@ from bot.answers import Answers
 from bot.door import TelegramDoor
 from bot.places import open_ledger, recordings_of, redis_url
 from bot.settings import Settings
-from bot.telegram import make_bot
+from bot.telegram import open_bot
 from bot.wishes import default_request
 from engine.speech import Engine
 from jobs.queue import connect
@@ -19,23 +19,22 @@ async def run_worker_process(settings: Settings) -> None:
     Raises:
         Fault: it cannot start, or its engine got stuck.
     """
-    bot = make_bot(settings.telegram)
-    defaults = default_request(settings.engine)
-    engine = await asyncio.to_thread(Engine.open, settings.engine)
-    redis = connect(redis_url(settings))
-    try:
-        async with open_ledger(settings) as ledger:
-            await run_worker(
-                engine=engine,
-                ledger=ledger,
-                redis=redis,
-                door=TelegramDoor(Answers(bot, ledger)),
-                recordings=recordings_of(settings),
-                data_dir=settings.data_dir,
-                timeout_s=settings.engine.timeout_s,
-                grace_s=settings.workers.grace_s,
-                defaults=defaults,
-            )
-    finally:
-        await redis.aclose(close_connection_pool=True)
-        await bot.session.close()
+    async with open_bot(settings) as bot:
+        defaults = default_request(settings.engine)
+        engine = await asyncio.to_thread(Engine.open, settings.engine)
+        redis = connect(redis_url(settings))
+        try:
+            async with open_ledger(settings) as ledger:
+                await run_worker(
+                    engine=engine,
+                    ledger=ledger,
+                    redis=redis,
+                    door=TelegramDoor(Answers(bot, ledger)),
+                    recordings=recordings_of(settings),
+                    data_dir=settings.data_dir,
+                    timeout_s=settings.engine.timeout_s,
+                    grace_s=settings.workers.grace_s,
+                    defaults=defaults,
+                )
+        finally:
+            await redis.aclose(close_connection_pool=True)

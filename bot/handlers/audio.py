@@ -12,6 +12,7 @@ from bot.answers import in_reply_to, in_thread
 from bot.errors import FileGone
 from bot.handlers.choice import Choice
 from bot.handlers.respond import respond
+from bot.manner import twice_is_harmless
 from bot.texts import say
 from storage.note import Note
 
@@ -29,7 +30,8 @@ async def send_recording(message: Message, bot: Bot, choice: Choice) -> None:
     if note is None:
         return
     try:
-        await in_thread(note, lambda thread_id: _send(bot, note, thread_id))
+        with twice_is_harmless():
+            await in_thread(note, lambda thread_id: _send(bot, note, thread_id))
     except TelegramBadRequest:
         await respond(message, say(FileGone.sentence))
 

@@ -3,12 +3,15 @@
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
 
+from bot.manner import twice_is_harmless
+
 
 async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | None = None) -> Message:
     """Answer a message: in its topic, and in a group as a reply to it."""
     in_private = message.chat.type == ChatType.PRIVATE
     pointer = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
-    return await message.answer(text, reply_markup=keyboard, reply_parameters=None if in_private else pointer)
+    with twice_is_harmless():
+        return await message.answer(text, reply_markup=keyboard, reply_parameters=None if in_private else pointer)
 
 
 async def change(press: CallbackQuery, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:

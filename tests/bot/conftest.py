@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from bot.answers import Answers
 from bot.bot_process import serve
+from bot.budget import Window, Windows
 from bot.dispatch import Desk, build_dispatcher
 from bot.door import TelegramDoor
 from bot.places import open_ledger, open_queue, recordings_of, redis_url
@@ -24,7 +25,7 @@ from bot.playground.floods import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.settings import AccessSettings, Settings, TelegramSettings
-from bot.telegram import make_bot
+from bot.telegram import open_bot
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs.queue import Queue, connect
@@ -35,6 +36,7 @@ from storage.note import Note
 
 ADA, BOB, ROOT = 1, 2, 9
 PATIENT_LIMITS = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)
+PATIENT_WINDOWS = Windows(chat=Window(1000, 1), group=Window(1000, 1), all=Window(1000, 1))
 
 
 def sound(seed: int = 0, *, seconds: float = 1.0) -> bytes:
@@ -60,6 +62,7 @@ class House:
     bot: Bot
     desk: Desk
     stack: AsyncExitStack
+    windows: Windows
     people: dict[int, User] = field(default_factory=dict)
 
     def person(self, id: int = ADA, language: str = "en") -> User:  # noqa: A002 - Telegram's own word
@@ -114,6 +117,10 @@ class House:
 
         return await awaited(over)
 
+    async def until_said(self, count: int) -> None:
+        """Wait until the bot has said so much in private."""
+        await until(lambda: len(self.texts(self.chat())) >= count)
+
     async def queued(self, count: int) -> None:
         """Wait until so many notes wait in the queue."""
 
@@ -133,7 +140,7 @@ class House:
 
     async def start_worker(self) -> None:
         """Let a worker run until the end of the test."""
-        await self.stack.enter_async_context(_working(self.settings, self.ledger, self.bot))
+        await self.stack.enter_async_context(_working(self.settings, self.ledger, self.windows))
 
     def texts(self, chat: Chat) -> list[str]:
         """Give what the bot shows in a chat now."""
@@ -195,28 +202,30 @@ async def house(settings: Settings, playground: Playground) -> AsyncIterator[Hou
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, playground: Playground) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, playground: Playground, windows: Windows = PATIENT_WINDOWS
+) -> AsyncIterator[House]:
     """Start everything but a worker."""
     telegram = settings.telegram.model_copy(update={"api_base": playground.url})
     settings = settings.model_copy(update={"telegram": telegram})
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_redis(settings))
+        await stack.enter_async_context(running_redis(settings))
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings, ledger))
-        bot = make_bot(settings.telegram)
-        stack.push_async_callback(bot.session.close)
+        bot = await stack.enter_async_context(open_bot(settings, windows))
         desk = build_dispatcher(settings, bot, ledger, queue)
         await stack.enter_async_context(_serving(settings, bot, desk))
         workers = await stack.enter_async_context(AsyncExitStack())
-        yield House(playground, settings, ledger, queue, bot, desk, workers)
+        yield House(playground, settings, ledger, queue, bot, desk, workers, windows)
 
 
 @asynccontextmanager
-async def _redis(settings: Settings) -> AsyncIterator[None]:
+async def running_redis(settings: Settings) -> AsyncIterator[RedisServer]:
+    """Run the embedded Redis of these settings."""
     server = RedisServer(settings.data_dir)
     await server.start()
     try:
-        yield
+        yield server
     finally:
         await server.stop()
 
@@ -233,27 +242,31 @@ async def _serving(settings: Settings, bot: Bot, desk: Desk) -> AsyncIterator[No
 
 
 @asynccontextmanager
-async def _working(settings: Settings, ledger: Ledger, bot: Bot) -> AsyncIterator[None]:
-    redis = connect(redis_url(settings))
-    working = asyncio.create_task(
-        run_worker(
-            engine=Engine.open(settings.engine),
-            ledger=ledger,
-            redis=redis,
-            door=TelegramDoor(Answers(bot, ledger)),
-            recordings=recordings_of(settings),
-            data_dir=settings.data_dir,
-            timeout_s=60,
-            grace_s=1,
+async def _working(settings: Settings, ledger: Ledger, windows: Windows) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        redis = connect(redis_url(settings))
+        stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        bot = await stack.enter_async_context(open_bot(settings, windows))
+        working = asyncio.create_task(
+            run_worker(
+                engine=Engine.open(settings.engine),
+                ledger=ledger,
+                redis=redis,
+                door=TelegramDoor(Answers(bot, ledger)),
+                recordings=recordings_of(settings),
+                data_dir=settings.data_dir,
+                timeout_s=60,
+                grace_s=1,
+            )
         )
-    )
-    try:
+        stack.push_async_callback(_ended, working)
         yield
-    finally:
-        while not working.done():  # a library below may take a cancellation for the end of its own time limit
-            working.cancel()
-            await asyncio.wait({working}, timeout=3)
-        await redis.aclose(close_connection_pool=True)
+
+
+async def _ended(working: asyncio.Task[None]) -> None:
+    while not working.done():  # a library below may take a cancellation for the end of its own time limit
+        working.cancel()
+        await asyncio.wait({working}, timeout=3)
 
 
 def _replies_to(message: Message, note: Message) -> bool:

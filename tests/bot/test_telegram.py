@@ -3,16 +3,21 @@
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiogram import Bot
-from aiogram.exceptions import TelegramNetworkError, TelegramRetryAfter
+from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from pydantic import SecretStr
 
+from bot.budget import Window, Windows
 from bot.errors import TokenMissing
+from bot.manner import giving_way, patience, twice_is_harmless
 from bot.playground.server import Playground
-from bot.settings import TelegramSettings
-from bot.telegram import make_bot, patience
+from bot.settings import Settings, TelegramSettings
+from bot.telegram import make_bot, open_bot
+from tests.bot.conftest import PATIENT_WINDOWS, running_redis, until
 
 TOKEN = "42:playground"  # noqa: S105 - opens nothing but the stand-in
 
@@ -30,26 +35,45 @@ def texts(playground: Playground) -> list[str | None]:
     return [message.text for message in playground.messages(playground.private_chat(playground.user(1)))]
 
 
+def count(playground: Playground, method: str) -> int:
+    return [request.method for request in playground.requests].count(method)
+
+
 def test_without_a_token_it_is_said_where_to_get_one() -> None:
     with pytest.raises(TokenMissing, match="@BotFather"):
         make_bot(TelegramSettings())
 
 
-@pytest.mark.parametrize("code", [500, 503])
-async def test_a_message_that_telegram_says_it_did_not_send_is_sent_again(
-    bot: Bot, playground: Playground, code: int
+IN_DOUBT: list[dict[str, Any]] = [{"code": 500}, {"code": 502}, {"drop": "before"}, {"drop": "after"}]
+
+
+@pytest.mark.parametrize("trouble", IN_DOUBT)
+async def test_a_message_that_may_have_been_sent_is_not_sent_again(
+    bot: Bot, playground: Playground, trouble: dict[str, Any]
 ) -> None:
-    playground.fail_next("sendMessage", code=code, times=2)
-    await bot.send_message(1, "hi")
-    assert texts(playground) == ["hi"]
-
-
-@pytest.mark.parametrize("drop", ["before", "after"])
-async def test_a_message_that_may_have_been_sent_is_not_sent_again(bot: Bot, playground: Playground, drop: str) -> None:
-    playground.fail_next("sendMessage", drop=drop)  # type: ignore[arg-type]  # the parameters are the literals
-    with pytest.raises(TelegramNetworkError):
+    playground.fail_next("sendMessage", **trouble)
+    with pytest.raises((TelegramNetworkError, TelegramServerError, ClientDecodeError)):
         await bot.send_message(1, "hi")
-    assert len([request for request in playground.requests if request.method == "sendMessage"]) == 1
+    assert count(playground, "sendMessage") == 1
+
+
+@pytest.mark.parametrize("trouble", IN_DOUBT)
+async def test_a_message_that_may_come_twice_is_sent_again(
+    bot: Bot, playground: Playground, trouble: dict[str, Any]
+) -> None:
+    playground.fail_next("sendMessage", **trouble)
+    with twice_is_harmless():
+        await bot.send_message(1, "hi")
+    assert set(texts(playground)) == {"hi"}
+    assert count(playground, "sendMessage") == 2
+
+
+@pytest.mark.parametrize("trouble", IN_DOUBT)
+async def test_an_edit_is_made_again(bot: Bot, playground: Playground, trouble: dict[str, Any]) -> None:
+    sent = await bot.send_message(1, "hi")
+    playground.fail_next("editMessageText", **trouble)
+    await sent.edit_text("there")
+    assert texts(playground) == ["there"]
 
 
 async def test_a_message_is_sent_once_telegram_can_be_reached_again(playground: Playground) -> None:
@@ -74,11 +98,65 @@ async def test_all_that_goes_to_a_flooded_chat_waits_and_nothing_else(bot: Bot, 
     began = loop.time()
     await bot.send_message(2, "b")
     assert loop.time() - began < 0.5
-    with patience(0), pytest.raises(TelegramRetryAfter):
+    with giving_way(), pytest.raises(TelegramRetryAfter):
         await bot.send_message(1, "progress")
     await asyncio.gather(flooded, bot.send_message(1, "c"))
     assert sorted(map(str, texts(playground))) == ["a", "c"]
     assert playground.violations == []
+
+
+@asynccontextmanager
+async def two_bots(settings: Settings, playground: Playground, windows: Windows) -> AsyncIterator[tuple[Bot, Bot]]:
+    """Give the bot as two processes have it."""
+    telegram = settings.telegram.model_copy(update={"api_base": playground.url})
+    settings = settings.model_copy(update={"telegram": telegram})
+    playground.private_chat(playground.user(1))
+    async with running_redis(settings), open_bot(settings, windows) as one, open_bot(settings, windows) as other:
+        yield one, other
+
+
+async def test_what_one_process_is_told_another_obeys(settings: Settings, playground: Playground) -> None:
+    async with two_bots(settings, playground, PATIENT_WINDOWS) as (one, other):
+        playground.fail_next("sendMessage", code=429, retry_after=1, chat_id=1)
+        flooded = asyncio.create_task(one.send_message(1, "a"))
+        await until(lambda: bool(playground.floods))
+        await asyncio.sleep(0.1)
+        with patience(0), pytest.raises(TelegramRetryAfter):
+            await other.send_chat_action(1, "typing")
+        await asyncio.gather(flooded, other.send_message(1, "b"))
+    assert sorted(map(str, texts(playground))) == ["a", "b"]
+    assert count(playground, "sendMessage") == 3
+    first, *later = [request.at for request in playground.requests if request.method == "sendMessage"]
+    assert all(at - first >= 1 for at in later)
+
+
+async def test_what_is_patient_waits_for_its_turn_and_what_is_not_is_told_how_long(
+    settings: Settings, playground: Playground
+) -> None:
+    windows = Windows(chat=Window(2, 1))
+    async with two_bots(settings, playground, windows) as (one, other):
+        sent = await one.send_message(1, "a")
+        await other.send_message(1, "b")
+        with patience(0.1), pytest.raises(TelegramRetryAfter) as refused:
+            await one.send_message(1, "c")
+        assert refused.value.retry_after == 1
+        with patience(0):
+            await other.delete_message(1, sent.message_id)
+        with patience(5):
+            await one.send_message(1, "d")
+    assert texts(playground) == ["b", "d"]
+
+
+async def test_what_gives_way_leaves_half_to_what_is_urgent(settings: Settings, playground: Playground) -> None:
+    async with two_bots(settings, playground, Windows(chat=Window(3, 60))) as (one, other):
+        sent = await one.send_message(1, "status")
+        with giving_way():
+            await other.edit_message_text("progress", chat_id=1, message_id=sent.message_id)
+            with pytest.raises(TelegramRetryAfter):
+                await other.edit_message_text("more progress", chat_id=1, message_id=sent.message_id)
+        with patience(0):
+            await other.edit_message_text("text", chat_id=1, message_id=sent.message_id)
+    assert texts(playground) == ["text"]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "no address at all"])

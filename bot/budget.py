@@ -1,0 +1,129 @@
+"""How many messages Telegram bears, counted in Redis for the bot and all workers together. Knows no Telegram method.
+
+Telegram bears a message a second in a chat and short bursts, 30 a second in all, and 20 a minute in a group.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import monotonic
+from typing import cast
+from uuid import uuid4
+
+import structlog
+from redis.asyncio import Redis
+
+from jobs.redis import TROUBLE
+
+ANSWER_S = 0.5
+TRY_AGAIN_S = 3.0
+_TRAVEL_S = 0.25  # requests do not travel equally fast: what leaves within the limit should arrive within it
+_DOING = "flood_budget"
+# The first key tells who must be quiet; every other one is a window, with a pair of most and ms among the arguments.
+# Redis's own clock is the one that all machines share. What lies ahead of it was counted before it was set back.
+# Removing comes before adding also for a full Redis, which lets a script go on that has begun to write.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local wait = math.max(0, redis.call('PTTL', KEYS[1]))
+for i = 2, #KEYS do
+  local most, span = tonumber(ARGV[2 * i - 2]), tonumber(ARGV[2 * i - 1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now - span)
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '(' .. now, '+inf')
+  local used = redis.call('ZCARD', KEYS[i])
+  if used >= most then
+    local leaves_last = redis.call('ZRANGE', KEYS[i], used - most, used - most, 'WITHSCORES')
+    wait = math.max(wait, leaves_last[2] + span - now)
+  end
+end
+if wait > 0 then return wait end
+for i = 2, #KEYS do
+  redis.call('ZADD', KEYS[i], now, ARGV[1])
+  redis.call('PEXPIRE', KEYS[i], ARGV[2 * i - 1])
+end
+return 0
+"""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most so many within any so many seconds."""
+
+    most: int
+    seconds: float
+
+    def most_for(self, *, gives_way: bool) -> int:
+        """Give how many may be counted; what gives way comes only while at most half is used."""
+        return self.most // 2 + 1 if gives_way else self.most
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What Telegram bears."""
+
+    chat: Window = Window(3, 3 + _TRAVEL_S)
+    group: Window = Window(20, 60 + _TRAVEL_S)
+    all: Window = Window(30, 1 + _TRAVEL_S)
+
+
+WINDOWS = Windows()
+
+
+class Budget:
+    """Grants messages. Without Redis it grants everything, and asks again after some seconds."""
+
+    def __init__(self, redis: Redis, windows: Windows = WINDOWS) -> None:
+        """Count in `redis`."""
+        self._redis = redis
+        self._windows = windows
+        self._take = redis.register_script(_TAKE)
+        self._is_away = False
+        self._asks_again_at = 0.0
+
+    async def wait_s(self, bot_id: int, place: str, *, counts: bool, gives_way: bool) -> float:
+        """Count a message to `place`, a chat or a method without one, and give 0; or the seconds until it may come.
+
+        What does not count only heeds that the place must be quiet.
+        """
+        windows = self._windows_of(bot_id, place) if counts else {}
+        keys = [_key(bot_id, "quiet", place), *windows]
+        args: list[str | int] = [uuid4().hex]
+        for window in windows.values():
+            args += [window.most_for(gives_way=gives_way), round(1000 * window.seconds)]
+        wait_ms = cast("int | None", await self._answer(lambda: self._take(keys=keys, args=args)))
+        return (wait_ms or 0) / 1000
+
+    async def keep_quiet(self, bot_id: int, place: str, seconds: float) -> None:
+        """Let nothing go to `place` for so long."""
+        key, px = _key(bot_id, "quiet", place), max(1, round(1000 * seconds))
+        await self._answer(lambda: self._redis.set(key, b"", px=px))
+
+    def _windows_of(self, bot_id: int, place: str) -> dict[str, Window]:
+        windows = {_key(bot_id, "all"): self._windows.all, _key(bot_id, "chat", place): self._windows.chat}
+        if place.startswith("-"):
+            windows[_key(bot_id, "group", place)] = self._windows.group
+        return windows
+
+    async def _answer(self, ask: Callable[[], Awaitable[object]]) -> object | None:
+        """Give what Redis answers; None if it is away, or was a moment ago."""
+        if monotonic() < self._asks_again_at:
+            return None
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                answer = await ask()
+        except TROUBLE as trouble:
+            self._asks_again_at = monotonic() + TRY_AGAIN_S
+            if not self._is_away:
+                log.warning("trouble", doing=_DOING, error=str(trouble) or repr(trouble))
+            self._is_away = True
+            return None
+        if self._is_away:
+            log.info("trouble_over", doing=_DOING)
+        self._is_away = False
+        return answer
+
+
+def _key(bot_id: int, *rest: str) -> str:
+    return ":".join(("earshot", "flood", str(bot_id), *rest))

@@ -1,0 +1,83 @@
+"""Flood control: every request to Telegram waits for its turn, and every process obeys what one of them was told."""
+
+import asyncio
+import math
+from time import monotonic
+from typing import Any
+
+import structlog
+from aiogram import Bot
+from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
+from aiogram.exceptions import TelegramRetryAfter
+from aiogram.methods import Response, TelegramMethod
+from aiogram.methods.base import TelegramType
+
+from bot.budget import Budget
+from bot.manner import manner
+
+SENDS = ("send", "forward", "copy")
+_COUNTED = (*SENDS, "editMessage")
+_UNCOUNTED = ("sendChatAction", "sendMessageDraft")
+
+log = structlog.get_logger(__name__)
+
+
+class FloodControl(BaseRequestMiddleware):
+    """Waits as long as the budget and Telegram ask, if the request is patient enough; raises their wait otherwise."""
+
+    def __init__(self, budget: Budget | None) -> None:
+        """Share `budget` with others; None heeds only what this very process is told."""
+        self._budget = budget
+        self._quiet_until: dict[str, float] = {}  # also in the budget, which may be away
+
+    async def __call__(
+        self,
+        make_request: NextRequestMiddlewareType[TelegramType],
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+    ) -> Response[TelegramType]:
+        """Make the request once it is its turn, and again when Telegram says that it was not."""
+        deadline = monotonic() + manner().patience_s
+        while True:
+            await self._turn(bot, method, deadline)
+            try:
+                return await make_request(bot, method)
+            except TelegramRetryAfter as flood:
+                log.warning("flood_control", method=method.__api_method__, retry_after_s=flood.retry_after)
+                await self._keep_quiet(bot, _place(method), flood.retry_after)
+
+    async def _turn(self, bot: Bot, method: TelegramMethod[Any], deadline: float) -> None:
+        """Wait until the request may be made.
+
+        Raises:
+            TelegramRetryAfter: that is after the deadline.
+        """
+        while (wait_s := await self._wait_s(bot, method)) > 0:
+            if monotonic() + wait_s > deadline:
+                raise TelegramRetryAfter(method=method, message="flood control", retry_after=math.ceil(wait_s))
+            await asyncio.sleep(wait_s)
+
+    async def _wait_s(self, bot: Bot, method: TelegramMethod[Any]) -> float:
+        place = _place(method)
+        wait_s = self._quiet_until.get(place, 0.0) - monotonic()
+        if wait_s > 0:
+            return wait_s
+        self._quiet_until.pop(place, None)
+        if self._budget is None:
+            return 0.0
+        return await self._budget.wait_s(bot.id, place, counts=_counts(method), gives_way=manner().gives_way)
+
+    async def _keep_quiet(self, bot: Bot, place: str, seconds: float) -> None:
+        self._quiet_until[place] = monotonic() + seconds
+        if self._budget is not None:
+            await self._budget.keep_quiet(bot.id, place, seconds)
+
+
+def _counts(method: TelegramMethod[Any]) -> bool:
+    """Tell whether Telegram counts it as a message: what appears in a chat, or changes there."""
+    name = method.__api_method__
+    return name.startswith(_COUNTED) and name not in _UNCOUNTED
+
+
+def _place(method: TelegramMethod[Any]) -> str:
+    return str(getattr(method, "chat_id", None) or method.__api_method__)

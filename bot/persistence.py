@@ -1,0 +1,73 @@
+"""What becomes of a request that did not get through: it is made again where that cannot do a thing twice."""
+
+import asyncio
+from time import monotonic
+from typing import Any, cast
+
+import aiohttp
+import structlog
+from aiogram import Bot
+from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
+from aiogram.exceptions import (
+    ClientDecodeError,
+    TelegramBadRequest,
+    TelegramMigrateToChat,
+    TelegramNetworkError,
+    TelegramServerError,
+)
+from aiogram.methods import GetUpdates, Response, TelegramMethod
+from aiogram.methods.base import TelegramType
+
+from bot.flood_control import SENDS
+from bot.manner import manner, patience
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
+
+log = structlog.get_logger(__name__)
+
+
+class Persistence(BaseRequestMiddleware):
+    """Follows a group that moved, and repeats what cannot do harm for as long as the request is patient."""
+
+    async def __call__(
+        self,
+        make_request: NextRequestMiddlewareType[TelegramType],
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+    ) -> Response[TelegramType]:
+        """Make the request, and make it again where that is right."""
+        deadline = monotonic() + manner().patience_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                with patience(max(0.0, deadline - monotonic())):
+                    return await make_request(bot, method)
+            except TelegramMigrateToChat as moved:
+                if not _is_new_message(method):
+                    raise
+                method = method.model_copy(update={"chat_id": moved.migrate_to_chat_id})
+            except TelegramBadRequest as refusal:
+                if "message is not modified" not in refusal.message:
+                    raise
+                return cast("Response[TelegramType]", True)  # noqa: FBT003 - what Telegram answers to an edit
+            except (TelegramNetworkError, TelegramServerError, ClientDecodeError, OSError) as error:
+                if not _may_repeat(method, error) or monotonic() + pause_s > deadline:
+                    raise
+                if pause_s == _FIRST_PAUSE_S:
+                    log.warning("telegram_unreachable", method=type(method).__name__, remedy=_REMEDY)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
+    """Tell whether asking again cannot do a thing twice, or may. aiogram repeats getUpdates by itself."""
+    if isinstance(method, GetUpdates):
+        return False
+    was_never_sent = isinstance(error.__cause__, _NEVER_SENT)
+    return was_never_sent or manner().may_come_twice or not _is_new_message(method)
+
+
+def _is_new_message(method: TelegramMethod[Any]) -> bool:
+    return method.__api_method__.startswith(SENDS)

@@ -1,0 +1,40 @@
+"""Many notes at once, where Telegram counts as strictly as it may. Its minute is short here."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.budget import WINDOWS, Window, Windows
+from bot.playground import floods
+from bot.playground.floods import Limits
+from bot.playground.server import Playground
+from bot.settings import Settings
+from storage.note import State
+from tests.bot.conftest import House, open_house, sound
+
+MINUTE_S = 1.0
+STRICT = Limits(chat_per_s=30, chat_burst=6)
+BORNE = Windows(chat=Window(3, 0.1), group=Window(20, MINUTE_S + 0.25), all=WINDOWS.all)
+
+
+@pytest.fixture
+async def strict_house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """A house before a Telegram that bears little."""
+    monkeypatch.setattr(floods, "MINUTE_S", MINUTE_S)
+    telegram = Playground(limits=STRICT)
+    await telegram.start()
+    async with open_house(settings, telegram, BORNE) as house:
+        yield house
+    await telegram.stop()
+    assert telegram.violations == []
+
+
+async def test_forty_notes_in_a_group_are_all_answered_without_a_flood(strict_house: House) -> None:
+    ada = strict_house.person()
+    group = strict_house.playground.group(-5, members=(ada,))
+    notes = [strict_house.playground.send_voice(group, ada, sound(seed)) for seed in range(40)]
+    await strict_house.start_worker()
+    for note in notes:
+        assert (await strict_house.delivered(note)).state is State.DONE
+    assert len([text for text in strict_house.texts(group) if text.startswith("fake ")]) == 40
+    assert strict_house.playground.floods == []
