@@ -13,7 +13,7 @@ from pathlib import PurePath
 import structlog
 from aiogram import Bot
 from aiogram.enums import ParseMode
-from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError, TelegramMigrateToChat, TelegramNotFound
+from aiogram.exceptions import TelegramBadRequest, TelegramMigrateToChat
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
@@ -23,12 +23,13 @@ from aiogram.types import (
 )
 
 from bot.replies import has_text, plain, reply_of
+from bot.strays import REFUSALS, Strays
 from bot.texts import say, speaking
 from engine.transcript import Segment, Transcript
+from jobs.story import tell_story
 from storage.ledger import Ledger
 from storage.note import Note
 
-REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _FIRST_COPY = 1000  # parts from here on are copies that somebody asked for later
 
@@ -37,9 +38,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Delivery:
-    """How telling a chat went, in the log's words."""
+    """How telling a chat went: `refusal` is why it can never be told."""
 
-    outcome: str = "delivered"
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,44 +50,84 @@ class Answers:
     bot: Bot
     ledger: Ledger
 
-    async def show(
-        self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None, *, html: bool = False
-    ) -> None:
+    async def settle(self, note: Note, delivery: Delivery, fence: int | None = None) -> None:
+        """Keep how telling the chat went, and tell the note's story."""
+        if delivery.refusal is None:
+            await self.ledger.mark_delivered(note.id, fence)
+        else:
+            await self.ledger.mark_undeliverable(note.id, delivery.refusal, fence)
+        if ended := await self.ledger.get(note.id):
+            tell_story(ended)
+
+    @property
+    def strays(self) -> Strays:
+        """What finds the messages that nobody heard of."""
+        return Strays(self.bot, self.ledger)
+
+    async def show(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Let the note's status reply say `text`; send one if there is none, or if its reader deleted it."""
-        current = await self.ledger.get(note.id)
-        if current is None:
-            return
-        mode = ParseMode.HTML if html else None
-        if current.status_message_id and await self._edit(current, text, keyboard, mode):
-            return
-        sent = await self.reply(note, text, keyboard=keyboard, mode=mode)
-        latest = await self.ledger.get(note.id)
-        if latest is None or latest.status_message_id != current.status_message_id:
-            await self._take_back(sent)  # deleted meanwhile, or another process was quicker
-            return
-        if not await self.ledger.set_status_message(note.id, sent.message_id):
-            await self._take_back(sent)
+        await self._wherever_it_is(note, lambda: self._show(note, text, keyboard))
+        await self.strays.remove(note.id)
+
+    async def welcome(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+        """Show where a note is in the queue, unless somebody who knows more was quicker."""
+        await self._wherever_it_is(note, lambda: self._show(note, text, keyboard, insists=False))
+        await self.strays.remove(note.id)
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
         """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice.
 
         It stops when the note is deleted, or is to be transcribed again.
         """
-        if not await self._is_wanted(note):
-            return
         with speaking(note.locale):
-            if not has_text(transcript):
-                await self.show(note, say("No speech found in this recording."))
-                return
-            reply = reply_of(transcript, label, say("The whole text is in the file below."))
-            first, *rest = reply.messages
-            await self.show(note, first, html=True)
-            sent = await self.ledger.parts(note.id)
-            for number, text in enumerate(rest, start=1):
-                if number not in sent:
-                    await self._send_part(note, number, partial(self.reply, note, text, mode=ParseMode.HTML))
-            if reply.needs_document and 1 not in sent:
-                await self._send_part(note, 1, partial(self._document, note, transcript))
+            await self._wherever_it_is(note, lambda: self._deliver(note, transcript))
+        await self.strays.remove(note.id)
+
+    async def _wherever_it_is(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell the note's chat; if that is a group which moved, tell the group that it turned into."""
+        try:
+            await tell()
+        except TelegramMigrateToChat as moved:
+            latest = await self.ledger.get(note.id) or note
+            await self.ledger.move_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
+            await tell()
+
+    async def _show(
+        self,
+        note: Note,
+        text: str,
+        keyboard: InlineKeyboardMarkup | None = None,
+        mode: ParseMode | None = None,
+        *,
+        insists: bool = True,
+    ) -> None:
+        current = await self.ledger.get(note.id)
+        if current is None or (current.status_message_id and await self._edit(current, text, keyboard, mode)):
+            return
+        before = current.status_message_id
+        async with self.strays.findable(current):
+            sent = await self.reply(current, text, keyboard=keyboard, mode=mode)
+            is_kept = await self.ledger.set_status_message(note.id, sent.message_id, instead_of=before)
+            if not is_kept:  # the note was deleted meanwhile, or another process was quicker
+                await self._take_back(sent)
+        if insists and not is_kept:
+            await self._show(note, text, keyboard, mode)
+
+    async def _deliver(self, note: Note, transcript: Transcript) -> None:
+        if (current := await self._wanted(note)) is None:
+            return
+        if not has_text(transcript):
+            await self._show(current, say("No speech found in this recording."))
+            return
+        reply = reply_of(transcript, label, say("The whole text is in the file below."))
+        first, *rest = reply.messages
+        await self._show(current, first, mode=ParseMode.HTML)
+        sent = await self.ledger.parts(note.id)
+        for number, text in enumerate(rest, start=1):
+            if number not in sent:
+                await self._send_part(current, number, partial(self.reply, current, text, mode=ParseMode.HTML))
+        if reply.needs_document and 1 not in sent:
+            await self._send_part(current, 1, partial(self._document, current, transcript))
 
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
         """Send the transcript once more, below everything else."""
@@ -106,7 +147,7 @@ class Answers:
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_message(
-                note.chat_id,
+                note.answer_chat_id,
                 text,
                 message_thread_id=thread_id,
                 parse_mode=mode,
@@ -128,7 +169,7 @@ class Answers:
         erased: set[int] = set()
         while shown := await self._shown(note) - erased:
             for message_id in shown:
-                await self._erase_message(note.chat_id, message_id)
+                await self._erase_message(note.answer_chat_id, message_id)
             erased |= shown
 
     async def _shown(self, note: Note) -> set[int]:
@@ -148,14 +189,12 @@ class Answers:
         try:
             await self.bot.edit_message_text(
                 text,
-                chat_id=note.chat_id,
+                chat_id=note.answer_chat_id,
                 message_id=note.status_message_id,
                 parse_mode=mode,
                 reply_markup=keyboard,
                 link_preview_options=_NO_PREVIEW,
             )
-        except TelegramMigrateToChat:
-            return False  # the old group's messages stay behind
         except TelegramBadRequest as refusal:
             if "message to edit not found" in refusal.message or "MESSAGE_ID_INVALID" in refusal.message:
                 return False
@@ -173,23 +212,25 @@ class Answers:
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_document(
-                note.chat_id, document, message_thread_id=thread_id, reply_parameters=in_reply_to(note)
+                note.answer_chat_id, document, message_thread_id=thread_id, reply_parameters=in_reply_to(note)
             )
 
         return await in_thread(note, send)
 
     async def _send_part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> None:
         """Send a part of the text; take it back if nobody wants it any more by then."""
-        if not await self._is_wanted(note):
+        if await self._wanted(note) is None:
             return
-        sent = await send()
-        is_kept = await self._is_wanted(note) and await self.ledger.add_part(note.id, number, sent.message_id)
-        if not is_kept or not await self._is_wanted(note):
-            await self._take_back(sent)
+        async with self.strays.findable(note):
+            sent = await send()
+            is_kept = await self._wanted(note) and await self.ledger.add_part(note.id, number, sent.message_id)
+            if not is_kept or not await self._wanted(note):
+                await self._take_back(sent)
 
-    async def _is_wanted(self, note: Note) -> bool:
+    async def _wanted(self, note: Note) -> Note | None:
+        """Give the note as it is now; None if it was deleted, or is to be transcribed again."""
         current = await self.ledger.get(note.id)
-        return current is not None and current.run == note.run
+        return current if current and current.run == note.run else None
 
     async def _keep_copy(self, note: Note, sending: Awaitable[Message]) -> None:
         await self.remember(note, [(await sending).message_id])
@@ -209,17 +250,20 @@ def document_name(note: Note) -> str:
     return f"{safe[:60] or f'voice-{_local(note.received_at):%Y-%m-%d-%H%M}'}.txt"
 
 
-def in_reply_to(note: Note) -> ReplyParameters:
-    """Point at the voice note, whether or not it is still there."""
+def in_reply_to(note: Note) -> ReplyParameters | None:
+    """Point at the voice note, whether or not it is still there. A group that moved left it behind."""
+    if note.moved_to is not None:
+        return None
     return ReplyParameters(message_id=note.message_id, allow_sending_without_reply=True)
 
 
 async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
     """Send into the note's topic; beside it when the topic was deleted."""
+    thread_id = None if note.moved_to else note.thread_id
     try:
-        return await send(note.thread_id)
+        return await send(thread_id)
     except TelegramBadRequest as refusal:
-        if note.thread_id is None or "message thread not found" not in refusal.message:
+        if thread_id is None or "message thread not found" not in refusal.message:
             raise
         return await send(None)
 
@@ -231,7 +275,7 @@ async def refusals_end_here(note: Note) -> AsyncIterator[Delivery]:
     try:
         yield delivery
     except REFUSALS as refusal:
-        delivery.outcome = "undeliverable"
+        delivery.refusal = refusal.message
         log.warning("undeliverable", note=note.id, chat=note.chat_id, reason=refusal.message)
 
 

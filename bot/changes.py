@@ -10,7 +10,6 @@ from bot.answers import Answers, refusals_end_here
 from bot.ingest import Intake
 from bot.texts import say, speaking
 from jobs.queue import Queue
-from jobs.story import tell_story
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.recordings import Recordings
@@ -30,16 +29,13 @@ class Changes:
 
     async def cancel(self, note: Note) -> bool:
         """Give the note up; False if it has ended already."""
-        before = await self.ledger.get(note.id)
-        if before is None or not await self.ledger.cancel(note.id):
+        if not await self.ledger.cancel(note.id):
             return False
         with speaking(note.locale):
             async with refusals_end_here(note) as delivery:
                 await self.answers.show(note, say("Cancelled."), status.retry_button(note.id))
-        await self.ledger.mark_delivered(note.id)
+        await self.answers.settle(note, delivery)
         await self._leave_queue(note)
-        if before.state is State.QUEUED:  # else the worker tells its story
-            tell_story(await self.ledger.get(note.id) or before, delivery.outcome)
         return True
 
     async def repeat(self, note: Note, language: str | None) -> bool:
@@ -54,7 +50,7 @@ class Changes:
         if again.run == note.run:
             return False
         if note.status_message_id and note.state is not State.DONE:
-            await self.ledger.set_status_message(note.id, note.status_message_id)
+            await self.ledger.set_status_message(note.id, note.status_message_id, instead_of=None)
         elif note.status_message_id:
             earlier = {0: note.status_message_id, **earlier}
         await self.answers.remember(again, earlier.values())

@@ -27,15 +27,23 @@ async def deliver(place: Workplace, note: Note, lease: Lease) -> None:
         NoteLost: it is no longer ours.
         NotNow: the door cannot be used now.
     """
-    outcome = "delivered"
+    refusal = await _tried(place, note, lease)
+    if refusal is None:
+        await persistently(lambda: place.ledger.mark_delivered(note.id, note.fence))
+    else:
+        await persistently(lambda: place.ledger.mark_undeliverable(note.id, refusal, note.fence))
+    ended = await persistently(lambda: place.ledger.get(note.id))
+    tell_story(ended or note)
+
+
+async def _tried(place: Workplace, note: Note, lease: Lease) -> str | None:
+    """Hand the outcome over, after a few tries if need be; gives why that can never be done."""
     for pause_s in (*PAUSES_S, None):
         try:
             await _hand_over(place, note, lease)
-            break
         except Undeliverable as error:
-            log.warning("undeliverable", job=note.id, error=str(error))
-            outcome = "undeliverable"
-            break
+            log.warning("undeliverable", job=note.id, reason=str(error))
+            return str(error)
         except (NoteLost, NotNow):
             raise
         except Exception as error:
@@ -43,9 +51,9 @@ async def deliver(place: Workplace, note: Note, lease: Lease) -> None:
             if pause_s is None:
                 raise NotNow(PUT_BACK_S) from error
             await asyncio.sleep(pause_s)
-    await persistently(lambda: place.ledger.mark_delivered(note.id, note.fence))
-    ended = await persistently(lambda: place.ledger.get(note.id))
-    tell_story(ended or note, outcome)
+        else:
+            break
+    return None
 
 
 async def _hand_over(place: Workplace, note: Note, lease: Lease) -> None:
@@ -53,7 +61,7 @@ async def _hand_over(place: Workplace, note: Note, lease: Lease) -> None:
     current = await place.ledger.get(note.id)
     if current is None:
         raise NoteLost
-    transcript = await place.ledger.transcript(note.id) if current.state is State.DONE else None
+    transcript = await place.ledger.transcript(current.id) if current.state is State.DONE else None
     if transcript is not None:
         await place.door.done(current, transcript)
     else:
@@ -73,10 +81,7 @@ async def settle_lost(place: Workplace, note: Note) -> None:
     Otherwise whoever took or deletes the note sees to the chat.
     """
     current = await place.ledger.get(note.id)
-    if current is None or current.state is not State.CANCELLED or current.run != note.run:
-        log.info("note_lost", job=note.id, deleted=current is None)
-        return
-    if current.delivered_at is not None:
+    log.info("note_lost", job=note.id, deleted=current is None)
+    if current and current.state is State.CANCELLED and current.delivered_at and current.run == note.run:
         with contextlib.suppress(Exception):
             await place.door.failed(current, _failure(current))
-    tell_story(current, "delivered")

@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from engine.errors import TooSlow
 
@@ -24,6 +24,7 @@ class EngineThread:
     def __init__(self) -> None:
         """Nothing runs yet."""
         self.stuck = False
+        self._working: asyncio.Future[Any] | None = None
 
     async def run(
         self,
@@ -42,25 +43,27 @@ class EngineThread:
             NoteLost: `lost` was set.
         """
         stop = threading.Event()
-        future = in_thread(lambda: work(stop))
+        self._working = future = in_thread(lambda: work(stop))
         losing = asyncio.create_task(lost.wait())
         either: tuple[asyncio.Future[Result] | asyncio.Task[Literal[True]], ...] = (future, losing)
         try:
             await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            patience_s = min(patience_s, STOP_S)
-            raise
-        finally:
+        finally:  # who is cancelled does not wait: the note can be handed back while the engine still stops
             losing.cancel()
             stop.set()
-            in_time = future.done()
-            stopped, _ = await asyncio.wait({future}, timeout=patience_s)
-            self.stuck = not stopped
+        in_time = future.done()
+        await self.rest(patience_s)
         if in_time:
             return future.result()
         if lost.is_set():
             raise NoteLost
         raise TooSlow(limit_s=round(limit_s) if limit_s >= 1 else limit_s)
+
+    async def rest(self, patience_s: float = STOP_S) -> None:
+        """Wait until nothing runs, for at most `patience_s`."""
+        if self._working is not None:
+            await asyncio.wait({self._working}, timeout=patience_s)
+            self.stuck = not self._working.done()
 
 
 def in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:

@@ -6,7 +6,7 @@ from arq import ArqRedis
 from jobs.queue import Queue
 from storage.ledger import Ledger
 
-INTERVAL_S = 5.0
+INTERVAL_S = 2.0
 QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to tell the chat
 LOCK = "earshot:reaper"
 AT_ONCE = 1000

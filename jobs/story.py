@@ -7,8 +7,8 @@ from storage.note import Note
 log = structlog.get_logger()
 
 
-def tell_story(note: Note, delivery: str) -> None:
-    """Write the line for a note that is over; `delivery` says whether its chat could be told."""
+def tell_story(note: Note) -> None:
+    """Write the line for a note that is over."""
     audio_s, engine_s = note.audio_s or 0.0, note.engine_s or 0.0
     waited = (note.started_at - note.queued_at).total_seconds() if note.started_at else 0.0
     log.info(
@@ -20,5 +20,5 @@ def tell_story(note: Note, delivery: str) -> None:
         rtf=round(engine_s / audio_s, 4) if audio_s else None,
         outcome=note.state.value,
         code=note.error.code if note.error else None,
-        delivery=delivery,
+        delivery="undeliverable" if note.undeliverable else "delivered",
     )

@@ -44,15 +44,16 @@ async def transcribe_note(place: Workplace, note_id: str, renew_in_redis: Callab
     if note is None:
         return
     lease = Lease(place.ledger, note, renew_in_redis)
+    transcription = Transcription(place, note, lease)
     try:
         async with lease.kept():
             if note.state is State.PROCESSING:
-                await Transcription(place, note, lease).run()
+                await transcription.run()
             await deliver(place, note, lease)
     except NoteLost:
         await settle_lost(place, note)
     except (NotNow, asyncio.CancelledError):
-        await _release(place, note)
+        await _release(place, note, begun=transcription.begun)
         raise
 
 
@@ -68,11 +69,11 @@ async def _claimed(place: Workplace, note_id: str) -> Note | None:
         raise NotNow(DATABASE_PAUSE_S) from fault
 
 
-async def _release(place: Workplace, note: Note) -> None:
+async def _release(place: Workplace, note: Note, *, begun: bool) -> None:
     """Hand the note back. If the database does not answer, others find it unheld a little later."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RELEASE_S):
-            await persistently(lambda: place.ledger.release(note.id, note.fence))
+            await persistently(lambda: place.ledger.release(note.id, note.fence, begun=begun))
 
 
 class Transcription:
@@ -86,6 +87,7 @@ class Transcription:
         self._request = request_for(note, place.defaults)
         self._options = options_of(place.engine.model, self._request)
         self._engine_s = 0.0
+        self.begun = False
 
     async def run(self) -> None:
         """End the note: done, or failed with the reason.
@@ -119,7 +121,7 @@ class Transcription:
         return await self._place.ledger.fail(self._note.id, self._note.fence, failure)
 
     async def _transcript(self) -> Transcript:
-        if self._note.tries > MAX_TRIES:
+        if self._note.tries >= MAX_TRIES:
             raise GaveUp(tries=MAX_TRIES)
         if found := await self._made_before():
             return found
@@ -150,6 +152,7 @@ class Transcription:
         place, note = self._place, self._note
         path = await self._lease.unless_lost(place.door.fetch(note, folder))
         await self._keep_recording(path)
+        await self._begin()
         audio = await place.thread.run(
             lambda _: place.engine.decode(path),
             limit_s=place.timeout_s,
@@ -159,6 +162,12 @@ class Transcription:
         self._note = replace(note, digest=audio.digest)
         await place.ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration)
         return audio
+
+    async def _begin(self) -> None:
+        """Count a try from here on: fetching and delivering have never killed a worker by what the sound holds."""
+        self.begun = await self._place.ledger.begin(self._note.id, self._note.fence)
+        if not self.begun:
+            raise NoteLost
 
     async def _keep_recording(self, path: Path) -> None:
         try:

@@ -99,6 +99,7 @@ async def _work(place: Workplace, redis: ArqRedis, announcer: Announcer, grace_s
     finally:
         signalled.cancel()
         await _ended(worker, working)
+        await place.thread.rest()
 
 
 async def _forever() -> None:

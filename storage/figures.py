@@ -7,6 +7,7 @@ from statistics import median
 from sqlalchemy import ColumnElement, func, select
 
 from storage.database import Database
+from storage.life import UNSETTLED
 from storage.note import Note, State, Stats
 from storage.rows import now
 from storage.tables import notes
@@ -49,7 +50,7 @@ class Figures:
     async def unfinished_before(self, note: Note) -> int:
         """Say how many notes of the same chat came earlier and are not over."""
         asked = select(func.count()).where(
-            notes.c.delivered_at.is_(None),
+            UNSETTLED,
             notes.c.bot_id == note.bot_id,
             notes.c.chat_id == note.chat_id,
             notes.c.state.in_((State.QUEUED, State.PROCESSING)),

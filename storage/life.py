@@ -17,9 +17,10 @@ from storage.errors import NoteGone
 from storage.identity import new_id
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.rows import COLUMNS, note_of, now
-from storage.tables import PREVIEW_LENGTH, notes, replies, transcripts
+from storage.tables import PREVIEW_LENGTH, notes, transcripts
 
 HOLD_S = 11.0  # a worker that was not seen for so long is dead or cut off, and its note is anybody's
+UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
 
 Values = Mapping[str, object]
 
@@ -49,16 +50,15 @@ class Life:
     async def claim(self, note_id: str, worker: str, *, options: str = "") -> Note | None:
         """Take the note for `worker`, to be transcribed or, when it has ended, to be delivered.
 
-        None when there is nothing to do: it is gone, delivered, or held by a worker that is alive.
+        None when there is nothing to do: it is gone, settled, or held by a worker that is alive.
         """
         works = notes.c.state.in_((State.QUEUED, State.PROCESSING))
         dead = now() - timedelta(seconds=HOLD_S)
         free = or_(notes.c.beat_at.is_(None), notes.c.beat_at < dead)
         return await self._change(
-            and_(notes.c.id == note_id, notes.c.delivered_at.is_(None), free),
+            and_(notes.c.id == note_id, UNSETTLED, free),
             {
                 "state": case((works, State.PROCESSING.value), else_=notes.c.state),
-                "tries": case((works, notes.c.tries + 1), else_=notes.c.tries),
                 "started_at": case((works, now()), else_=notes.c.started_at),
                 "options": case((works, options), else_=notes.c.options),
                 "fence": notes.c.fence + 1,
@@ -76,12 +76,16 @@ class Life:
         """Say that the note's worker is alive. False when the note is no longer its own."""
         return await self._change(_mine(note_id, fence), {"beat_at": now()}) is not None
 
-    async def release(self, note_id: str, fence: int) -> bool:
-        """Hand the note back, as if it had not been claimed: the next worker may take it at once."""
+    async def begin(self, note_id: str, fence: int) -> bool:
+        """Say that the work on the sound begins, which may kill the worker. False when the note is not its own."""
+        return await self._change(_held(note_id, fence), {"tries": notes.c.tries + 1}) is not None
+
+    async def release(self, note_id: str, fence: int, *, begun: bool = False) -> bool:
+        """Hand the note back, as if it had not been claimed nor `begun`: the next worker may take it at once."""
         works = notes.c.state == State.PROCESSING
         values = {
             "state": case((works, State.QUEUED.value), else_=notes.c.state),
-            "tries": case((works, notes.c.tries - 1), else_=notes.c.tries),
+            "tries": case((works, notes.c.tries - int(begun)), else_=notes.c.tries),
             "worker": None,
             "beat_at": None,
         }
@@ -157,10 +161,11 @@ class Life:
 
     async def mark_delivered(self, note_id: str, fence: int | None = None) -> bool:
         """Keep that the chat knows how the note ended; with `fence`, only while the note is the caller's."""
-        who = notes.c.id == note_id if fence is None else _fenced(note_id, fence)
-        undelivered = and_(who, notes.c.state.in_(FINAL), notes.c.delivered_at.is_(None))
-        values = {"delivered_at": now(), "beat_at": None, "worker": None}
-        return await self._change(undelivered, values) is not None
+        return await self._settle(note_id, fence, {"delivered_at": now()})
+
+    async def mark_undeliverable(self, note_id: str, reason: str, fence: int | None = None) -> bool:
+        """Keep that the chat can never be told, and why; with `fence`, only while the note is the caller's."""
+        return await self._settle(note_id, fence, {"undeliverable": reason})
 
     async def delete(self, note_id: str) -> bool:
         """Forget the note, its transcript and its replies."""
@@ -171,26 +176,10 @@ class Life:
         """Keep the file name of the note's recording, or that it has none. False when the note is gone."""
         return await self._change(notes.c.id == note_id, {"recording": name}) is not None
 
-    async def set_status_message(self, note_id: str, message_id: int) -> bool:
-        """Keep which message is the status reply of the current run. False when the note is gone."""
-        await self._change(notes.c.id == note_id, {"status_message_id": message_id})
-        return await self._add_reply(note_id, 0, message_id)
-
-    async def add_part(self, note_id: str, part: int, message_id: int) -> bool:
-        """Keep which message holds the part of the current run's text; parts count from 1. False: the note is gone."""
-        return await self._add_reply(note_id, part, message_id)
-
-    async def _add_reply(self, note_id: str, part: int, message_id: int) -> bool:
-        async with self._database.writing() as connection:
-            asked = select(notes.c.run, notes.c.bot_id, notes.c.chat_id).where(notes.c.id == note_id)
-            row = (await connection.execute(asked)).mappings().one_or_none()
-            if row is None:
-                return False
-            reply = {**row, "note_id": note_id, "part": part, "message_id": message_id}
-            keys = [replies.c.note_id == note_id, replies.c.run == row["run"], replies.c.part == part]
-            await connection.execute(delete(replies).where(*keys))
-            await connection.execute(replies.insert().values(reply))
-        return True
+    async def _settle(self, note_id: str, fence: int | None, how: Values) -> bool:
+        who = notes.c.id == note_id if fence is None else _fenced(note_id, fence)
+        untold = and_(who, notes.c.state.in_(FINAL), UNSETTLED)
+        return await self._change(untold, {**how, "beat_at": None, "worker": None}) is not None
 
     async def _change(self, condition: ColumnElement[bool], values: Values) -> Note | None:
         async with self._database.writing() as connection:
@@ -204,7 +193,7 @@ def _fenced(note_id: str, fence: int) -> ColumnElement[bool]:
 
 
 def _mine(note_id: str, fence: int) -> ColumnElement[bool]:
-    return and_(_fenced(note_id, fence), notes.c.delivered_at.is_(None), notes.c.beat_at.is_not(None))
+    return and_(_fenced(note_id, fence), UNSETTLED, notes.c.beat_at.is_not(None))
 
 
 def _held(note_id: str, fence: int) -> ColumnElement[bool]:
@@ -234,9 +223,11 @@ def _unstarted(queued_at: datetime) -> dict[str, object]:
     emptied = (
         "options",
         "status_message_id",
+        "stray_after",
         "started_at",
         "finished_at",
         "delivered_at",
+        "undeliverable",
         "worker",
         "beat_at",
         "audio_s",

@@ -7,12 +7,10 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from engine.transcript import Transcript
 from storage.database import Database
-from storage.life import HOLD_S
+from storage.life import HOLD_S, UNSETTLED
 from storage.note import Note, Page, State
 from storage.rows import COLUMNS, note_of, now
 from storage.tables import notes, replies, transcripts
-
-UNFINISHED = notes.c.delivered_at.is_(None)
 
 
 class Lookup:
@@ -31,8 +29,8 @@ class Lookup:
         reply = select(replies.c.note_id).where(
             replies.c.bot_id == bot_id, replies.c.chat_id == chat_id, replies.c.message_id == message_id
         )
-        mine = notes.c.message_id == message_id
-        return await self._first(_of_chat(bot_id, chat_id).where(or_(mine, notes.c.id.in_(reply))))
+        itself = and_(notes.c.message_id == message_id, notes.c.chat_id == chat_id)
+        return await self._first(_of_chat(bot_id, chat_id).where(or_(itself, notes.c.id.in_(reply))))
 
     async def newest(self, bot_id: int, chat_id: int) -> Note | None:
         """Give the note that came last to the chat."""
@@ -52,7 +50,7 @@ class Lookup:
     async def recent(self, chat_id: int | None = None, limit: int = 20) -> list[Note]:
         """Give the newest notes of one chat or of all."""
         found = select(*COLUMNS).order_by(notes.c.id.desc()).limit(limit)
-        return await self._all(found if chat_id is None else found.where(notes.c.chat_id == chat_id))
+        return await self._all(found if chat_id is None else found.where(_in_chat(chat_id)))
 
     async def transcript(self, note_id: str) -> Transcript | None:
         """Give what was said in the note."""
@@ -99,7 +97,7 @@ class Lookup:
         quiet, dead = (now() - timedelta(seconds=seconds) for seconds in (quiet_s, HOLD_S))
         touched = func.coalesce(notes.c.finished_at, notes.c.queued_at)
         held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= dead)
-        asked = select(notes.c.id).where(UNFINISHED, ~func.coalesce(held, False), touched < quiet)
+        asked = select(notes.c.id).where(UNSETTLED, ~func.coalesce(held, False), touched < quiet)
         async with self._database.reading() as connection:
             return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
 
@@ -122,5 +120,8 @@ class Lookup:
 
 
 def _of_chat(bot_id: int, chat_id: int) -> Select[tuple[object, ...]]:
-    found = select(*COLUMNS).where(notes.c.bot_id == bot_id, notes.c.chat_id == chat_id)
-    return found.order_by(notes.c.id.desc())
+    return select(*COLUMNS).where(notes.c.bot_id == bot_id, _in_chat(chat_id)).order_by(notes.c.id.desc())
+
+
+def _in_chat(chat_id: int) -> ColumnElement[bool]:
+    return or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id)

@@ -63,7 +63,10 @@ class Note(Incoming):
     """A voice note and what became of it.
 
     `fence` grows with every worker that takes the note, `run` with every retry that a person asked for, and `tries`
-    counts the claims of this run that did not end well. `preview` is the beginning of the text.
+    counts how often in this run a worker began on the sound and was not heard of again. `preview` is the beginning of
+    the text. `undeliverable` is why the chat can never be told. `moved_to` is the group that the chat turned into.
+    While a message is being sent for the note, and after whoever sent it died, it may be in the chat and nobody knows
+    its number; that is higher than `stray_after`.
     """
 
     id: str
@@ -74,11 +77,14 @@ class Note(Incoming):
     language: str | None
     hotwords: tuple[str, ...]
     status_message_id: int | None
+    stray_after: int | None
+    moved_to: int | None
     received_at: datetime
     queued_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     delivered_at: datetime | None
+    undeliverable: str | None
     audio_s: float | None
     engine_s: float | None
     model: str | None
@@ -86,6 +92,16 @@ class Note(Incoming):
     error: Failure | None
     recording: str | None
     preview: str
+
+    @property
+    def answer_chat_id(self) -> int:
+        """The chat that the answer belongs in."""
+        return self.moved_to or self.chat_id
+
+    @property
+    def is_settled(self) -> bool:
+        """Say whether nothing is left to do: the chat knows how the note ended, or can never be told."""
+        return self.delivered_at is not None or self.undeliverable is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

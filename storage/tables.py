@@ -94,11 +94,14 @@ notes = Table(
     Column("hotwords", Words, nullable=False),
     Column("options", String(64)),  # which model and request the transcript is of, as `jobs` names it
     Column("status_message_id", BigInteger),
+    Column("stray_after", BigInteger),
+    Column("moved_to", BigInteger),
     Column("received_at", Utc, nullable=False),
     Column("queued_at", Utc, nullable=False),
     Column("started_at", Utc),
     Column("finished_at", Utc),
     Column("delivered_at", Utc),
+    Column("undeliverable", Text),
     Column("worker", Text),
     Column("beat_at", Utc),  # when its worker was last seen alive; empty while nobody holds the note
     Column("audio_s", Float),
@@ -113,6 +116,7 @@ notes = Table(
     Index("ix_notes_file", "file_unique_id", "options"),
     Index("ix_notes_digest", "digest", "options"),
     Index("ix_notes_state", "state", "finished_at"),
+    Index("ix_notes_moved", "bot_id", "moved_to"),
 )
 Index(
     "ix_notes_undelivered",

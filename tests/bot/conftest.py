@@ -109,11 +109,11 @@ class House:
         return await awaited(lambda: self.ledger.by_message(self.bot.id, message.chat.id, message.message_id))
 
     async def delivered(self, message: Message) -> Note:
-        """Wait until the ledger knows that a note's chat was told how it ended."""
+        """Wait until the ledger knows how a note ended, and that its chat was told so or can never be."""
 
         async def over() -> Note | None:
             note = await self.note_of(message)
-            return note if note.delivered_at else None
+            return note if note.is_settled else None
 
         return await awaited(over)
 

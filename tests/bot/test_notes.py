@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from bot import ingest
 from bot.ingest import EXTENSIONS, EXTENSIONS_OF
@@ -11,7 +12,7 @@ from bot.playground.stored_files import Kind
 from engine.containers import DEMUXERS
 from storage import life
 from storage.note import State
-from tests.bot.conftest import BOB, House, sound
+from tests.bot.conftest import BOB, House, awaited, sound
 
 KINDS: tuple[Kind, ...] = ("voice", "audio", "video", "video_note", "document")
 
@@ -108,8 +109,13 @@ async def test_an_answer_from_the_ledger_is_held_while_telegram_is_slow(
         assert await house.ledger.claim(note.id, "worker") is None
         await house.delivered(again)
         await house.answered(again)
-    (line,) = [line for line in logs if line["event"] == "voice_note"]
+        await awaited(lambda: _stories(logs))
+    (line,) = await _stories(logs)
     assert (line["job"], line["outcome"], line["delivery"]) == (note.id, "done", "delivered")
+
+
+async def _stories(logs: list[EventDict]) -> list[EventDict]:
+    return [line for line in logs if line["event"] == "voice_note"]
 
 
 async def test_a_flooded_chat_gets_its_place_in_the_queue_at_once(house: House) -> None:
@@ -151,7 +157,9 @@ async def test_a_chat_that_blocked_the_bot_is_done_with(house: House) -> None:
     await house.queued(1)
     house.playground.block(house.person(BOB))
     await house.start_worker()
-    assert (await house.delivered(note)).state is State.DONE
+    ended = await house.delivered(note)
+    assert (ended.state, ended.delivered_at) == (State.DONE, None)
+    assert "bot was blocked" in (ended.undeliverable or "")
     await house.answered(house.speak(14))
 
 

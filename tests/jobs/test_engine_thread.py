@@ -53,16 +53,20 @@ async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
     release.set()
 
 
-async def test_being_cancelled_stops_the_engine() -> None:
-    stopped = threading.Event()
+async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop() -> None:
+    thread, release = EngineThread(), threading.Event()
 
     def work(stop: threading.Event) -> None:
         stop.wait(30)
-        stopped.set()
+        release.wait(30)
 
-    running = asyncio.create_task(EngineThread().run(work, limit_s=10, lost=asyncio.Event()))
+    running = asyncio.create_task(thread.run(work, limit_s=10, lost=asyncio.Event()))
     await asyncio.sleep(0.05)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    assert stopped.is_set()
+    await thread.rest(0.05)
+    assert thread.stuck
+    release.set()
+    await thread.rest()
+    assert not thread.stuck

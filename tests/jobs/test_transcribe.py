@@ -262,7 +262,7 @@ async def test_a_chat_that_is_gone_ends_the_note(place: Workplace, arrivals: Arr
     door.troubles = [Undeliverable("blocked")]
     with capture_logs() as logs:
         ended = await work_on(place, await arrivals.note())
-    assert ended.delivered_at is not None
+    assert (ended.delivered_at, ended.undeliverable) == (None, "blocked")
     assert [line["delivery"] for line in logs if line["event"] == "voice_note"] == ["undeliverable"]
 
 
@@ -350,7 +350,9 @@ async def test_poison_is_not_touched_a_fourth_time(
 ) -> None:
     note = await arrivals.note()
     for times in range(1, transcribe.MAX_TRIES + 1):
-        assert await ledger.claim(note.id, "doomed")
+        claimed = await ledger.claim(note.id, "doomed")
+        assert claimed is not None
+        assert await ledger.begin(note.id, claimed.fence)
         ahead = timedelta(seconds=times * (life.HOLD_S + 1))
         monkeypatch.setattr(life, "now", lambda ahead=ahead: now() + ahead)
     ended = await work_on(place, note)

@@ -44,5 +44,5 @@ def transcript(text: str = "hello there", duration: float = 2.0) -> Transcript:
 
 
 async def unfinished(ledger: Ledger) -> list[Note]:
-    """Give the notes whose chats do not know yet how they ended."""
-    return [note for note in await ledger.recent(limit=100_000) if note.delivered_at is None]
+    """Give the notes whose chats do not know yet how they ended, and can be told."""
+    return [note for note in await ledger.recent(limit=100_000) if not note.is_settled]

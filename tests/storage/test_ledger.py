@@ -78,8 +78,9 @@ async def _live(ledger: Ledger) -> None:
     note, _ = await ledger.record(incoming(file_unique_id="same"))
     taken = await ledger.claim(note.id, "worker-a", options="o")
     assert taken is not None
-    assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 1)
+    assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 0)
     assert await ledger.mine(note.id, taken.fence)
+    assert await ledger.begin(note.id, taken.fence)
     assert await ledger.beat(note.id, taken.fence)
     assert await ledger.set_digest(note.id, taken.fence, "d", audio_s=2.0)
     assert await ledger.finish(note.id, taken.fence, transcript("hello"), engine_s=0.5, digest="d")
@@ -122,8 +123,9 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
     later(life.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
-    assert (taken.fence, taken.tries) == (note.fence + 1, 2)
+    assert taken.fence == note.fence + 1
     assert not await ledger.mine(note.id, note.fence)
+    assert not await ledger.begin(note.id, note.fence)
     assert not await ledger.beat(note.id, note.fence)
     assert not await ledger.finish(note.id, note.fence, transcript("wrong"), engine_s=1, digest="x")
     assert not await ledger.fail(note.id, note.fence, FAILURE)
@@ -147,11 +149,37 @@ async def test_what_is_done_but_not_delivered_is_claimed_as_it_is(ledger: Ledger
 
 async def test_a_note_handed_back_can_be_claimed_at_once_and_counts_no_try(ledger: Ledger) -> None:
     note = await claimed(ledger)
-    assert await ledger.release(note.id, note.fence)
+    assert await ledger.begin(note.id, note.fence)
+    assert await ledger.release(note.id, note.fence, begun=True)
     assert (await known(ledger, note)).state is State.QUEUED
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
-    assert (taken.tries, taken.fence) == (1, 2)
+    assert (taken.tries, taken.fence) == (0, 2)
+
+
+async def test_a_try_counts_only_when_the_work_had_begun_and_nobody_ended_it(ledger: Ledger, later: Later) -> None:
+    note = await claimed(ledger)
+    later(life.HOLD_S + 1)
+    taken = await ledger.claim(note.id, "worker-b")
+    assert taken is not None
+    assert taken.tries == 0
+    assert await ledger.begin(note.id, taken.fence)
+    later(2 * life.HOLD_S + 2)
+    again = await ledger.claim(note.id, "worker-c")
+    assert again is not None
+    assert again.tries == 1
+
+
+async def test_a_chat_that_cannot_be_told_leaves_the_note_undelivered_and_settled(ledger: Ledger) -> None:
+    note = await done(ledger)
+    assert not await ledger.mark_undeliverable(note.id, "bot was blocked by the user", note.fence + 1)
+    assert await ledger.mark_undeliverable(note.id, "bot was blocked by the user", note.fence)
+    ended = await known(ledger, note)
+    assert (ended.delivered_at, ended.undeliverable, ended.is_settled) == (None, "bot was blocked by the user", True)
+    assert await ledger.claim(note.id, "worker-b") is None
+    assert await ledger.adrift(0) == []
+    assert not await ledger.mark_delivered(note.id)
+    assert not (await ledger.retry(note.id, language=None)).is_settled
 
 
 async def test_a_failure_keeps_its_reason(ledger: Ledger) -> None:
@@ -173,7 +201,7 @@ async def test_cancelling_takes_the_note_from_its_worker(ledger: Ledger) -> None
 
 async def test_a_retry_starts_over_with_a_status_reply_of_its_own(ledger: Ledger) -> None:
     note = await done(ledger)
-    await ledger.set_status_message(note.id, 100)
+    await ledger.set_status_message(note.id, 100, instead_of=None)
     await ledger.add_part(note.id, 1, 101)
     again = await ledger.retry(note.id, language="de", hotwords=("Erlangen",))
     assert (again.state, again.run, again.tries, again.language) == (State.QUEUED, 1, 0, "de")
@@ -199,10 +227,10 @@ async def test_a_retry_of_what_is_gone_says_so(ledger: Ledger) -> None:
 
 async def test_every_message_of_a_note_leads_to_it(ledger: Ledger) -> None:
     note = await done(ledger, message_id=10)
-    await ledger.set_status_message(note.id, 11)
+    await ledger.set_status_message(note.id, 11, instead_of=None)
     await ledger.add_part(note.id, 1, 12)
     await ledger.retry(note.id, language=None)
-    await ledger.set_status_message(note.id, 13)
+    await ledger.set_status_message(note.id, 13, instead_of=None)
     for message in (10, 11, 12, 13):
         found = await ledger.by_message(BOT, note.chat_id, message)
         assert found is not None
@@ -221,13 +249,13 @@ async def test_a_part_that_is_sent_anew_replaces_the_old_one(ledger: Ledger) -> 
 
 async def test_deleting_leaves_nothing(ledger: Ledger) -> None:
     note = await done(ledger)
-    await ledger.set_status_message(note.id, 100)
+    await ledger.set_status_message(note.id, 100, instead_of=None)
     assert await ledger.delete(note.id)
     assert not await ledger.delete(note.id)
     assert await ledger.get(note.id) is None
     assert await ledger.transcript(note.id) is None
     assert await ledger.by_message(BOT, note.chat_id, 100) is None
-    await ledger.set_status_message(note.id, 101)
+    await ledger.set_status_message(note.id, 101, instead_of=None)
     assert await ledger.by_message(BOT, note.chat_id, 101) is None
 
 
@@ -302,9 +330,9 @@ async def test_figures(ledger: Ledger) -> None:
 async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:
     note, _ = await ledger.record(incoming())
     assert await ledger.set_recording(note.id, "r")
-    assert await ledger.set_status_message(note.id, 1)
+    assert await ledger.set_status_message(note.id, 1, instead_of=None)
     assert await ledger.add_part(note.id, 1, 2)
     await ledger.delete(note.id)
     assert not await ledger.set_recording(note.id, "r")
-    assert not await ledger.set_status_message(note.id, 1)
+    assert not await ledger.set_status_message(note.id, 1, instead_of=None)
     assert not await ledger.add_part(note.id, 1, 2)

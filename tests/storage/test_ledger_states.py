@@ -17,6 +17,7 @@ from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Failure, State
 from storage.rows import now
+from tests.storage.drawing import DRAWN, place_of
 from tests.storage.samples import incoming, transcript, unfinished
 
 FAILURE = Failure(code="timeout", params={"limit_s": 1})
@@ -30,10 +31,17 @@ class Expected:
     state: State = State.QUEUED
     fence: int = 0
     tries: int = 0
+    begun: int = 0
     delivered: bool = False
+    undeliverable: bool = False
     holder: int | None = None
     beat: float = 0.0
     claims: list[int] = field(default_factory=lambda: [0])
+
+    @property
+    def settled(self) -> bool:
+        """Say whether nothing more is to come."""
+        return self.delivered or self.undeliverable
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -49,6 +57,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ledger = Ledger(self.database)
         self.clock = 0.0
         self.known: list[Expected] = []
+        self.places: dict[str, str] = {}
         self.patches = [mock.patch.object(module, "now", self._now) for module in (life, lookup)]
         for patch in self.patches:
             patch.start()
@@ -78,14 +87,22 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim(self, note: Expected) -> None:
         claimed = self.loop.run_until_complete(self.ledger.claim(note.id, "worker"))
         free = note.holder is None or self.clock - note.beat > life.HOLD_S
-        assert (claimed is not None) == (free and not note.delivered)
+        assert (claimed is not None) == (free and not note.settled)
         if claimed is None:
             return
         note.fence += 1
         if note.state in (State.QUEUED, State.PROCESSING):
-            note.state, note.tries = State.PROCESSING, note.tries + 1
-        note.holder, note.beat = note.fence, self.clock
+            note.state = State.PROCESSING
+        note.holder, note.beat, note.begun = note.fence, self.clock, 0
         note.claims.append(note.fence)
+
+    @rule(note=notes, pick=st.randoms(use_true_random=False))
+    def begin(self, note: Expected, pick: Random) -> None:
+        fence = pick.choice(note.claims)
+        begun = self.loop.run_until_complete(self.ledger.begin(note.id, fence))
+        assert begun == (note.state is State.PROCESSING and fence == note.fence)
+        if begun:
+            note.tries, note.begun = note.tries + 1, note.begun + 1
 
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def beat(self, note: Expected, pick: Random) -> None:
@@ -98,12 +115,13 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def release(self, note: Expected, pick: Random) -> None:
         fence = pick.choice(note.claims)
-        released = self.loop.run_until_complete(self.ledger.release(note.id, fence))
+        begun = fence == note.fence and note.begun > 0
+        released = self.loop.run_until_complete(self.ledger.release(note.id, fence, begun=begun))
         assert released == (fence == note.holder)
         if released:
             note.holder = None
             if note.state is State.PROCESSING:
-                note.state, note.tries = State.QUEUED, note.tries - 1
+                note.state, note.tries = State.QUEUED, note.tries - int(begun)
 
     @rule(note=notes, pick=st.randoms(use_true_random=False), succeeds=st.booleans())
     def end(self, note: Expected, pick: Random, succeeds: bool) -> None:  # noqa: FBT001 - drawn
@@ -117,13 +135,17 @@ class LedgerMachine(RuleBasedStateMachine):
         if ended:
             note.state = State.DONE if succeeds else State.FAILED
 
-    @rule(note=notes, pick=st.randoms(use_true_random=False))
-    def deliver(self, note: Expected, pick: Random) -> None:
+    @rule(note=notes, pick=st.randoms(use_true_random=False), told=st.booleans())
+    def settle(self, note: Expected, pick: Random, told: bool) -> None:  # noqa: FBT001 - drawn
         fence = pick.choice(note.claims)
-        delivered = self.loop.run_until_complete(self.ledger.mark_delivered(note.id, fence))
-        assert delivered == (note.state.is_final and fence == note.fence and not note.delivered)
-        if delivered:
-            note.delivered, note.holder = True, None
+        if told:
+            coroutine = self.ledger.mark_delivered(note.id, fence)
+        else:
+            coroutine = self.ledger.mark_undeliverable(note.id, "blocked", fence)
+        settled = self.loop.run_until_complete(coroutine)
+        assert settled == (note.state.is_final and fence == note.fence and not note.settled)
+        if settled:
+            note.delivered, note.undeliverable, note.holder = told, not told, None
 
     @rule(note=notes)
     def cancel(self, note: Expected) -> None:
@@ -137,7 +159,8 @@ class LedgerMachine(RuleBasedStateMachine):
         again = self.loop.run_until_complete(self.ledger.retry(note.id, language=None))
         if note.state.is_final:
             note.state, note.fence, note.tries = State.QUEUED, note.fence + 1, 0
-            note.delivered, note.holder = False, None
+            note.delivered = note.undeliverable = False
+            note.holder = None
         assert again.state is note.state
 
     @invariant()
@@ -145,10 +168,18 @@ class LedgerMachine(RuleBasedStateMachine):
         for expected in self.known:
             note = self.loop.run_until_complete(self.ledger.get(expected.id))
             assert note is not None
-            found = (note.state, note.fence, note.tries, note.delivered_at is not None)
-            assert found == (expected.state, expected.fence, expected.tries, expected.delivered)
+            found = (note.state, note.fence, note.tries, note.delivered_at is not None, note.undeliverable is not None)
+            wanted = (expected.delivered, expected.undeliverable)
+            assert found == (expected.state, expected.fence, expected.tries, *wanted)
+            self._went(expected.id, place_of(note))
         untold = {note.id for note in self.loop.run_until_complete(unfinished(self.ledger))}
-        assert untold == {note.id for note in self.known if not note.delivered}
+        assert untold == {note.id for note in self.known if not note.settled}
+
+    def _went(self, note_id: str, now_at: str) -> None:
+        """Check that the note took no way that is not drawn."""
+        was_at = self.places.get(note_id, "[*]")
+        assert was_at == now_at or (was_at, now_at) in {(step.start, step.end) for step in DRAWN}
+        self.places[note_id] = now_at
 
 
 TestLedgerMachine = LedgerMachine.TestCase

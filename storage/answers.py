@@ -1,0 +1,119 @@
+"""Which messages in a chat answer a note, and which might: what was sent, and what may have been.
+
+A process that dies while it sends a message never learns its number. So the ledger hears of a message before it is on
+its way, and keeps above which number it can be; whoever goes on with the note then looks for it.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, func, or_, select, update
+
+from storage.database import Database
+from storage.life import UNSETTLED
+from storage.note import Note
+from storage.rows import COLUMNS, note_of
+from storage.tables import notes, replies
+
+CHAT = func.coalesce(notes.c.moved_to, notes.c.chat_id)
+
+
+class Answers:
+    """What knows the replies."""
+
+    def __init__(self, database: Database) -> None:
+        """Keep them in `database`."""
+        self._database = database
+
+    async def expect_message(self, note_id: str) -> None:
+        """Keep that from now on an answer may be in the chat that nobody has heard of."""
+        row = select(CHAT.label("chat_id"), notes.c.bot_id).where(notes.c.id == note_id)
+        async with self._database.writing() as connection:
+            if (found := (await connection.execute(row)).one_or_none()) is None:
+                return
+            newest = (await connection.execute(_newest(found.bot_id, found.chat_id))).scalar_one()
+            expecting = update(notes).where(notes.c.id == note_id, notes.c.stray_after.is_(None))
+            await connection.execute(expecting.values(stray_after=newest))
+
+    async def narrow_strays(self, note_id: str, after: int | None) -> None:
+        """Keep that an unknown answer can only be above `after`; None: there is none."""
+        async with self._database.writing() as connection:
+            await connection.execute(update(notes).where(notes.c.id == note_id).values(stray_after=after))
+
+    async def possible_strays(self, note: Note, most: int) -> Sequence[int]:
+        """Give the lowest numbers, at most so many, that an answer which nobody has heard of may have.
+
+        All are below the newest message that is known to answer the note: it was sent after them.
+        """
+        if note.stray_after is None:
+            return ()
+        ours = select(func.coalesce(func.max(replies.c.message_id), 0)).where(
+            replies.c.note_id == note.id, replies.c.run == note.run, replies.c.chat_id == note.answer_chat_id
+        )
+        async with self._database.reading() as connection:
+            between = range(note.stray_after + 1, (await connection.execute(ours)).scalar_one())
+            asked = _known(note.bot_id, note.answer_chat_id, between)
+            known: set[int] = {*(await connection.execute(asked)).scalars()}
+        unknown = (number for number in between if number not in known)
+        return [number for number, _ in zip(unknown, range(most), strict=False)]
+
+    async def set_status_message(self, note_id: str, message_id: int, *, instead_of: int | None) -> bool:
+        """Keep which message is the status reply of the current run, in place of the one that the caller knew of.
+
+        False when another was quicker, or the note is gone: then nothing was written.
+        """
+        same = notes.c.status_message_id.is_not_distinct_from(instead_of)
+        return await self._add(and_(notes.c.id == note_id, same), 0, message_id, status_message_id=message_id)
+
+    async def add_part(self, note_id: str, part: int, message_id: int) -> bool:
+        """Keep which message holds the part of the current run's text; parts count from 1. False: the note is gone."""
+        return await self._add(notes.c.id == note_id, part, message_id)
+
+    async def move_chat(self, bot_id: int, chat_id: int, moved_to: int) -> None:
+        """Keep that a group turned into another; what the bot wrote into the old one can no longer be changed."""
+        mine = and_(notes.c.bot_id == bot_id, or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id))
+        emptied = {"status_message_id": None, "stray_after": None}
+        async with self._database.writing() as connection:
+            await connection.execute(update(notes).where(mine).values(moved_to=moved_to))
+            await connection.execute(update(notes).where(mine, UNSETTLED).values(emptied))
+
+    async def moved_chats(self, bot_id: int) -> dict[int, int]:
+        """Give the groups that turned into others: where their notes came from → where they are now."""
+        asked = select(notes.c.chat_id, notes.c.moved_to).where(notes.c.bot_id == bot_id, notes.c.moved_to.is_not(None))
+        async with self._database.reading() as connection:
+            return {row.chat_id: row.moved_to for row in await connection.execute(asked.distinct())}
+
+    async def unwelcomed(self, bot_id: int) -> list[Note]:
+        """Give the unsettled notes that have no status reply, the oldest first."""
+        asked = select(*COLUMNS).where(notes.c.bot_id == bot_id, UNSETTLED, notes.c.status_message_id.is_(None))
+        async with self._database.reading() as connection:
+            return [note_of(row) for row in (await connection.execute(asked.order_by(notes.c.id))).mappings()]
+
+    async def _add(self, which: ColumnElement[bool], part: int, message_id: int, **values: int) -> bool:
+        changed = update(notes).where(which).values({"run": notes.c.run, **values})
+        where = (notes.c.id.label("note_id"), notes.c.run, notes.c.bot_id, CHAT.label("chat_id"))
+        async with self._database.writing() as connection:
+            row = (await connection.execute(changed.returning(*where))).mappings().one_or_none()
+            if row is None:
+                return False
+            place = {"note_id": row["note_id"], "run": row["run"], "part": part}
+            await connection.execute(delete(replies).where(*(replies.c[key] == place[key] for key in place)))
+            await connection.execute(replies.insert().values({**row, **place, "message_id": message_id}))
+        return True
+
+
+def _known(bot_id: int, chat_id: int, between: range) -> CompoundSelect[tuple[int]]:
+    """Ask for the messages of a chat that the ledger knows."""
+    its, ours = (
+        select(table.c.message_id).where(
+            table.c.bot_id == bot_id,
+            table.c.chat_id == chat_id,
+            table.c.message_id.between(between.start, between.stop - 1),
+        )
+        for table in (notes, replies)
+    )
+    return its.union_all(ours)
+
+
+def _newest(bot_id: int, chat_id: int) -> Select[tuple[int]]:
+    known = _known(bot_id, chat_id, range(2**62)).subquery()
+    return select(func.coalesce(func.max(known.c.message_id), 0))

@@ -1,0 +1,15 @@
+"""What became of an answer: a chat that cannot be told, a group that moved, a reply that nobody heard of."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the columns; notes that are there keep what they say."""
+    op.add_column("notes", sa.Column("stray_after", sa.BigInteger()))
+    op.add_column("notes", sa.Column("moved_to", sa.BigInteger()))
+    op.add_column("notes", sa.Column("undeliverable", sa.Text()))
+    op.create_index("ix_notes_moved", "notes", ["bot_id", "moved_to"])

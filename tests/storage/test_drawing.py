@@ -1,0 +1,68 @@
+"""The drawing in docs/guarantees.md against the ledger: it shows all ways that a note can take, and no other."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from storage import life
+from storage.ledger import Ledger
+from storage.note import Failure, Note
+from tests.storage.drawing import DRAWN, Step, place_of
+from tests.storage.samples import incoming, transcript
+from tests.storage.test_ledger import known
+
+Change = Callable[[Ledger, Note], Awaitable[bool]]
+
+
+async def _claim(ledger: Ledger, note: Note) -> bool:
+    return await ledger.claim(note.id, "worker") is not None
+
+
+async def _finish(ledger: Ledger, note: Note) -> bool:
+    return await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
+
+
+async def _retry(ledger: Ledger, note: Note) -> bool:
+    return (await ledger.retry(note.id, language=None)).run > note.run
+
+
+CHANGES: dict[str, Change] = {
+    "claim": _claim,
+    "release": lambda ledger, note: ledger.release(note.id, note.fence),
+    "finish": _finish,
+    "fail": lambda ledger, note: ledger.fail(note.id, note.fence, Failure(code="error", params={})),
+    "cancel": lambda ledger, note: ledger.cancel(note.id),
+    "mark_delivered": lambda ledger, note: ledger.mark_delivered(note.id, note.fence),
+    "mark_undeliverable": lambda ledger, note: ledger.mark_undeliverable(note.id, "blocked", note.fence),
+    "retry": _retry,
+}
+WAYS_TO = {
+    "queued": (),
+    "processing": ("claim",),
+    "done": ("claim", "finish"),
+    "failed": ("claim", "fail"),
+    "cancelled": ("cancel",),
+    "delivered": ("cancel", "mark_delivered"),
+    "undeliverable": ("cancel", "mark_undeliverable"),
+}
+
+
+async def _brought_to(ledger: Ledger, place: str) -> Note:
+    note, _ = await ledger.record(incoming())
+    for change in WAYS_TO[place]:
+        assert await CHANGES[change](ledger, await known(ledger, note))
+    return await known(ledger, note)
+
+
+async def test_the_drawing_shows_each_way_that_a_note_can_take_and_no_other(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(life, "HOLD_S", -1.0)  # whoever holds a note is taken for dead
+    taken = {Step("[*]", "record", "queued")}
+    for start in WAYS_TO:
+        for name, change in CHANGES.items():
+            note = await _brought_to(ledger, start)
+            if await change(ledger, note) and place_of(note) == start:
+                taken.add(Step(start, name, place_of(await known(ledger, note))))
+    # To hand back what has ended only lets go of it.
+    assert {step for step in taken if step.change != "release" or step.start != step.end} == DRAWN
