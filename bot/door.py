@@ -15,8 +15,9 @@ from aiogram.exceptions import (
 )
 
 from bot import files, status
-from bot.answers import REFUSALS, Answers
+from bot.answers import Answers
 from bot.manner import giving_way, patience
+from bot.strays import REFUSALS
 from bot.texts import say, say_fault, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable

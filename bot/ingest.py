@@ -22,7 +22,6 @@ from jobs.lease import RENEW_S
 from jobs.outlook import Outlook, outlook
 from jobs.periodic import meanwhile
 from jobs.queue import Queue
-from jobs.story import tell_story
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note
@@ -150,7 +149,7 @@ class Intake:
     async def _show_place(self, note: Note) -> None:
         with speaking(note.locale):
             seen = await self._outlook(note)
-            await self.answers.show(note, status.queued(seen.position, seen.wait_s), status.cancel_button(note.id))
+            await self.answers.welcome(note, status.queued(seen.position, seen.wait_s), status.cancel_button(note.id))
 
     async def _outlook(self, note: Note) -> Outlook:
         try:
@@ -188,6 +187,4 @@ class Intake:
         held = meanwhile(RENEW_S, lambda: self.ledger.beat(mine.id, mine.fence), "lease")
         async with held, refusals_end_here(mine) as delivery:
             await tell()
-        await self.ledger.mark_delivered(mine.id, mine.fence)
-        if ended := await self.ledger.get(mine.id):
-            tell_story(ended, delivery.outcome)
+        await self.answers.settle(mine, delivery, mine.fence)
