@@ -13,6 +13,7 @@ from tests.chaos.campaign import Campaign, Outcome, as_figures, carry_out
 from tests.chaos.plan import Kind, plan
 
 SHOWN = 20
+SLOWEST = 3
 
 
 @click.command()
@@ -48,6 +49,8 @@ def _show(campaign: Campaign, outcome: Outcome) -> None:
     for name, cases in named.items():
         for case in cases[:SHOWN]:
             click.echo(f"{name}: {case}")
+    for take_over in sorted(outcome.take_overs, key=lambda one: -one.seconds)[:SLOWEST]:
+        click.echo(f"slow take-over: {take_over.note_id} after {take_over.seconds:.1f} s")
     figures = as_figures(campaign, outcome)
     click.echo()
     for name, number in figures.items():

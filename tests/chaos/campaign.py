@@ -10,7 +10,7 @@ from time import monotonic
 from bot.playground.server import Playground
 from storage.database import open_database
 from tests.chaos.crowd import Crowd
-from tests.chaos.holdings import Holdings, TakeOvers
+from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
 from tests.chaos.mischief import Mischief
 from tests.chaos.plan import KILLS, Fault
 from tests.chaos.town import Town, inhabited
@@ -47,7 +47,7 @@ class Outcome:
     unsettled: list[str]
     violations: list[str]
     crashes: list[str]
-    take_overs_s: list[float]
+    take_overs: list[TakeOver]
     duration_s: float
 
     @property
@@ -146,14 +146,14 @@ class Run:
             unsettled=await self.holdings.unsettled(),
             violations=unexplained(self.place.playground.violations),
             crashes=self.crashes,
-            take_overs_s=self.take_overs.seconds,
+            take_overs=self.take_overs.measured,
             duration_s=duration_s,
         )
 
 
 def as_figures(campaign: Campaign, outcome: Outcome) -> dict[str, float]:
     """Give the run in numbers."""
-    verdict, seconds = outcome.verdict, outcome.take_overs_s
+    verdict, seconds = outcome.verdict, [take_over.seconds for take_over in outcome.take_overs]
     return {
         "seed": campaign.seed,
         "notes": campaign.notes,

@@ -59,12 +59,20 @@ def _pid(worker: str | None, *, held: bool) -> int | None:
     return int(parts[1]) if held and len(parts) == 3 else None
 
 
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """A note whose worker died, and the seconds until another claimed it or it was delivered."""
+
+    note_id: str
+    seconds: float
+
+
 @dataclass(slots=True)
 class TakeOvers:
-    """Measures how many seconds pass from a worker's death until another claims its note, or it is delivered."""
+    """Measures how long what a dead worker held waits for another."""
 
     holdings: Holdings
-    seconds: list[float] = field(default_factory=list)
+    measured: list[TakeOver] = field(default_factory=list)
     _waiting: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def begin(self, held: Sequence[Holding]) -> None:
@@ -85,5 +93,5 @@ class TakeOvers:
         fences = {holding.note_id: holding.fence for holding in await self.holdings.all()}
         for note_id, (fence, since) in list(self._waiting.items()):
             if fences.get(note_id, fence + 1) > fence:
-                self.seconds.append(monotonic() - since)
+                self.measured.append(TakeOver(note_id, monotonic() - since))
                 del self._waiting[note_id]

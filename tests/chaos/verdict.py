@@ -7,6 +7,8 @@ UNFINISHED = ("In the queue", "Transcribing")
 # What the stand-in complains of and faults explain.
 EXCUSES = {
     "message is not modified": "whoever takes a note over cannot know what the one before has shown already",
+    "message can't be edited (editMessageReplyMarkup": "a message that nobody heard of is looked for by its number",
+    "message to edit not found (editMessageReplyMarkup": "as above",
 }
 
 
