@@ -59,10 +59,12 @@ class TelegramDoor:
         await self._settle(note)
         if note.state is State.CANCELLED and note.delivered_at:
             return  # whoever cancelled it said so, and the edit that could have come later has seen to that
+        async with _as_the_worker_knows_it(note):
+            await self._show_failure(note, failure)
+
+    async def _show_failure(self, note: Note, failure: Failure) -> None:
         with speaking(note.locale):
-            async with _as_the_worker_knows_it(note):
-                text = say_fault(failure.code, dict(failure.params))
-                await self._answers.show(note, text, status.retry_button(note.id))
+            await self._answers.show(note, say_fault(failure.code, dict(failure.params)), status.retry_button(note.id))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless the note went on without this worker."""
@@ -75,17 +77,28 @@ class TelegramDoor:
             self._edits.pop(note.id, None)
 
     async def _edit(self, note: Note, text: str) -> None:
-        """Show `text`; if the note was cancelled at that very moment, the last word is that it was."""
-        with giving_way():
-            await self._answers.bot.edit_message_text(
-                text,
-                chat_id=note.chat_id,
-                message_id=note.status_message_id,
-                reply_markup=status.cancel_button(note.id),
-            )
+        try:
+            with giving_way():
+                await self._answers.bot.edit_message_text(
+                    text,
+                    chat_id=note.answer_chat_id,
+                    message_id=note.status_message_id,
+                    reply_markup=status.cancel_button(note.id),
+                )
+        finally:
+            await self._leave_the_last_word(note)
+
+    async def _leave_the_last_word(self, note: Note) -> None:
+        """Show how the note ended once more, if it did without this worker: the edit may have come on top of that."""
         latest = await self._answers.ledger.get(note.id)
-        if latest and latest.state is State.CANCELLED:
+        if latest is None or latest.run != note.run:
+            return
+        if latest.state is State.CANCELLED:
             await self._answers.show(latest, say("Cancelled."), status.retry_button(note.id))
+        elif latest.delivered_at and latest.error:
+            await self._show_failure(latest, latest.error)
+        elif latest.delivered_at and (transcript := await self._answers.ledger.transcript(note.id)):
+            await self._answers.deliver(latest, transcript)
 
     async def _settle(self, note: Note) -> None:
         """Wait for an edit that is on its way, lest it land on top of the final text."""

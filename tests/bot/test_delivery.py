@@ -17,7 +17,7 @@ from bot.playground.stored_files import Kind
 from engine.transcript import Segment, Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note
-from tests.bot.conftest import House, sound
+from tests.bot.conftest import House, sound, until
 
 
 def transcript(*texts: str, speakers: tuple[str | None, ...] = ()) -> Transcript:
@@ -206,6 +206,33 @@ async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> 
     assert said(house) == ["hi"]
     shown = house.playground.versions(house.playground.messages(house.chat())[-1])
     assert [version.text for version in shown][1:] == ["Transcribing… 50 %", "hi"]
+
+
+async def test_progress_that_comes_after_another_worker_delivered_is_not_the_last_word(house: House) -> None:
+    _, note = await waiting(house)
+    frozen, other = [TelegramDoor(Answers(house.bot, house.ledger)) for _ in range(2)]
+    held = await house.ledger.claim(note.id, "worker")
+    assert held is not None
+    frozen_until = asyncio.Event()
+
+    async def freeze_progress(
+        make_request: NextRequestMiddlewareType[Message], bot: Bot, method: TelegramMethod[Message]
+    ) -> Response[Message] | Message:
+        if getattr(method, "text", "").startswith("Transcribing"):
+            await frozen_until.wait()
+        return await make_request(bot, method)
+
+    house.bot.session.middleware(freeze_progress)  # type: ignore[arg-type]  # aiogram's type holds for all methods at once
+    await frozen.progress(held, 0.5)
+    await asyncio.sleep(0.1)
+    text = transcript("The text.")
+    assert await house.ledger.finish(note.id, held.fence, text, engine_s=1, digest="d")
+    await other.done(held, text)
+    assert await house.ledger.mark_delivered(note.id, held.fence)
+    assert said(house) == ["The text."]
+    frozen_until.set()
+    await until(lambda: len(house.playground.versions(house.playground.messages(house.chat())[-1])) == 4)
+    assert said(house) == ["The text."]
 
 
 async def test_a_worker_that_lost_its_note_shows_no_progress(house: House) -> None:
