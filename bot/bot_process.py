@@ -5,6 +5,7 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from json import JSONDecodeError
 from urllib.parse import urlsplit
 
@@ -97,6 +98,7 @@ async def _introduce(bot: Bot, settings: TelegramSettings, desk: Desk) -> None:
                 allowed_updates=desk.dispatcher.resolve_used_update_types(),
             )
     desk.background.spawn(register_commands(bot))
+    desk.background.spawn(desk.intake.resume(datetime.now(UTC)))
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 

@@ -30,6 +30,7 @@ class Desk:
 
     dispatcher: Dispatcher
     reception: Reception
+    intake: Intake
     background: Background = field(default_factory=Background)
 
 
@@ -62,4 +63,4 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
     dispatcher.update.outer_middleware(reception)
     for module in HANDLERS:
         dispatcher.include_router(module.router())
-    return Desk(dispatcher, reception, background)
+    return Desk(dispatcher, reception, intake, background)

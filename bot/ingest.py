@@ -6,6 +6,7 @@ Only the writing happens before its update is acknowledged. Should the rest be c
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 
 import structlog
@@ -119,6 +120,11 @@ class Intake:
             note, is_new = await self._record(incoming)
         if is_new:
             self.background.spawn(self._welcome(note))
+
+    async def resume(self, before: datetime) -> None:
+        """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
+        for note in await self.ledger.unwelcomed(self.answers.bot.id, before):
+            await self._welcome(note)
 
     async def _record(self, incoming: Incoming) -> tuple[Note, bool]:
         """Try until it is written: only then may Telegram forget it."""

@@ -5,12 +5,13 @@ its way, and keeps above which number it can be; whoever goes on with the note t
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, func, or_, select, update
 
 from storage.database import Database
 from storage.life import UNSETTLED
-from storage.note import Note
+from storage.note import Note, State
 from storage.rows import COLUMNS, note_of
 from storage.tables import notes, replies
 
@@ -82,9 +83,10 @@ class Answers:
         async with self._database.reading() as connection:
             return {row.chat_id: row.moved_to for row in await connection.execute(asked.distinct())}
 
-    async def unwelcomed(self, bot_id: int) -> list[Note]:
-        """Give the unsettled notes that have no status reply, the oldest first."""
-        asked = select(*COLUMNS).where(notes.c.bot_id == bot_id, UNSETTLED, notes.c.status_message_id.is_(None))
+    async def unwelcomed(self, bot_id: int, before: datetime) -> list[Note]:
+        """Give the notes from before a moment that wait and have no status reply, the oldest first."""
+        waits = and_(notes.c.bot_id == bot_id, notes.c.state == State.QUEUED, notes.c.received_at < before)
+        asked = select(*COLUMNS).where(waits, notes.c.status_message_id.is_(None))
         async with self._database.reading() as connection:
             return [note_of(row) for row in (await connection.execute(asked.order_by(notes.c.id))).mappings()]
 

@@ -1,6 +1,7 @@
 """Messages that were sent while their sender died or lost the line: in the end each note has one answer."""
 
 import asyncio
+from datetime import UTC, datetime
 from unittest import mock
 
 import pytest
@@ -53,6 +54,16 @@ async def test_a_status_reply_whose_sender_died_is_removed_once_the_text_is_ther
     ended = await house.ledger.get(note.id)
     assert ended is not None
     assert ended.stray_after is None
+
+
+async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it_did_not(house: House) -> None:
+    note = await welcomed_by_a_dying_bot(house, 1)
+    await house.desk.intake.resume(datetime.now(UTC))
+    (only,) = [message for message in house.playground.messages(house.chat()) if is_status(message)]
+    welcomed = await house.ledger.get(note.id)
+    assert welcomed is not None
+    assert (welcomed.status_message_id, welcomed.stray_after) == (only.message_id, None)
+    await house.queued(1)
 
 
 async def test_a_status_reply_whose_answer_was_lost_is_removed_once_the_text_is_there(house: House) -> None:

@@ -1,5 +1,6 @@
 from storage.ledger import Ledger
 from storage.note import Note
+from storage.rows import now
 from tests.storage.samples import BOT, incoming
 from tests.storage.test_ledger import done, known
 
@@ -96,5 +97,6 @@ async def test_notes_without_a_status_reply_are_known(ledger: Ledger) -> None:
     await ledger.set_status_message(second.id, 100, instead_of=None)
     await ledger.cancel(third.id)
     await ledger.mark_undeliverable(third.id, "gone")
-    assert [note.id for note in await ledger.unwelcomed(BOT)] == [first.id]
-    assert await ledger.unwelcomed(BOT + 1) == []
+    assert [note.id for note in await ledger.unwelcomed(BOT, now())] == [first.id]
+    assert await ledger.unwelcomed(BOT + 1, now()) == []
+    assert await ledger.unwelcomed(BOT, first.received_at) == []
