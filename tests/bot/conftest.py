@@ -15,6 +15,7 @@ from aiogram import Bot
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
+from bot import budget
 from bot.answers import Answers
 from bot.bot_process import serve
 from bot.budget import Window, Windows
@@ -170,6 +171,12 @@ async def until(condition: Callable[[], bool]) -> None:
         return condition()
 
     await awaited(look)
+
+
+@pytest.fixture(autouse=True)
+def unhurried_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is slow because the machine is busy counts all the same."""
+    monkeypatch.setattr(budget, "ANSWER_S", 10.0)
 
 
 @pytest.fixture

@@ -27,6 +27,13 @@ async def test_start_and_help_introduce_the_bot(house: House) -> None:
     assert "/queue" not in ((await house.hear("/history: ")).text or "")
 
 
+async def test_an_answer_comes_although_telegram_failed(house: House) -> None:
+    house.chat()
+    house.playground.fail_next("sendMessage", code=502)
+    house.say("/help")
+    await house.hear("/history: ")
+
+
 async def test_people_are_spoken_to_in_their_language(house: House) -> None:
     house.person(BOB, "de-AT")
     house.say("/start", id=BOB)
