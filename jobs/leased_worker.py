@@ -18,6 +18,7 @@ from jobs.door import NotNow
 from jobs.engine_thread import STOP_S, EngineThread
 from jobs.errors import EngineStuck
 from jobs.lease import LEASE_S
+from jobs.outage import Outage
 from jobs.queue import TRANSCRIBE
 from jobs.redis import QUEUE, TROUBLE, from_json, to_json
 from jobs.scripts import Run, Scripts
@@ -76,7 +77,7 @@ class LeasedWorker(Worker):
         self._scripts = Scripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
-        self._in_trouble = False
+        self._outage = Outage("queue")
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
@@ -148,11 +149,7 @@ class LeasedWorker(Worker):
         try:
             await super()._poll_iteration()
         except TROUBLE as error:
-            if not self._in_trouble:
-                log.warning("trouble", doing="queue", error=repr(error))
-            self._in_trouble = True
+            self._outage.goes_on(error)
             await asyncio.sleep(OUTAGE_PAUSE_S)
         else:
-            if self._in_trouble:
-                log.info("trouble_over", doing="queue")
-            self._in_trouble = False
+            self._outage.is_over()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from engine.errors import Fault
+from jobs.outage import Outage
 from jobs.redis import TROUBLE
 
 log = structlog.get_logger()
@@ -14,21 +15,16 @@ log = structlog.get_logger()
 
 async def periodically(interval_s: float, step: Callable[[], Awaitable[object]], name: str) -> None:
     """Do `step` every `interval_s`, for ever. Trouble is logged when it begins and when it is over."""
-    in_trouble = False
+    outage = Outage(name)
     while True:
         try:
             await step()
         except (*TROUBLE, Fault) as trouble:
-            if not in_trouble:
-                log.warning("trouble", doing=name, error=str(trouble) or repr(trouble))
-            in_trouble = True
+            outage.goes_on(trouble)
         except Exception:
             log.exception("internal", doing=name)
-            in_trouble = True
         else:
-            if in_trouble:
-                log.info("trouble_over", doing=name)
-            in_trouble = False
+            outage.is_over()
         await asyncio.sleep(interval_s)
 
 

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import time
 
-import structlog
 from arq import ArqRedis
 from arq.jobs import serialize_job
 
 from jobs.errors import QueueUnreachable
 from jobs.order import score_ms
+from jobs.outage import Outage
 from jobs.presence import Presence, present
 from jobs.redis import QUEUE, TROUBLE, connect, to_json
 from jobs.scripts import Scripts
@@ -21,8 +21,6 @@ __all__ = ["TRANSCRIBE", "Queue", "Snapshot", "connect"]
 
 TRANSCRIBE = "transcribe"  # the job's name, which workers know
 KEPT_MS = 30 * 86_400_000
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,7 @@ class Queue:
         self._redis = redis
         self._ledger = ledger
         self._scripts = Scripts(redis)
+        self._outage = Outage("queue")
 
     async def enqueue(self, note: Note) -> bool:
         """Put the note in its place. Again changes nothing.
@@ -55,8 +54,9 @@ class Queue:
                 pipe.zadd(QUEUE, {note.id: score}, nx=True)
                 await pipe.execute()
         except TROUBLE as error:
-            log.warning("queue_unreachable", job=note.id, error=repr(error))
+            self._outage.goes_on(error)
             return False
+        self._outage.is_over()
         return True
 
     async def forget(self, note_id: str) -> None:
@@ -65,7 +65,7 @@ class Queue:
             await self._redis.zrem(QUEUE, note_id)
             await self._redis.delete(f"arq:job:{note_id}")
         except TROUBLE as error:
-            log.warning("queue_unreachable", job=note_id, error=repr(error))
+            self._outage.goes_on(error)
 
     async def position(self, note_id: str) -> int:
         """Say the note's turn: 1 for the next to run, 0 when it runs or is not queued.
