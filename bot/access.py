@@ -11,15 +11,20 @@ _STRANGERS_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The owner's lists."""
+    """The owner's lists, and which groups turned into others."""
 
     settings: AccessSettings
+    _origins: dict[int, int] = field(default_factory=dict)
 
     def allows(self, user_id: int | None, chat_id: int) -> bool:
         """Tell whether this person may use the bot in this chat."""
-        if self.settings.open or chat_id in self.settings.chats:
+        if self.settings.open or self._origins.get(chat_id, chat_id) in self.settings.chats:
             return True
         return user_id is not None and (self.is_admin(user_id) or user_id in self.settings.users)
+
+    def follow(self, chat_id: int, moved_to: int) -> None:
+        """Let the group that `chat_id` turned into have its rights."""
+        self._origins[moved_to] = self._origins.get(chat_id, chat_id)
 
     def is_admin(self, user_id: int | None) -> bool:
         """Tell whether this person runs the bot."""

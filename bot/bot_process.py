@@ -98,8 +98,14 @@ async def _introduce(bot: Bot, settings: TelegramSettings, desk: Desk) -> None:
                 allowed_updates=desk.dispatcher.resolve_used_update_types(),
             )
     desk.background.spawn(register_commands(bot))
+    desk.background.spawn(_recall_moves(bot, desk))
     desk.background.spawn(desk.intake.resume(datetime.now(UTC)))
     log.info("bot_started", username=me.username, mode=settings.mode)
+
+
+async def _recall_moves(bot: Bot, desk: Desk) -> None:
+    for chat_id, moved_to in (await desk.intake.ledger.moved_chats(bot.id)).items():
+        desk.access.follow(chat_id, moved_to)
 
 
 async def _poll(bot: Bot, desk: Desk, stop: asyncio.Event) -> None:

@@ -79,6 +79,7 @@ class Budget:
         self._redis = redis
         self._windows = windows
         self._take = redis.register_script(_TAKE)
+        self._one_at_a_time = asyncio.Lock()  # a crowd on as many connections would take a busy Redis for a frozen one
         self._is_away = False
         self._asks_again_at = 0.0
 
@@ -108,21 +109,25 @@ class Budget:
 
     async def _answer(self, ask: Callable[[], Awaitable[object]]) -> object | None:
         """Give what Redis answers; None if it is away, or was a moment ago."""
-        if monotonic() < self._asks_again_at:
-            return None
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                answer = await ask()
-        except TROUBLE as trouble:
-            self._asks_again_at = monotonic() + TRY_AGAIN_S
-            if not self._is_away:
-                log.warning("trouble", doing=_DOING, error=str(trouble) or repr(trouble))
-            self._is_away = True
-            return None
-        if self._is_away:
+        async with self._one_at_a_time:
+            if monotonic() < self._asks_again_at:
+                return None
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    answer = await ask()
+            except TROUBLE as trouble:
+                self._asks_again_at = monotonic() + TRY_AGAIN_S
+                self._note(trouble)
+                return None
+            self._note(None)
+            return answer
+
+    def _note(self, trouble: Exception | None) -> None:
+        if trouble and not self._is_away:
+            log.warning("trouble", doing=_DOING, error=str(trouble) or repr(trouble))
+        if self._is_away and not trouble:
             log.info("trouble_over", doing=_DOING)
-        self._is_away = False
-        return answer
+        self._is_away = trouble is not None
 
 
 def _key(bot_id: int, *rest: str) -> str:

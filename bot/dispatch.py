@@ -8,7 +8,8 @@ from bot.access import Access
 from bot.answers import Answers
 from bot.background import Background
 from bot.changes import Changes
-from bot.handlers import audio, cancel, delete, figures, help, history, notes, rest, retry  # noqa: A004 - /help
+from bot.delays import Delays
+from bot.handlers import audio, cancel, delete, figures, help, history, moves, notes, rest, retry  # noqa: A004 - /help
 from bot.handlers.choice import Choice
 from bot.ingest import Intake
 from bot.limits import limits_of
@@ -20,7 +21,7 @@ from jobs.queue import Queue
 from jobs.speech import options_of
 from storage.ledger import Ledger
 
-HANDLERS = (notes, help, history, retry, cancel, audio, delete, figures, rest)  # the first that fits is asked
+HANDLERS = (moves, notes, help, history, retry, cancel, audio, delete, figures, rest)  # the first that fits is asked
 WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
 
 
@@ -30,6 +31,7 @@ class Desk:
 
     dispatcher: Dispatcher
     reception: Reception
+    access: Access
     intake: Intake
     background: Background = field(default_factory=Background)
 
@@ -44,6 +46,7 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         ledger=ledger,
         queue=queue,
         background=background,
+        delays=Delays(bot),
         limits=limits_of(settings),
         options=options_of(model_name(settings.engine), default_request(settings.engine)),
         record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
@@ -63,4 +66,4 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
     dispatcher.update.outer_middleware(reception)
     for module in HANDLERS:
         dispatcher.include_router(module.router())
-    return Desk(dispatcher, reception, intake, background)
+    return Desk(dispatcher, reception, access, intake, background)

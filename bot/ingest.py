@@ -5,7 +5,8 @@ Only the writing happens before its update is acknowledged. Should the rest be c
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 
@@ -16,12 +17,16 @@ from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote,
 from bot import status
 from bot.answers import Answers, refusals_end_here
 from bot.background import Background
+from bot.delays import Delays
 from bot.limits import Limits
 from bot.manner import patience
 from bot.texts import say_fault, speaking
+from jobs.errors import QueueUnreachable
 from jobs.lease import RENEW_S
-from jobs.outlook import Outlook, outlook
+from jobs.outage import Outage
+from jobs.outlook import outlook
 from jobs.periodic import meanwhile
+from jobs.persistence import persistently
 from jobs.queue import Queue
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
@@ -49,7 +54,7 @@ _UNREADABLE_TYPES = frozenset(("audio/x-ms-wma", *(
 )))  # fmt: skip
 _GENERAL_TOPIC = 1
 _LONGEST_PAUSE_S = 5.0
-_OUTLOOK_S = 0.5
+_OUTLOOK_S = 2.0
 _PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
 
 log = structlog.get_logger(__name__)
@@ -110,16 +115,18 @@ class Intake:
     ledger: Ledger
     queue: Queue
     background: Background
+    delays: Delays
     limits: Limits
     options: str  # what a note is transcribed with that asks for nothing
     record_within_s: float | None  # None: try for ever
+    outage: Outage = field(default_factory=lambda: Outage("record"))
 
     async def take(self, incoming: Incoming) -> None:
         """Write the note down; welcome it, if it is new, beside what comes next."""
-        async with asyncio.timeout(self.record_within_s):
-            note, is_new = await self._record(incoming)
-        if is_new:
-            self.background.spawn(self._welcome(note))
+        with self.delays.told_of(incoming):
+            async with asyncio.timeout(self.record_within_s):
+                note, is_new = await self._record(incoming)
+        self.background.spawn(self._welcome(note) if is_new else self._take_over(note))
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
@@ -131,39 +138,56 @@ class Intake:
         pause_s = 0.05
         while True:
             try:
-                return await self.ledger.record(incoming)
-            except (DatabaseFault, OSError):
-                log.exception("note_not_recorded_yet", chat=incoming.chat_id)
+                recorded = await self.ledger.record(incoming)
+            except (DatabaseFault, OSError) as error:
+                self.outage.goes_on(error)
+            else:
+                self.outage.is_over()
+                return recorded
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _welcome(self, note: Note) -> None:
         """Answer a note: at once if its very sound is known or if it breaks a limit, else with its place."""
-        if not await self._answered_before(note) and not await self._turned_down(note):
-            await self.enqueue(note)
+        try:
+            await self._take_over(note)
+            if not await self._answered_before(note) and not await self._turned_down(note):
+                await self.enqueue(note)
+        except DatabaseFault as fault:  # the reaper queues the note, and its worker sends the reply
+            log.warning("not_welcomed", note=note.id, error=str(fault))
+
+    async def _take_over(self, note: Note) -> None:
+        """Let the message that told of a delay be the note's status reply."""
+        message_id = await self.delays.message_about(note)
+        if message_id is None:
+            return
+        if not await persistently(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
+            with suppress(AiogramError):
+                await self.answers.bot.delete_message(note.answer_chat_id, message_id)
 
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then queue: a worker finds a status reply to write into."""
+        with speaking(note.locale):
+            place = await self._place(note)
+            await self._show(note, place)
+            if not await self.queue.enqueue(note) and place != status.queue_is_silent():
+                await self._show(note, status.queue_is_silent())
+
+    async def _place(self, note: Note) -> str:
+        try:
+            async with asyncio.timeout(_OUTLOOK_S):
+                seen = await outlook(self.ledger, self.queue, note)
+        except (TimeoutError, QueueUnreachable):
+            return status.queue_is_silent()
+        return status.queued(seen.position, seen.wait_s)
+
+    async def _show(self, note: Note, place: str) -> None:
         try:
             async with refusals_end_here(note):
                 with patience(_PATIENCE_S):
-                    await self._show_place(note)
-        except AiogramError as error:
+                    await self.answers.welcome(note, place, status.cancel_button(note.id))
+        except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
-        await self.queue.enqueue(note)
-
-    async def _show_place(self, note: Note) -> None:
-        with speaking(note.locale):
-            seen = await self._outlook(note)
-            await self.answers.welcome(note, status.queued(seen.position, seen.wait_s), status.cancel_button(note.id))
-
-    async def _outlook(self, note: Note) -> Outlook:
-        try:
-            async with asyncio.timeout(_OUTLOOK_S):
-                return await outlook(self.ledger, self.queue, note)
-        except TimeoutError:
-            log.warning("outlook_unknown", note=note.id)
-            return Outlook(position=0, wait_s=0.0)
 
     async def _answered_before(self, note: Note) -> bool:
         twin = await self.ledger.same_audio(note, self.options)

@@ -11,7 +11,6 @@ from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextR
 from aiogram.exceptions import (
     ClientDecodeError,
     TelegramBadRequest,
-    TelegramMigrateToChat,
     TelegramNetworkError,
     TelegramServerError,
 )
@@ -22,14 +21,14 @@ from bot.flood_control import SENDS
 from bot.manner import manner, patience
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
 
 log = structlog.get_logger(__name__)
 
 
 class Persistence(BaseRequestMiddleware):
-    """Follows a group that moved, and repeats what cannot do harm for as long as the request is patient."""
+    """Repeats what cannot do harm for as long as the request is patient."""
 
     async def __call__(
         self,
@@ -44,10 +43,6 @@ class Persistence(BaseRequestMiddleware):
             try:
                 with patience(max(0.0, deadline - monotonic())):
                     return await make_request(bot, method)
-            except TelegramMigrateToChat as moved:
-                if not _is_new_message(method):
-                    raise
-                method = method.model_copy(update={"chat_id": moved.migrate_to_chat_id})
             except TelegramBadRequest as refusal:
                 if "message is not modified" not in refusal.message:
                     raise
@@ -65,7 +60,7 @@ def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
     """Tell whether asking again cannot do a thing twice, or may. aiogram repeats getUpdates by itself."""
     if isinstance(method, GetUpdates):
         return False
-    was_never_sent = isinstance(error.__cause__, _NEVER_SENT)
+    was_never_sent = isinstance(error.__cause__, NEVER_SENT)
     return was_never_sent or manner().may_come_twice or not _is_new_message(method)
 
 

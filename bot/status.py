@@ -25,10 +25,17 @@ CANCEL, RETRY, OPEN, DELETE, KEEP = "cancel", "retry", "open", "delete", "keep"
 
 
 def queued(position: int, wait_s: float) -> str:
-    """Say where in the queue a note is; position 0 means: nobody knows."""
+    """Say where in the queue a note is; position 0 means: it runs."""
     if position < 1:
         return say("In the queue.")
     return say("In the queue, place {position}, about {wait}", position=position, wait=say_duration(wait_s))
+
+
+def queue_is_silent() -> str:
+    """Say that a note is safe though the queue cannot take it now."""
+    return say(
+        "In the queue. The queue does not answer at the moment; your recording is safe, and its text will come here."
+    )
 
 
 def transcribing(fraction: float) -> str:

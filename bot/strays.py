@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
 import structlog
 from aiogram import Bot
 from aiogram.exceptions import (
@@ -21,6 +20,7 @@ from aiogram.exceptions import (
 from aiogram.types import Message
 
 from bot import status
+from bot.persistence import NEVER_SENT
 from storage.ledger import Ledger
 from storage.note import Note
 
@@ -32,8 +32,7 @@ log = structlog.get_logger(__name__)
 
 def surely_not_sent(error: Exception) -> bool:
     """Tell whether a message that could not be sent is certainly not in its chat."""
-    never_reached = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-    return isinstance(error, (*REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, never_reached)
+    return isinstance(error, (*REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, NEVER_SENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def as_object(entry: Entry) -> dict[str, object]:
         "received_at": note.received_at.isoformat(),
         "finished_at": note.finished_at and note.finished_at.isoformat(),
         "delivered_at": note.delivered_at and note.delivered_at.isoformat(),
+        "undeliverable": note.undeliverable,
         "audio_s": note.audio_s,
         "engine_s": note.engine_s,
         "model": note.model,

@@ -23,6 +23,16 @@ def test_admins_users_and_chats_get_in() -> None:
     assert not listed.allows(5, 5)
 
 
+def test_a_group_that_moved_keeps_its_rights() -> None:
+    listed = access(chats=[-5])
+    listed.follow(-5, -1005)
+    listed.follow(-1005, -1006)
+    listed.follow(-7, -1007)
+    assert listed.allows(33, -1005)
+    assert listed.allows(33, -1006)
+    assert not listed.allows(33, -1007)
+
+
 def test_an_open_bot_lets_everybody_in_and_makes_nobody_an_admin() -> None:
     assert access(open=True).allows(33, 33)
     assert not access(open=True).is_admin(33)

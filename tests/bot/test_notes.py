@@ -171,8 +171,11 @@ async def test_a_group_that_became_a_supergroup_still_gets_its_text(house: House
     await house.queued(1)
     moved = house.playground.upgrade(group, ada)
     await house.start_worker()
+    answer = await house.hear("fake 1.0s", chat=moved)
+    assert (await house.delivered(note)).answer_chat_id == moved.id
+    house.playground.send_text(moved, ada, "/history", reply_to=answer)
     await house.hear("fake 1.0s", chat=moved)
-    await house.delivered(note)
+    assert house.desk.access.allows(None, moved.id) == house.desk.access.allows(None, group.id)
 
 
 async def test_a_note_in_a_topic_is_answered_there(house: House) -> None:
