@@ -23,7 +23,7 @@ LOOK_S = 0.5
 SETTINGS = {
     "EARSHOT_ACCESS__OPEN": "true",
     "EARSHOT_ENGINE__MODEL": "fake",
-    "EARSHOT_ENGINE__FAKE_RTF": "0.5",
+    "EARSHOT_ENGINE__FAKE_RTF": "0.4",
     "EARSHOT_WORKERS__GRACE_S": "5",
 }
 

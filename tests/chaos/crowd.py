@@ -15,7 +15,7 @@ from tests.end_to_end.installation import write_noise
 
 PEOPLE = 40
 SECONDS = (0.5, 2.5)
-UNANSWERED = 15  # so many wait at a time: enough for three workers, few enough that a kill hits what is being worked on
+UNANSWERED = 10  # so many wait at a time: enough for three workers, few enough that a kill hits what is being worked on
 STUCK_S = 60.0  # a note that is lost does not stop the others
 PAUSE_S = 0.15
 GROUP_SHARE, BURST_SHARE = 0.03, 0.04
