@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -21,18 +22,26 @@ SLOWEST = 3
 @click.option("--kills", type=click.IntRange(0), default=10, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes the order of what happens.")
 @click.option("--mix", multiple=True, type=click.Choice([*Kind]), help="Only this may happen; can be repeated.")
+@click.option("--failing", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Share of all requests.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder that logs and data stay in.")
-def main(*, notes: int, kills: int, seed: int, mix: tuple[str, ...], keep: Path | None) -> None:
+def main(*, notes: int, kills: int, seed: int, mix: tuple[str, ...], failing: float, keep: Path | None) -> None:  # noqa: PLR0913 - as many as there are options
     """Send NOTES voice notes, let KILLS kills and other faults happen, and judge the chats."""
     kinds = frozenset(Kind(name) for name in mix) or frozenset(Kind)
     url = os.environ.get("EARSHOT_DATABASE__URL", "")
-    campaign = Campaign(notes=notes, faults=plan(notes, kills, seed, kinds), seed=seed, database_url=url)
-    with tempfile.TemporaryDirectory(prefix="earshot-chaos-") as folder:
-        if keep:
-            keep.mkdir(parents=True)
-        outcome = asyncio.run(carry_out(campaign, keep or Path(folder), click.echo))
+    faults = plan(notes, kills, seed, kinds)
+    campaign = Campaign(notes=notes, faults=faults, seed=seed, failing_share=failing, database_url=url)
+    with _folder(keep) as folder:
+        outcome = asyncio.run(carry_out(campaign, Path(folder), click.echo))
     _show(campaign, outcome)
     sys.exit(0 if outcome.is_good else 1)
+
+
+def _folder(keep: Path | None) -> AbstractContextManager[str | Path]:
+    """Give the folder to keep, which must not be there yet, or one that goes afterwards."""
+    if keep is None:
+        return tempfile.TemporaryDirectory(prefix="earshot-chaos-")
+    keep.mkdir(parents=True)
+    return nullcontext(keep)
 
 
 def _show(campaign: Campaign, outcome: Outcome) -> None:

@@ -1,6 +1,7 @@
 """One run: the crowd sends, the plan is carried out, and when all is quiet the chats are judged."""
 
 import asyncio
+import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
 from tests.chaos.mischief import Mischief
 from tests.chaos.plan import KILLS, Fault
 from tests.chaos.town import Town, inhabited
-from tests.chaos.verdict import Verdict, judge, quantile, unexplained
+from tests.chaos.verdict import Entry, Verdict, judge, quantile, unexplained, unsettled
 from tests.end_to_end.installation import Installation
 
 SETTLE_S = 120.0
@@ -131,7 +132,7 @@ class Run:
         """Wait until everything is as it should be, but no longer than it may take; then stop everybody."""
         ends = monotonic() + SETTLE_S
         await town.ready()
-        while monotonic() < ends and (self._judged() or await self.holdings.unsettled()):  # noqa: ASYNC110 - chats and ledger are looked at from outside
+        while monotonic() < ends and (self._judged() or await self.holdings.all()):  # noqa: ASYNC110 - chats and ledger are looked at from outside
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(QUIET_S)
         await town.close()
@@ -143,12 +144,20 @@ class Run:
         """Judge what the chats and the ledger show."""
         return Outcome(
             verdict=self._judged(),
-            unsettled=await self.holdings.unsettled(),
+            unsettled=unsettled(self.crowd.asked, await self._ledger()),
             violations=unexplained(self.place.playground.violations),
             crashes=self.crashes,
             take_overs=self.take_overs.measured,
             duration_s=duration_s,
         )
+
+    async def _ledger(self) -> list[Entry]:
+        """Give what the program itself tells of every note."""
+        told = json.loads(await self.place.ask("history", "--json", "--limit", str(self.campaign.notes + 1)))
+        return [
+            Entry(note["chat"], note["message"], note["state"], bool(note["delivered_at"]), note["text"])
+            for note in told
+        ]
 
 
 def as_figures(campaign: Campaign, outcome: Outcome) -> dict[str, float]:

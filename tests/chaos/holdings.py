@@ -12,8 +12,7 @@ from storage.database import Database
 from storage.errors import DatabaseFault
 
 LOOK_S = 0.1
-UNSETTLED = text("SELECT id, worker, fence, tries, beat_at FROM notes WHERE delivered_at IS NULL")
-ENDS = text("SELECT chat_id, message_id, state, delivered_at FROM notes")
+UNDELIVERED = text("SELECT id, worker, fence, tries, beat_at FROM notes WHERE delivered_at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +34,12 @@ class Holdings:
     async def all(self) -> list[Holding]:
         """Give what is not answered yet."""
         async with self.database.reading() as connection:
-            rows = (await connection.execute(UNSETTLED)).all()
+            rows = (await connection.execute(UNDELIVERED)).all()
         return [Holding(row.id, row.fence, row.tries, _pid(row.worker, held=row.beat_at is not None)) for row in rows]
 
     async def of(self, pids: Sequence[int]) -> list[Holding]:
         """Give what these processes hold."""
         return [holding for holding in await self.all() if holding.pid in pids]
-
-    async def unsettled(self) -> list[str]:
-        """Give the notes that are not done and delivered, in words."""
-        async with self.database.reading() as connection:
-            rows = (await connection.execute(ENDS)).all()
-        return [
-            f"chat {row.chat_id}: {row.message_id} is {row.state}, delivered {row.delivered_at}"
-            for row in rows
-            if row.state != "done" or row.delivered_at is None
-        ]
 
 
 def _pid(worker: str | None, *, held: bool) -> int | None:

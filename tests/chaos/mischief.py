@@ -8,19 +8,21 @@ later. To be sure of that a worker is stopped first; then the ledger is asked wh
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
+from storage.errors import DatabaseFault
 from tests.chaos.holdings import Holding, Holdings, TakeOvers
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.town import PAUSE_S, Service, Town
 
 TOO_OFTEN = 2
 BUSY_S = 5.0  # so long a worker is looked for that works on something
+CHANCE_S = 120.0  # so long somebody is waited for who may be killed
 LOOK_S = 0.1
 REDELIVERED = 5
 
@@ -44,7 +46,7 @@ class Mischief:
             case Kind.FREEZE_WORKER:
                 await self._freeze_worker(fault.lasts_s)
             case Kind.KILL_BOT:
-                self.town.bot.kill()
+                await self._kill_bot()
             case Kind.KILL_ALL:
                 await self._kill_all()
             case Kind.DEPLOY:
@@ -60,6 +62,10 @@ class Mischief:
         async with self._one_stopped() as worker:
             worker.kill()
 
+    async def _kill_bot(self) -> None:
+        await self.town.bot.until_ready()
+        self.town.bot.kill()
+
     async def _freeze_worker(self, seconds: float) -> None:
         async with self._one_stopped() as worker:
             pass
@@ -68,7 +74,7 @@ class Mischief:
 
     async def _kill_all(self) -> None:
         """Kill every process at the same moment."""
-        async with self._processes:
+        async with self._processes, asyncio.timeout(CHANCE_S):
             held = await self._stopped_all()
             for service in self.town.services:
                 service.kill()
@@ -77,6 +83,7 @@ class Mischief:
 
     async def _deploy(self) -> None:
         """Let everybody end in good order; new ones are started as always."""
+        await self.town.bot.until_ready()
         async with self._processes:
             await self.town.terminate()
 
@@ -84,7 +91,7 @@ class Mischief:
     async def _one_stopped(self) -> AsyncIterator[Service]:
         """Stop a worker that works on something, if there is one, and nobody else may touch it meanwhile."""
         busy_until = monotonic() + BUSY_S
-        async with self._processes:
+        async with self._processes, asyncio.timeout(CHANCE_S):
             while True:
                 for worker in self._in_any_order():
                     held = await self._stopped([worker], only_busy=monotonic() < busy_until)
@@ -100,8 +107,9 @@ class Mischief:
 
     async def _stopped_all(self) -> list[Holding]:
         while True:
-            held = await self._stopped([worker for worker in self.town.workers if worker.is_ready], only_busy=False)
-            if held is not None:
+            ready = self._in_any_order()
+            held = await self._stopped(ready, only_busy=False)
+            if ready and held is not None:
                 return held
             await asyncio.sleep(LOOK_S)
 
@@ -118,6 +126,10 @@ class Mischief:
 
     async def _lock_database(self, seconds: float) -> None:
         """Hold the lock that every writer needs. SQLite in WAL mode knows no stricter one for its users."""
+        with suppress(DatabaseFault):  # a frozen worker may hold it already
+            await self._hold_lock(seconds)
+
+    async def _hold_lock(self, seconds: float) -> None:
         async with self.holdings.database.writing() as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execute(text("LOCK TABLE notes"))

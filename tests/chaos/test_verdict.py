@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from tests.chaos.verdict import Asked, Said, Verdict, judge, quantile, unexplained
+from tests.chaos.verdict import Asked, Entry, Said, Verdict, judge, quantile, unexplained, unsettled
 
 FIRST, SECOND = Asked(7, 1, "fake 1.0s aaaaaaaa"), Asked(7, 2, "fake 2.0s bbbbbbbb")
 ELSEWHERE = Asked(8, 1, "fake 3.0s cccccccc")
@@ -65,6 +67,21 @@ def test_a_status_reply_that_never_became_the_answer_is_stray_and_the_note_lost(
 
 def test_whatever_else_the_bot_says_is_stray() -> None:
     assert judged(*RIGHT, Said(9, 1, None, "This bot is private.")) == (0, 0, 0, 1)
+
+
+KEPT = [Entry(note.chat_id, note.message_id, "done", is_delivered=True, text=note.text) for note in NOTES]
+
+
+def test_a_ledger_with_all_notes_done_and_delivered_is_settled() -> None:
+    assert unsettled(NOTES, KEPT) == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"state": "failed"}, {"is_delivered": False}, {"text": SECOND.text}, {"message_id": 99}]
+)
+def test_whatever_else_the_ledger_says_is_unsettled(change: dict[str, object]) -> None:
+    changed = replace(KEPT[0], **change)  # type: ignore[arg-type]  # one field of several types
+    assert unsettled(NOTES, [changed, *KEPT[1:]]) == [str(FIRST)]
 
 
 def test_only_violations_that_faults_explain_are_excused() -> None:

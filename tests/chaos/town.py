@@ -37,6 +37,7 @@ class Service:
     starts: int = 0
     crashes: list[str] = field(default_factory=list)
     _has_begun: bool = False
+    _is_killed: bool = False
     _may_end_with: set[int] = field(default_factory=set)
 
     @property
@@ -50,15 +51,18 @@ class Service:
         return self.process.pid if self.process else 0
 
     @property
-    def is_running(self) -> bool:
-        """Tell whether there is a process."""
-        return self.process is not None and self.process.returncode is None
-
-    @property
     def is_ready(self) -> bool:
         """Tell whether its process has begun to work, and is not stopped."""
-        self._has_begun = self._has_begun or (self.log.exists() and has_begun(self.log.read_text()))
-        return self.is_running and not self.frozen and self._has_begun
+        if self.process is None or self.process.returncode is not None or self.frozen or self._is_killed:
+            return False
+        self._has_begun = self._has_begun or has_begun(self.log.read_text())
+        return self._has_begun
+
+    async def until_ready(self) -> None:
+        """Wait until its process works."""
+        async with asyncio.timeout(READY_S):
+            while not self.is_ready:  # noqa: ASYNC110 - the log of another process rings no bell
+                await asyncio.sleep(POLL_S)
 
     async def keep(self) -> None:
         """Start the process, and start it again when it ends, until cancelled."""
@@ -74,7 +78,7 @@ class Service:
             self.crashes.append(f"{self.log.name} ended with {self.process.returncode}")
 
     async def _start(self) -> asyncio.subprocess.Process:
-        self.frozen = self._has_begun = False
+        self.frozen = self._is_killed = self._has_begun = False
         self._may_end_with.clear()
         self.starts += 1
         self.log.parent.mkdir(exist_ok=True)
@@ -86,6 +90,7 @@ class Service:
 
     def kill(self) -> None:
         """End the process without a warning."""
+        self._is_killed = True
         self._send(signal.SIGKILL, -signal.SIGKILL)
 
     async def end(self) -> None:
@@ -141,9 +146,7 @@ class Town:
 
     async def ready(self) -> None:
         """Wait until everybody works."""
-        async with asyncio.timeout(READY_S):
-            while not all(service.is_ready for service in self.services):  # noqa: ASYNC110 - logs of other processes ring no bell
-                await asyncio.sleep(POLL_S)
+        await asyncio.gather(*(service.until_ready() for service in self.services))
 
     async def terminate(self) -> None:
         """Ask everybody who works to end, and wait until they have."""

@@ -31,6 +31,17 @@ class Said:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger tells of a note in the end."""
+
+    chat_id: int
+    message_id: int
+    state: str
+    is_delivered: bool
+    text: str | None
+
+
 @dataclass(slots=True)
 class Verdict:
     """What is wrong, in words; nothing when all is well."""
@@ -67,6 +78,16 @@ def judge(asked: Sequence[Asked], said: Iterable[Said]) -> Verdict:
 
 def _words(message: Said) -> str:
     return f"chat {message.chat_id}: {message.message_id} in reply to {message.reply_to}: {message.text!r}"
+
+
+def unsettled(asked: Sequence[Asked], ledger: Iterable[Entry]) -> list[str]:
+    """Name the notes that are not done and delivered, with their own text, in the ledger."""
+    entries = set(ledger)
+    return [
+        f"{note}"
+        for note in asked
+        if Entry(note.chat_id, note.message_id, "done", is_delivered=True, text=note.text) not in entries
+    ]
 
 
 def unexplained(violations: Iterable[str]) -> list[str]:
