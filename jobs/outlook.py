@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from jobs.errors import QueueUnreachable
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from storage.note import Note
@@ -15,22 +14,23 @@ OVERHEAD_S = 1.0  # a note's way besides the engine: fetching, decoding, deliver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """`position` is 1 for the next to run, 0 when it runs or nobody knows; `wait_s` is until the text is there."""
+    """`position` is 1 for the next to run, 0 when it runs; `wait_s` is until the text is there."""
 
     position: int
     wait_s: float
 
 
 async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
-    """Estimate when the note will be transcribed; it may be about to be queued."""
+    """Estimate when the note will be transcribed; it may be about to be queued.
+
+    Raises:
+        QueueUnreachable: Redis does not answer.
+    """
     rtf = await ledger.speed()
     rtf = USUAL_RTF if rtf is None else rtf
     own_s = await ledger.ahead_s([note.id]) * rtf + OVERHEAD_S
-    try:
-        ahead = await queue.ahead(note)
-        workers = await queue.workers()
-    except QueueUnreachable:
-        return Outlook(position=0, wait_s=own_s)
+    ahead = await queue.ahead(note)
+    workers = await queue.workers()
     if ahead is None:
         return Outlook(position=0, wait_s=own_s)
     running = [worker.busy for worker in workers if worker.busy]

@@ -1,0 +1,69 @@
+"""What a person hears whose recording cannot be written down now: once, and in the message that becomes its answer."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from aiogram import Bot
+from aiogram.exceptions import AiogramError
+from aiogram.types import ReplyParameters
+
+from bot.manner import patience
+from bot.texts import say, speaking
+from storage.note import Incoming
+
+TELL_AFTER_S = 3.0
+_PATIENCE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+Place = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """The notes that wait to be written down, and the messages that say so. Forgotten when the process ends."""
+
+    bot: Bot
+    _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
+
+    @contextmanager
+    def told_of(self, incoming: Incoming) -> Iterator[None]:
+        """Tell who sent the note when the block lasts; not again when the same update comes again."""
+        timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._begin_to_tell, incoming)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    async def message_about(self, incoming: Incoming) -> int | None:
+        """Give the message that told of the delay, if there was one, and forget it."""
+        telling = self._told.pop(_place(incoming), None)
+        return None if telling is None else await telling
+
+    def _begin_to_tell(self, incoming: Incoming) -> None:
+        if _place(incoming) not in self._told:
+            self._told[_place(incoming)] = asyncio.create_task(self._tell(incoming))
+
+    async def _tell(self, incoming: Incoming) -> int | None:
+        try:
+            with speaking(incoming.locale), patience(_PATIENCE_S):
+                sent = await self.bot.send_message(
+                    incoming.chat_id,
+                    say(
+                        "Your recording cannot be taken in at the moment. It is not lost: it will be taken in by "
+                        "itself, and its text will come here."
+                    ),
+                    message_thread_id=incoming.thread_id,
+                    reply_parameters=ReplyParameters(message_id=incoming.message_id, allow_sending_without_reply=True),
+                )
+        except (AiogramError, OSError) as error:
+            log.warning("delay_not_told", chat=incoming.chat_id, error=type(error).__name__)
+            return None
+        return sent.message_id
+
+
+def _place(incoming: Incoming) -> Place:
+    return incoming.bot_id, incoming.chat_id, incoming.message_id
