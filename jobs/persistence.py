@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
-
+from jobs.outage import Outage
 from storage.errors import DatabaseFault
 
 FIRST_PAUSE_S = 0.2
@@ -13,16 +12,18 @@ LONGEST_PAUSE_S = 10.0
 
 Result = TypeVar("Result")
 
-log = structlog.get_logger()
-
 
 async def persistently(write: Callable[[], Awaitable[Result]]) -> Result:
     """Do `write` until the database takes it."""
+    outage = Outage("ledger")
     pause_s = FIRST_PAUSE_S
     while True:
         try:
-            return await write()
+            written = await write()
         except DatabaseFault as fault:
-            log.warning("database_trouble", error=str(fault), again_in_s=pause_s)
+            outage.goes_on(fault)
+        else:
+            outage.is_over()
+            return written
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -51,6 +51,7 @@ PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
     ("malformed", DatabaseDamaged),
     ("is full", DatabaseFull),
     ("no space left", DatabaseFull),
+    ("disk i/o error", DatabaseFull),  # what SQLite says at a quota or a limit on the size of files
     ("readonly", DatabaseForbidden),
     ("unable to open", DatabaseForbidden),
 )

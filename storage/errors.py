@@ -28,10 +28,13 @@ class DatabaseDamaged(DatabaseFault):
 
 
 class DatabaseFull(DatabaseFault):
-    """There is no room to write."""
+    """The disk takes no more, be it full or broken."""
 
     code = "database_full"
-    sentence = "The disk that holds the database {where} is full. Make room; work goes on by itself."
+    sentence = (
+        "The disk that holds the database {where} takes no more. Make room, or check the disk and the limits on the "
+        "size of files; work goes on by itself."
+    )
 
 
 class DatabaseForbidden(DatabaseFault):

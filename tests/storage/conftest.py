@@ -1,9 +1,5 @@
 import asyncio
 import contextlib
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 from storage.database import Database, open_database
 from storage.errors import DatabaseUnreachable
 from storage.ledger import Ledger
+from tests.storage.postgres import postgres
 
 
 @pytest.fixture
@@ -35,21 +32,8 @@ def ledger(database: Database) -> Ledger:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    binary, initdb = shutil.which("postgres"), shutil.which("initdb")
-    if binary is None or initdb is None:
-        pytest.skip("no PostgreSQL on this machine")
-    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
-    with tempfile.TemporaryDirectory(prefix="earshot-pg-", dir="/tmp") as folder:
-        shutil.chown(folder, user=user or os.geteuid())
-        command = [initdb, "-D", f"{folder}/db", "-U", "earshot", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        if (made := subprocess.run(command, user=user, capture_output=True, check=False, cwd="/")).returncode != 0:
-            pytest.skip(f"PostgreSQL does not run here: {made.stderr.decode()}")
-        flags = ["-D", f"{folder}/db", "-k", folder, "-c", "listen_addresses=", "-F"]
-        silence = subprocess.DEVNULL
-        server = subprocess.Popen([binary, *flags], user=user, stdout=silence, stderr=silence, cwd="/")
-        yield f"postgresql://earshot@/postgres?host={folder}"
-        server.terminate()
-        server.wait()
+    with postgres() as server:
+        yield server.url
 
 
 async def _opened(url: str, data_dir: Path) -> Database:

@@ -1,0 +1,60 @@
+"""A PostgreSQL of the tests' own, where there is one on this machine."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass
+class Postgres:
+    """A server with its data in `folder`, which also holds its socket."""
+
+    folder: str
+    user: str | None
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Give its address."""
+        return f"postgresql://earshot@/postgres?host={self.folder}"
+
+    def stop(self) -> None:
+        """Break every connection and end."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+    def start(self) -> None:
+        """Start it again."""
+        self.process = _started(self.folder, self.user)
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """Run a new, empty PostgreSQL inside the block."""
+    initdb = shutil.which("initdb")
+    if initdb is None or shutil.which("postgres") is None:
+        pytest.skip("no PostgreSQL on this machine")
+    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+    with tempfile.TemporaryDirectory(prefix="earshot-pg-", dir="/tmp") as folder:
+        shutil.chown(folder, user=user or os.geteuid())
+        command = [initdb, "-D", f"{folder}/db", "-U", "earshot", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        if (made := subprocess.run(command, user=user, capture_output=True, check=False, cwd="/")).returncode != 0:
+            pytest.skip(f"PostgreSQL does not run here: {made.stderr.decode()}")
+        server = Postgres(folder, user, _started(folder, user))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _started(folder: str, user: str | None) -> subprocess.Popen[bytes]:
+    flags = ["-D", f"{folder}/db", "-k", folder, "-c", "listen_addresses=", "-F"]
+    silence = subprocess.DEVNULL
+    return subprocess.Popen([str(shutil.which("postgres")), *flags], user=user, stdout=silence, stderr=silence, cwd="/")
