@@ -2,6 +2,7 @@
 
 QUANTUM_MS = 60_000
 MAX_BEHIND = 20_000
+BEGUN_SCORE = 0  # before all that have not been begun
 PAST_MS = 30 * 86_400_000  # scores lie in the past: arq leaves alone what has a score in the future, even when idle
 
 

@@ -9,13 +9,13 @@ from arq import ArqRedis
 from arq.jobs import serialize_job
 
 from jobs.errors import QueueUnreachable
-from jobs.order import score_ms
+from jobs.order import BEGUN_SCORE, score_ms
 from jobs.outage import Outage
 from jobs.presence import Presence, present
 from jobs.redis import QUEUE, TROUBLE, connect, to_json
 from jobs.scripts import Scripts
 from storage.ledger import Ledger
-from storage.note import Note
+from storage.note import Note, State
 
 __all__ = ["TRANSCRIBE", "Queue", "Snapshot", "connect"]
 
@@ -121,6 +121,8 @@ class Queue:
         return Snapshot(workers=tuple(await self.workers()), waiting=tuple(waiting or ()))
 
     async def _score_ms(self, note: Note) -> int:
+        if note.state is not State.QUEUED:
+            return BEGUN_SCORE
         before = await self._ledger.unfinished_before(note)
         return score_ms(round(note.queued_at.timestamp() * 1000), before)
 

@@ -10,6 +10,7 @@ from typing import cast
 
 from arq import ArqRedis
 
+from jobs.order import BEGUN_SCORE
 from jobs.redis import QUEUE
 
 PICK = """
@@ -19,6 +20,7 @@ while true do
   if #found == 0 then return false end
   for i = 1, #found, 2 do
     if redis.call('SET', 'arq:in-progress:' .. found[i], ARGV[2], 'NX', 'PX', ARGV[3]) then
+      redis.call('ZADD', KEYS[1], 'XX', ARGV[4], found[i])
       return {found[i], found[i + 1], redis.call('GET', 'arq:job:' .. found[i]) or ''}
     end
   end
@@ -95,8 +97,12 @@ class Scripts:
         self._waiting = redis.register_script(WAITING)
 
     async def pick(self, now_ms: int, token: str, lease_ms: int) -> Run | None:
-        """Take the lease of the first job that nobody runs, however many run elsewhere."""
-        found = cast("list[bytes] | None", await self._pick(keys=[QUEUE], args=[now_ms, token, lease_ms]))
+        """Take the lease of the first job that nobody runs, however many run elsewhere.
+
+        Should its run die, the job does not queue anew: it has had its turn, and is the first again.
+        """
+        args: list[int | str] = [now_ms, token, lease_ms, BEGUN_SCORE]
+        found = cast("list[bytes] | None", await self._pick(keys=[QUEUE], args=args))
         if not found:
             return None
         return Run(job_id=found[0].decode(), score=int(float(found[1])), token=token, payload=found[2])

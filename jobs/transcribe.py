@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -29,6 +30,8 @@ from storage.note import Failure, Note, State
 MAX_TRIES = 3
 TWIN_PAUSE_S = 2.0
 DATABASE_PAUSE_S = 5.0
+DISK_PAUSE_S = 10.0
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # somebody will see to it
 RELEASE_S = 3.0
 
 log = structlog.get_logger()
@@ -106,7 +109,10 @@ class Transcription:
             ended = await persistently(lambda: self._fail(failure))
         except (NoteLost, NotNow):
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+                log.warning("disk_trouble", job=self._note.id, error=str(error))
+                raise NotNow(DISK_PAUSE_S) from error
             log.exception("internal", job=self._note.id)
             ended = await persistently(lambda: self._fail(Failure(code=Fault.code, params={})))
         if not ended:

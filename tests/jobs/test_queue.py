@@ -139,6 +139,30 @@ async def test_a_lease_that_redis_forgot_is_taken_again(
     assert 0 < await redis.pttl(f"arq:in-progress:{run.job_id}") <= 1000
 
 
+async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, ledger: Ledger, arrivals: Arrivals
+) -> None:
+    early, behind, late = [await arrivals.note(chat_id=chat) for chat in (1, 1, 2)]
+    for note in (early, behind, late):
+        await queue.enqueue(note)
+    picked = [await scripts.pick(NOW_MS, "dead", 60_000) for _ in range(3)]
+    assert [run.job_id for run in picked if run] == [early.id, late.id, behind.id]
+    await redis.delete(f"arq:in-progress:{behind.id}")
+    newcomer = await arrivals.note(chat_id=3)
+    await queue.enqueue(newcomer)
+    first = await scripts.pick(NOW_MS, "alive", 60_000)
+    assert first is not None
+    assert first.job_id == behind.id
+    done = await ledger.claim(newcomer.id, "worker")
+    assert done is not None
+    await redis.flushall()
+    for note in (early, done):
+        await queue.enqueue(note)
+    again = await scripts.pick(NOW_MS, "alive", 60_000)
+    assert again is not None
+    assert again.job_id == newcomer.id
+
+
 async def test_a_note_queued_anew_while_it_runs_stays_queued(
     queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
 ) -> None:

@@ -1,6 +1,7 @@
 """What a worker does with one note, without a queue."""
 
 import asyncio
+import errno
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -343,6 +344,17 @@ async def test_the_same_sound_that_is_being_transcribed_is_waited_for(
     await working
     assert (await work_on(other, second)).state is State.DONE
     assert len(engine.requests) == 1
+
+
+async def test_a_full_disk_is_waited_for(place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor) -> None:
+    note = await arrivals.note()
+    door.fetches = [OSError(errno.ENOSPC, "No space left on device")]
+    with pytest.raises(NotNow):
+        await transcribe_note(place, note.id, renew)
+    waiting = await ledger.get(note.id)
+    assert waiting is not None
+    assert (waiting.state, waiting.tries) == (State.QUEUED, 0)
+    assert (await work_on(place, note)).state is State.DONE
 
 
 async def test_poison_is_not_touched_a_fourth_time(
