@@ -58,6 +58,16 @@ class GaveUp(Fault):
     sentence = "I gave up on this recording: it stopped the worker {tries} times. Send it in another format."
 
 
+class MemoryLimitTooSmall(Fault):
+    """A worker without any note is larger than it may be."""
+
+    code = "memory_limit_too_small"
+    sentence = (
+        "workers.max_memory_mb is {limit_mb}, but a worker takes {needed_mb} MB before its first note. Set it well "
+        "above that, or to 0 for no limit."
+    )
+
+
 class EngineStuck(Fault):
     """The engine did not stop when it was told to; only a new process can go on."""
 

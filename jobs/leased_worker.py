@@ -15,8 +15,6 @@ from arq import ArqRedis, Retry, Worker
 from arq.worker import func
 
 from jobs.door import NotNow
-from jobs.engine_thread import STOP_S, EngineThread
-from jobs.errors import EngineStuck
 from jobs.lease import LEASE_S
 from jobs.outage import Outage
 from jobs.queue import TRANSCRIBE
@@ -41,10 +39,13 @@ class LeasedWorker(Worker):
         redis: ArqRedis,
         worker_id: str,
         do: Callable[[str], Awaitable[None]],
-        thread: EngineThread,
+        check_fitness: Callable[[], None],
         grace_s: float,
     ) -> None:
-        """Prepare to work for the queue in `redis`; on SIGTERM, let a job run on for `grace_s`."""
+        """Prepare to work for the queue in `redis`; on SIGTERM, let a job run on for `grace_s`.
+
+        `check_fitness` is called before a job is picked, and raises when this process should take no more.
+        """
 
         async def transcribe(ctx: dict[str, object], *args: str, **_: str) -> None:
             del ctx
@@ -73,7 +74,7 @@ class LeasedWorker(Worker):
             log_results=False,
         )
         self._worker_id = worker_id
-        self._thread = thread
+        self._check_fitness = check_fitness
         self._scripts = Scripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
@@ -81,8 +82,9 @@ class LeasedWorker(Worker):
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
-        if not job_ids or self.job_counter >= self.max_jobs or self._thread.stuck:
+        if not job_ids or self.job_counter >= self.max_jobs:
             return
+        self._check_fitness()
         token = f"{self._worker_id}:{secrets.token_hex(8)}"
         run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS)
         if run is None:
@@ -138,14 +140,14 @@ class LeasedWorker(Worker):
         try:
             done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
         except TROUBLE as error:  # the lease runs out by itself, and whoever picks the job finds it ended
-            log.warning("queue_unreachable", job=job_id, error=repr(error))
+            self._outage.goes_on(error)
         else:
             if not done:
                 log.info("lease_lost", job=job_id)
 
     async def _poll_iteration(self) -> None:
-        if self._thread.stuck and not self.tasks:
-            raise EngineStuck(seconds=STOP_S)
+        if not self.tasks:
+            self._check_fitness()
         try:
             await super()._poll_iteration()
         except TROUBLE as error:

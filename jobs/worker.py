@@ -13,7 +13,10 @@ from arq import ArqRedis
 
 from engine.request import Request
 from jobs.door import Door, NotNow
+from jobs.engine_thread import STOP_S
+from jobs.errors import EngineStuck
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
+from jobs.memory import Outgrown, check_growth, check_limit
 from jobs.periodic import meanwhile
 from jobs.presence import SILENCE_S, Announcer
 from jobs.queue import Queue
@@ -44,16 +47,20 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     data_dir: Path,
     timeout_s: float,
     grace_s: float,
+    max_memory_mb: int = 0,
     defaults: Request | None = None,
     name: str | None = None,
 ) -> None:
     """Work until SIGTERM or SIGINT; then finish the note at hand, for up to `grace_s`, or hand it back.
 
-    `timeout_s` limits decoding a note, and transcribing it. `defaults` holds where a note asks for nothing.
+    A worker that has grown past `max_memory_mb` (0 is no limit) ends as well, between two notes. `timeout_s` limits
+    decoding a note, and transcribing it. `defaults` holds where a note asks for nothing.
 
     Raises:
+        MemoryLimitTooSmall: it is larger than that before it began.
         EngineStuck: the engine does not stop; the process should end, so that a new one takes its place.
     """
+    check_limit(max_memory_mb)
     place = Workplace(
         worker_id=f"{name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
         ledger=ledger,
@@ -62,6 +69,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         recordings=recordings,
         scratch=data_dir / "scratch",
         timeout_s=timeout_s,
+        max_memory_mb=max_memory_mb,
         defaults=defaults or Request(),
     )
     queue = Queue(redis, ledger)
@@ -90,7 +98,7 @@ async def _work(place: Workplace, redis: ArqRedis, announcer: Announcer, grace_s
         finally:
             announcer.busy = None
 
-    worker = LeasedWorker(redis, place.worker_id, do, place.thread, grace_s)
+    worker = LeasedWorker(redis, place.worker_id, do, lambda: _check_fitness(place), grace_s)
     log.info("worker_ready", worker=place.worker_id, model=place.engine.model)
     working = asyncio.create_task(_through_outages(worker))
     signalled = worker.main_task = asyncio.create_task(_forever())  # what arq cancels to stop
@@ -125,8 +133,18 @@ async def _ended(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
         await asyncio.wait({working}, timeout=STUBBORN_S)
     with contextlib.suppress(*TROUBLE):
         await worker.stopped()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await working
+    except Outgrown as held:
+        log.info("worker_outgrown", held_mb=round(held.resident_mb))
+    except asyncio.CancelledError:
+        pass
+
+
+def _check_fitness(place: Workplace) -> None:
+    if place.thread.stuck:
+        raise EngineStuck(seconds=STOP_S)
+    check_growth(place.max_memory_mb)
 
 
 @contextlib.asynccontextmanager

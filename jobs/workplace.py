@@ -23,4 +23,5 @@ class Workplace:
     scratch: Path
     timeout_s: float
     defaults: Request
+    max_memory_mb: int = 0
     thread: EngineThread = field(default_factory=EngineThread)

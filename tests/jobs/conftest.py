@@ -106,12 +106,14 @@ class Workers:
     url: str
     running: list[asyncio.subprocess.Process] = field(default_factory=list)
 
-    async def start(self, *, fake_rtf: float = 0, grace_s: float = 10) -> asyncio.subprocess.Process:
+    async def start(
+        self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0
+    ) -> asyncio.subprocess.Process:
         log = (self.data_dir / f"worker-{len(self.running)}.log").open("wb")
         with contextlib.closing(log):
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.jobs.worker_main", str(self.data_dir), self.url),
-                *(str(fake_rtf), str(grace_s)),
+                *(str(fake_rtf), str(grace_s), str(max_memory_mb)),
                 cwd=ROOT,
                 stderr=log,
             )

@@ -16,7 +16,6 @@ from engine.audio import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_thread, reaper, worker
-from jobs.engine_thread import EngineThread
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
@@ -215,7 +214,7 @@ async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: Ar
         await asyncio.sleep(0.3)
         handed_back.set()
 
-    stopping = LeasedWorker(redis, "worker-a", do, EngineThread(), 0)
+    stopping = LeasedWorker(redis, "worker-a", do, lambda: None, 0)
     stopping.tasks["note"] = asyncio.create_task(hand_back())
     waiting = asyncio.create_task(stopping.stopped())
     await asyncio.sleep(0.05)

@@ -160,3 +160,40 @@ async def test_a_worker_waits_for_a_redis_that_comes_later(
     await queue.enqueue(await arrivals.note())
     await until(lambda: all_told(ledger))
     assert worker.returncode is None
+
+
+async def test_a_worker_that_grew_too_large_ends_between_two_notes(
+    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, texts: Texts
+) -> None:
+    for _ in range(8):
+        await queue.enqueue(await arrivals.note())
+    worker = await workers.start(max_memory_mb=500)
+    assert await asyncio.wait_for(worker.wait(), 30) == 0
+    assert "worker_outgrown" in workers.logs()
+    told = texts()
+    assert 0 < len(told) < 8
+    assert await ledger.adrift(0) == [note_id for note_id in arrivals.texts if note_id not in told]
+    await workers.start()
+    await until(lambda: all_told(ledger))
+    assert texts() == {note_id: [text] for note_id, text in arrivals.texts.items()}
+
+
+async def test_a_memory_limit_that_no_worker_can_keep_is_told_at_the_start(workers: Workers) -> None:
+    worker = await workers.start(max_memory_mb=10)
+    assert await asyncio.wait_for(worker.wait(), 30) == 1
+    assert "MemoryLimitTooSmall" in workers.logs()
+
+
+async def test_a_worker_told_to_stop_hands_its_note_over_in_under_a_second(
+    workers: Workers, queue: Queue, arrivals: Arrivals, door: FileDoor
+) -> None:
+    first = await workers.start(fake_rtf=30, grace_s=0)
+    await queue.enqueue(await arrivals.note())
+    await until(lambda: len(door.events("progress")) > 0)
+    await workers.start()
+    await until(lambda: "worker_ready" in (workers.data_dir / "worker-1.log").read_text())
+    first.send_signal(signal.SIGTERM)
+    told_to_stop = time.time()
+    await until(lambda: len(door.events("fetch")) == 2)
+    assert float(door.events("fetch")[1]["at"]) < told_to_stop + 1
+    assert await asyncio.wait_for(first.wait(), 30) == 0

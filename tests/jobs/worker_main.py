@@ -1,4 +1,4 @@
-"""A worker process for tests: `python worker_main.py <data_dir> <redis url> <fake_rtf> <grace_s>`."""
+"""A worker process for tests: `python worker_main.py <data_dir> <redis url> <fake_rtf> <grace_s> <max_memory_mb>`."""
 
 import asyncio
 import sys
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import structlog
 
+from engine.audio import Audio
 from engine.settings import EngineSettings
 from engine.speech import Engine
+from jobs.memory import MB
 from jobs.queue import connect
 from jobs.worker import run_worker
 from storage.database import open_database
@@ -16,12 +18,23 @@ from storage.recordings import Recordings
 from tests.jobs.doors import FileDoor
 
 
-async def main(data_dir: Path, redis_url: str, fake_rtf: float, grace_s: float) -> None:
+class Hoarding(Engine):
+    """Keeps 100 MB of every note, as a leak would."""
+
+    def decode(self, path: Path) -> Audio:
+        hoard.append(b"x" * (100 * MB))
+        return super().decode(path)
+
+
+hoard: list[bytes] = []
+
+
+async def main(data_dir: Path, redis_url: str, fake_rtf: float, grace_s: float, max_memory_mb: int) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     database = await open_database("", data_dir)
     redis = connect(redis_url)
     await run_worker(
-        engine=Engine.open(EngineSettings(model="fake", fake_rtf=fake_rtf)),
+        engine=(Hoarding if max_memory_mb else Engine).open(EngineSettings(model="fake", fake_rtf=fake_rtf)),
         ledger=Ledger(database),
         redis=redis,
         door=FileDoor(data_dir / "door.jsonl"),
@@ -29,6 +42,7 @@ async def main(data_dir: Path, redis_url: str, fake_rtf: float, grace_s: float) 
         data_dir=data_dir,
         timeout_s=600,
         grace_s=grace_s,
+        max_memory_mb=max_memory_mb,
     )
     await redis.aclose(close_connection_pool=True)
     await database.close()
@@ -36,4 +50,4 @@ async def main(data_dir: Path, redis_url: str, fake_rtf: float, grace_s: float) 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))
