@@ -63,7 +63,7 @@ class Window:
 class Windows:
     """What Telegram bears."""
 
-    chat: Window = Window(3, 3 + _TRAVEL_S)
+    chat: Window = Window(5, 5 + _TRAVEL_S)
     group: Window = Window(20, 60 + _TRAVEL_S)
     all: Window = Window(30, 1 + _TRAVEL_S)
 
