@@ -21,14 +21,22 @@ SLOWEST = 3
 @click.option("--notes", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--kills", type=click.IntRange(0), default=10, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes the order of what happens.")
-@click.option("--mix", multiple=True, type=click.Choice([*Kind]), help="Only this may happen; can be repeated.")
+@click.option(
+    "--mix",
+    multiple=True,
+    type=click.Choice([kind.value for kind in Kind]),
+    help="Only this may happen; can be repeated.",
+)
 @click.option("--failing", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Share of all requests.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder that logs and data stay in.")
 def main(*, notes: int, kills: int, seed: int, mix: tuple[str, ...], failing: float, keep: Path | None) -> None:  # noqa: PLR0913 - as many as there are options
     """Send NOTES voice notes, let KILLS kills and other faults happen, and judge the chats."""
     kinds = frozenset(Kind(name) for name in mix) or frozenset(Kind)
     url = os.environ.get("EARSHOT_DATABASE__URL", "")
-    faults = plan(notes, kills, seed, kinds)
+    try:
+        faults = plan(notes, kills, seed, kinds)
+    except ValueError as wrong:
+        raise click.UsageError(str(wrong)) from None
     campaign = Campaign(notes=notes, faults=faults, seed=seed, failing_share=failing, database_url=url)
     with _folder(keep) as folder:
         outcome = asyncio.run(carry_out(campaign, Path(folder), click.echo))
