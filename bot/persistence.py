@@ -1,11 +1,11 @@
 """What becomes of a request that did not get through: it is made again where that cannot do a thing twice."""
 
 import asyncio
+from math import inf
 from time import monotonic
 from typing import Any, cast
 
 import aiohttp
-import structlog
 from aiogram import Bot
 from aiogram.client.session.middlewares.base import BaseRequestMiddleware, NextRequestMiddlewareType
 from aiogram.exceptions import (
@@ -19,16 +19,19 @@ from aiogram.methods.base import TelegramType
 
 from bot.flood_control import SENDS
 from bot.manner import manner, patience
+from jobs.outage import Outage
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
 
-log = structlog.get_logger(__name__)
-
 
 class Persistence(BaseRequestMiddleware):
-    """Repeats what cannot do harm for as long as the request is patient."""
+    """Repeats what cannot do harm for as long as the request is patient, and asking for updates for ever."""
+
+    def __init__(self) -> None:
+        """Take it that Telegram is there."""
+        self._outage = Outage("telegram")
 
     async def __call__(
         self,
@@ -37,12 +40,12 @@ class Persistence(BaseRequestMiddleware):
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
         """Make the request, and make it again where that is right."""
-        deadline = monotonic() + manner().patience_s
+        deadline = inf if _is_poll(method) else monotonic() + manner().patience_s
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
                 with patience(max(0.0, deadline - monotonic())):
-                    return await make_request(bot, method)
+                    response = await make_request(bot, method)
             except TelegramBadRequest as refusal:
                 if "message is not modified" not in refusal.message:
                     raise
@@ -50,18 +53,25 @@ class Persistence(BaseRequestMiddleware):
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError, OSError) as error:
                 if not _may_repeat(method, error) or monotonic() + pause_s > deadline:
                     raise
-                if pause_s == _FIRST_PAUSE_S:
-                    log.warning("telegram_unreachable", method=type(method).__name__, remedy=_REMEDY)
+                self._outage.goes_on(error, method=type(method).__name__, remedy=_REMEDY)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                self._outage.is_over()
+                return response
 
 
 def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
-    """Tell whether asking again cannot do a thing twice, or may. aiogram repeats getUpdates by itself."""
+    """Tell whether asking again cannot do a thing twice, or may."""
     if isinstance(method, GetUpdates):
-        return False
+        return _is_poll(method)
     was_never_sent = isinstance(error.__cause__, NEVER_SENT)
     return was_never_sent or manner().may_come_twice or not _is_new_message(method)
+
+
+def _is_poll(method: TelegramMethod[Any]) -> bool:
+    """Tell whether updates are waited for. aiogram would repeat that too, and log two lines for every time."""
+    return isinstance(method, GetUpdates) and bool(method.timeout)
 
 
 def _is_new_message(method: TelegramMethod[Any]) -> bool:

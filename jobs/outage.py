@@ -13,10 +13,10 @@ class Outage:
         self._doing = doing
         self._lasts = False
 
-    def goes_on(self, trouble: BaseException) -> None:
-        """Log `trouble` if it is the first."""
+    def goes_on(self, trouble: BaseException, **hints: str) -> None:
+        """Log `trouble` if it is the first, with what else helps to understand it."""
         if not self._lasts:
-            log.warning("trouble", doing=self._doing, error=str(trouble) or repr(trouble))
+            log.warning("trouble", doing=self._doing, error=str(trouble) or repr(trouble), **hints)
         self._lasts = True
 
     def is_over(self) -> None:
