@@ -5,7 +5,7 @@ Only the writing happens before its update is acknowledged. Should the rest be c
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
@@ -19,7 +19,7 @@ from bot.answers import Answers, refusals_end_here
 from bot.background import Background
 from bot.delays import Delays
 from bot.limits import Limits
-from bot.manner import patience
+from bot.manner import giving_way, patience
 from bot.texts import say_fault, speaking
 from jobs.errors import QueueUnreachable
 from jobs.lease import RENEW_S
@@ -184,7 +184,7 @@ class Intake:
     async def _show(self, note: Note, place: str) -> None:
         try:
             async with refusals_end_here(note):
-                with patience(_PATIENCE_S):
+                with _manner_in(note.answer_chat_id):
                     await self.answers.welcome(note, place, status.cancel_button(note.id))
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
@@ -218,3 +218,8 @@ class Intake:
         async with held, refusals_end_here(mine) as delivery:
             await tell()
         await self.answers.settle(mine, delivery, mine.fence)
+
+
+def _manner_in(chat_id: int) -> AbstractContextManager[None]:
+    """Give way in a group, which bears little: the texts come first, and bring a reply of their own if need be."""
+    return giving_way() if chat_id < 0 else patience(_PATIENCE_S)
