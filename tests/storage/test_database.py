@@ -15,6 +15,7 @@ from storage.errors import (
     DatabaseBusy,
     DatabaseDamaged,
     DatabaseForbidden,
+    DatabaseFull,
     DatabaseNewer,
     DatabaseUnreachable,
     DatabaseUrlWrong,
@@ -113,6 +114,18 @@ async def test_a_locked_database_is_a_fault_and_not_a_crash(database: Database, 
         other.rollback()
     _, is_new = await Ledger(database).record(incoming())
     assert is_new
+
+
+async def test_a_disk_that_takes_no_more_is_a_fault_with_its_remedy(database: Database) -> None:
+    async with database.reading() as connection:
+        await connection.execute(text("PRAGMA max_page_count = 1"))  # SQLite makes of it what there is already
+    with pytest.raises(DatabaseFull, match="Make room"):
+        await _record(Ledger(database), 500)
+
+
+async def _record(ledger: Ledger, count: int) -> None:
+    for _ in range(count):
+        await ledger.record(incoming())
 
 
 async def test_a_database_of_a_newer_program_is_not_touched(database: Database, tmp_path: Path) -> None:

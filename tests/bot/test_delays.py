@@ -1,0 +1,53 @@
+"""What people hear while the database does not take their notes."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from bot import delays
+from tests.bot.conftest import House
+from tests.storage.samples import incoming
+
+DELAYED = "Your recording cannot be taken in at the moment."
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delays, "TELL_AFTER_S", 0.2)
+
+
+@contextmanager
+def locked(house: House) -> Iterator[None]:
+    """Hold the database as another program does."""
+    with contextlib.closing(sqlite3.connect(house.settings.data_dir / "earshot.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+
+
+async def test_who_waits_is_told_in_the_message_that_becomes_the_answer(house: House) -> None:
+    await house.start_worker()
+    with locked(house):
+        note = house.speak(1)
+        told = await house.hear(DELAYED)
+        assert told.reply_to_message is not None
+        assert told.reply_to_message.message_id == note.message_id
+    answer = await house.answered(note)
+    assert answer.message_id == told.message_id
+    assert house.texts(house.chat()) == [answer.text]
+
+
+async def test_an_update_that_comes_again_is_not_told_again(house: House) -> None:
+    intake = replace(house.desk.intake, record_within_s=0.5)
+    note = incoming(chat_id=house.chat().id)
+    with locked(house):
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await intake.take(note)
+        assert len(house.texts(house.chat())) == 1
+    await intake.take(note)
+    await house.hear("In the queue")
+    assert len(house.texts(house.chat())) == 1
