@@ -12,8 +12,8 @@ from storage.life import HOLD_S
 from storage.note import Note
 
 LEASE_S = HOLD_S + 2  # whoever picks a dead worker's job must find the ledger's hold to be over as well
-RENEW_S = 4.0
-REDIS_S = 2.0  # a Redis that does not answer must not keep the ledger from hearing that we live
+RENEW_S = 3.0
+REDIS_S = 2.0
 WATCH_S = 0.4
 
 Result = TypeVar("Result")
@@ -32,7 +32,13 @@ class Lease:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the lease for as long as the block runs."""
-        async with meanwhile(RENEW_S, self._renew, "lease"), meanwhile(WATCH_S, self._watch, "watch"):
+        async with (
+            meanwhile(RENEW_S, self._beat, "hold"),
+            meanwhile(
+                RENEW_S, self._renew, "lease"
+            ),  # beside: a locked database must not cost the lease, nor Redis the hold
+            meanwhile(WATCH_S, self._watch, "watch"),
+        ):
             yield
 
     async def check(self) -> None:
@@ -62,13 +68,12 @@ class Lease:
             await asyncio.gather(doing, losing, return_exceptions=True)
         raise NoteLost
 
+    async def _beat(self) -> None:
+        await self._ledger.beat(self._note.id, self._note.fence)
+
     async def _renew(self) -> None:
-        """Tell the ledger that we live, then Redis: its lease ends after the ledger's hold, and never before."""
-        try:
-            await self._ledger.beat(self._note.id, self._note.fence)
-        finally:
-            async with asyncio.timeout(REDIS_S):
-                await self._renew_in_redis()
+        async with asyncio.timeout(REDIS_S):
+            await self._renew_in_redis()
 
     async def _watch(self) -> None:
         if not await self._ledger.mine(self._note.id, self._note.fence):

@@ -19,7 +19,7 @@ from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.rows import COLUMNS, note_of, now
 from storage.tables import PREVIEW_LENGTH, notes, transcripts
 
-HOLD_S = 11.0  # a worker that was not seen for so long is dead or cut off, and its note is anybody's
+HOLD_S = 9.0  # a worker that was not seen for so long is dead or cut off, and its note is anybody's
 UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
 
 Values = Mapping[str, object]
