@@ -14,6 +14,7 @@ from bot.machine import memory_gib, suitable_threads, suitable_workers
 from bot.settings import Settings
 from engine.cores import cores
 from engine.errors import Fault
+from jobs.outage import Outage
 from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer
 
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 BOT_STOPS_WITHIN_S = 20.0  # more than the bot gives itself: FINISH_S and CONFIRM_S in bot_process
 AFTER_GRACE_S = 10.0
 REDIS_PAUSE_S = 1.0
+REDIS_STEADY_S = 5.0
 ROLE = ("-m", "bot")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -112,12 +114,15 @@ async def redis_of(settings: Settings) -> AsyncIterator[None]:
 
 
 async def keep_redis(server: RedisServer) -> None:
-    """Start Redis again whenever it dies; the ledger holds all that it loses."""
+    """Start Redis again whenever it dies, on a full disk every second; the ledger holds all that it loses."""
+    outage = Outage("redis")
     while True:
+        steady = asyncio.get_running_loop().call_later(REDIS_STEADY_S, outage.is_over)
         code = await server.wait()
-        log.warning("ended", child="redis", code=code, again_in_s=REDIS_PAUSE_S)
+        steady.cancel()
+        outage.goes_on(ChildProcessError(f"exit code {code}; its last words: {server.last_words()}"))
         await asyncio.sleep(REDIS_PAUSE_S)
         try:
             await server.start()
         except (Fault, OSError) as error:
-            log.error("redis_is_down", reason=str(error))  # noqa: TRY400 - the sentence says it all
+            outage.goes_on(error)

@@ -162,12 +162,13 @@ class RedisServer:
                 async with asyncio.timeout(START_S):
                     while not await _answers(client):
                         if process.returncode is not None:
-                            raise RedisBroken(folder=str(self._folder), reason=self._last_words())
+                            raise RedisBroken(folder=str(self._folder), reason=self.last_words())
                         await asyncio.sleep(POLL_S)
             except TimeoutError:
                 raise RedisBroken(folder=str(self._folder), reason=f"no answer within {START_S} s") from None
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Give the last line of the server's log."""
         try:
             lines = (self._folder / "redis.log").read_text(errors="replace").splitlines()
         except OSError:

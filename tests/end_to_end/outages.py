@@ -67,7 +67,7 @@ async def outlived(place: Installation) -> AsyncIterator[Talk]:
 
 
 def calm(log: str) -> None:
-    """Make sure that an outage is told briefly, with its end."""
+    """Make sure that an outage is told in a few lines."""
     assert "Traceback" not in log, log
     lines = [line for line in log.splitlines() if "event=voice_note" not in line]
     assert len(lines) <= MOST_LINES, log
