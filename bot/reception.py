@@ -94,8 +94,9 @@ async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: 
     with speaking(user.language_code):
         try:
             await handler(update, data)
-        except Exception:
-            log.exception("handler_failed", update=update.update_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person learns it
+            tell = log.warning if isinstance(error, Fault) else log.exception  # an outage needs no traceback
+            tell("handler_failed", update=update.update_id, error=str(error))
             if update.callback_query:
                 await _apologise(update.callback_query)
             elif update.message:

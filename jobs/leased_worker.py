@@ -78,7 +78,7 @@ class LeasedWorker(Worker):
         self._scripts = Scripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
-        self._outage = Outage("queue")
+        self.outage = Outage("queue")
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
@@ -140,7 +140,7 @@ class LeasedWorker(Worker):
         try:
             done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
         except TROUBLE as error:  # the lease runs out by itself, and whoever picks the job finds it ended
-            self._outage.goes_on(error)
+            self.outage.goes_on(error)
         else:
             if not done:
                 log.info("lease_lost", job=job_id)
@@ -151,7 +151,7 @@ class LeasedWorker(Worker):
         try:
             await super()._poll_iteration()
         except TROUBLE as error:
-            self._outage.goes_on(error)
+            self.outage.goes_on(error)
             await asyncio.sleep(OUTAGE_PAUSE_S)
         else:
-            self._outage.is_over()
+            self.outage.is_over()

@@ -120,7 +120,7 @@ async def _through_outages(worker: LeasedWorker) -> None:
         try:
             await worker.main()
         except TROUBLE as error:
-            log.warning("trouble", doing="start", error=repr(error))
+            worker.outage.goes_on(error)
             await asyncio.sleep(OUTAGE_PAUSE_S)
 
 
