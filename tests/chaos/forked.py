@@ -1,0 +1,59 @@
+"""Processes of the program that start at once: forked from one that has imported everything already."""
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from multiprocessing.context import ForkServerProcess
+
+from bot.lifeline import end_with_parent
+from bot.log import set_up_log
+from bot.settings import Settings
+from tests.chaos.countdown import Countdown
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["__main__", "bot.bot_process", "bot.worker_process", "tests.chaos.telling", __name__])
+ENDS_WITHIN_S = 20
+STOP_S = 60
+
+Role = Callable[[Settings], Coroutine[object, object, None]]
+
+
+@asynccontextmanager
+async def living(role: Role, settings: Settings, countdown: Countdown | None = None) -> AsyncIterator[None]:
+    """Run a process inside the block, and end it with SIGTERM; it has to exit with 0."""
+    process = await _start(role, settings, countdown)
+    try:
+        yield
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.join, STOP_S)
+    assert process.exitcode == 0
+
+
+async def ended(role: Role, settings: Settings, countdown: Countdown) -> str:
+    """Run a process until it dies at its line or ends by itself, and give its report; nothing if it did neither."""
+    process = await _start(role, settings, countdown)
+    await asyncio.to_thread(process.join, ENDS_WITHIN_S)
+    process.kill()
+    await asyncio.to_thread(process.join)
+    return countdown.report.read_text() if countdown.report.exists() else ""
+
+
+async def _start(role: Role, settings: Settings, countdown: Countdown | None) -> ForkServerProcess:
+    process = FORKS.Process(target=_live, args=(role, settings, countdown or nullcontext()), daemon=True)
+    await asyncio.to_thread(process.start)
+    return process
+
+
+def _live(role: Role, settings: Settings, tracing: AbstractContextManager[object]) -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    os.dup2(parent.sentinel, 0)
+    end_with_parent()
+    log = os.open(settings.data_dir / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 2)
+    set_up_log(settings, "forked")
+    with tracing:
+        asyncio.run(role(settings))

@@ -1,0 +1,133 @@
+"""Where processes are killed one after the other: one Telegram, one data folder, and a note for every death."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiogram.types import Message
+from pydantic import SecretStr
+
+from bot.places import open_ledger
+from bot.playground.server import Playground
+from bot.settings import AccessSettings, Settings, TelegramSettings
+from engine.settings import EngineSettings
+from jobs.redis_server import RedisServer
+from storage.ledger import Ledger
+from storage.note import Note
+from tests.chaos.countdown import Countdown
+from tests.end_to_end.installation import PATIENT, is_reply, write_noise
+from tests.jobs.conftest import until
+from tests.storage.samples import unfinished
+
+NOTE_S = 0.5
+PATIENCE_S = 120.0
+
+
+@dataclass(slots=True)
+class Trial:
+    """A note in a chat of its own, the text that it has to be answered with, and the line at which a process died."""
+
+    message: Message
+    text: str
+    died_at: str = ""
+
+
+@dataclass(slots=True)
+class Ground:
+    """The people, and what came of the trials so far."""
+
+    playground: Playground
+    settings: Settings
+    ledger: Ledger
+    trials: list[Trial] = field(default_factory=list)
+
+    def speak(self, seed: int | None = None) -> Trial:
+        """Let somebody new send a note; every seed sounds different, and a note without one like no other."""
+        number, sound = len(self.trials) + 1, self.settings.data_dir / "sound.wav"
+        text = write_noise(sound, number if seed is None else seed, NOTE_S)
+        person = self.playground.user(number)
+        self.trials.append(Trial(self.playground.send_voice(self.playground.private_chat(person), person, sound), text))
+        return self.trials[-1]
+
+    async def welcomed(self, trial: Trial) -> Note:
+        """Wait until the trial's note has its status reply, and give what the ledger holds of it."""
+        message = trial.message
+
+        async def find() -> Note | None:
+            return await self.ledger.by_message(self.playground.world.bot.id, message.chat.id, message.message_id)
+
+        async def is_welcomed() -> bool:
+            note = await find()
+            return note is not None and note.status_message_id is not None
+
+        await until(is_welcomed, PATIENCE_S)
+        note = await find()
+        assert note is not None
+        return note
+
+    async def acknowledged(self) -> None:
+        """Wait until a bot that was just started has taken every update."""
+        before = len(self.playground.requests)
+
+        def is_acknowledged() -> bool:
+            polls = any(request.method == "getUpdates" for request in self.playground.requests[before:])
+            return polls and not self.playground.world.updates.pending
+
+        await until(is_acknowledged, PATIENCE_S)
+
+    async def settled(self) -> None:
+        """Wait until the ledger has every note as delivered."""
+
+        async def is_settled() -> bool:
+            return not await unfinished(self.ledger)
+
+        await until(is_settled, PATIENCE_S)
+
+    def countdown(self, dies_at: int | None = None, note_id: str | None = None) -> Countdown:
+        """Prepare a countdown whose report nobody has written yet."""
+        report = self.settings.data_dir / "report"
+        report.unlink(missing_ok=True)
+        return Countdown(report, dies_at, note_id)
+
+    def faults(self) -> list[str]:
+        """Name the trials whose chats show anything but the text, once, in replies to the note."""
+        shown = [(trial, self._said(trial)) for trial in self.trials]
+        return [f"{trial.died_at}: {_words(said)}" for trial, said in shown if not _is_answer(said, trial)]
+
+    def deaths(self) -> list[str]:
+        """Give the lines at which processes died."""
+        return [trial.died_at for trial in self.trials if trial.died_at]
+
+    def _said(self, trial: Trial) -> list[Message]:
+        bot, chat = self.playground.world.bot, trial.message.chat
+        return [said for said in self.playground.messages(chat) if said.from_user and said.from_user.id == bot.id]
+
+
+def _is_answer(said: Sequence[Message], trial: Trial) -> bool:
+    text = " ".join(message.text or "" for message in said)
+    return text == trial.text and all(is_reply(message, trial.message) for message in said)
+
+
+def _words(said: Sequence[Message]) -> list[tuple[int, str]]:
+    return [(message.message_id, (message.text or "")[:80]) for message in said]
+
+
+@asynccontextmanager
+async def prepared(folder: Path) -> AsyncIterator[Ground]:
+    """Start a Telegram and a Redis; no bot and no worker yet."""
+    playground, redis = Playground(limits=PATIENT), RedisServer(folder)
+    await playground.start()
+    try:
+        await redis.start()
+        settings = Settings(
+            data_dir=folder,
+            telegram=TelegramSettings(token=SecretStr(playground.token), api_base=playground.url),
+            access=AccessSettings(open=True),
+            engine=EngineSettings(model="fake", fake_rtf=1.0),
+        )
+        async with open_ledger(settings) as ledger:
+            yield Ground(playground, settings, ledger)
+    finally:
+        await redis.stop()
+        await playground.stop()

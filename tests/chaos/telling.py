@@ -1,0 +1,19 @@
+"""The end of a worker's work on a note, alone: it tells the chat a text of several messages."""
+
+from bot.answers import Answers
+from bot.door import TelegramDoor
+from bot.places import open_ledger
+from bot.settings import Settings
+from bot.telegram import make_bot
+from engine.transcript import Segment, Transcript
+
+LONG = " ".join(f"Sentence number {number} of many." for number in range(300))
+TRANSCRIPT = Transcript(language="en", duration=9.0, segments=(Segment(start=0.0, end=9.0, text=LONG),), model="fake")
+
+
+async def tell(settings: Settings, note_id: str) -> None:
+    """Tell the chat, heeding no flood budget."""
+    async with make_bot(settings.telegram) as bot, open_ledger(settings) as ledger:
+        note = await ledger.get(note_id)
+        assert note is not None
+        await TelegramDoor(Answers(bot, ledger)).done(note, TRANSCRIPT)
