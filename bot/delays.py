@@ -12,6 +12,7 @@ from aiogram.types import ReplyParameters
 
 from bot.manner import patience
 from bot.texts import say, speaking
+from jobs.notices import Notices
 from storage.note import Incoming
 
 TELL_AFTER_S = 3.0
@@ -24,9 +25,10 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """The notes that wait to be written down, and the messages that say so. Forgotten when the process ends."""
+    """The notes that wait to be written down, and the messages that say so."""
 
     bot: Bot
+    notices: Notices  # for whoever goes on when this process dies meanwhile
     _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager
@@ -41,13 +43,20 @@ class Delays:
     async def message_about(self, incoming: Incoming) -> int | None:
         """Give the message that told of the delay, if there was one, and forget it."""
         telling = self._told.pop(_place(incoming), None)
-        return None if telling is None else await telling
+        told = None if telling is None else await telling
+        return await self.notices.take(_name(incoming)) or told
 
     def _begin_to_tell(self, incoming: Incoming) -> None:
         if _place(incoming) not in self._told:
             self._told[_place(incoming)] = asyncio.create_task(self._tell(incoming))
 
     async def _tell(self, incoming: Incoming) -> int | None:
+        message_id = await self.notices.take(_name(incoming)) or await self._send(incoming)
+        if message_id is not None:
+            await self.notices.keep(_name(incoming), message_id)
+        return message_id
+
+    async def _send(self, incoming: Incoming) -> int | None:
         try:
             with speaking(incoming.locale), patience(_PATIENCE_S):
                 sent = await self.bot.send_message(
@@ -67,3 +76,7 @@ class Delays:
 
 def _place(incoming: Incoming) -> Place:
     return incoming.bot_id, incoming.chat_id, incoming.message_id
+
+
+def _name(incoming: Incoming) -> str:
+    return ":".join(map(str, _place(incoming)))

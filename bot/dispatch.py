@@ -17,6 +17,7 @@ from bot.places import recordings_of
 from bot.reception import Reception
 from bot.settings import Settings
 from bot.wishes import default_request, model_name
+from jobs.notices import Notices
 from jobs.queue import Queue
 from jobs.speech import options_of
 from storage.ledger import Ledger
@@ -46,7 +47,7 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         ledger=ledger,
         queue=queue,
         background=background,
-        delays=Delays(bot),
+        delays=Delays(bot, Notices(queue.redis)),
         limits=limits_of(settings),
         options=options_of(model_name(settings.engine), default_request(settings.engine)),
         record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,

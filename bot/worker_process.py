@@ -34,7 +34,7 @@ async def run_worker_process(settings: Settings) -> None:
                     data_dir=settings.data_dir,
                     timeout_s=settings.engine.timeout_s,
                     grace_s=settings.workers.grace_s,
-                max_memory_mb=settings.workers.max_memory_mb,
+                    max_memory_mb=settings.workers.max_memory_mb,
                     defaults=defaults,
                 )
         finally:

@@ -36,7 +36,7 @@ class Queue:
 
     def __init__(self, redis: ArqRedis, ledger: Ledger) -> None:
         """Queue the notes of `ledger` in `redis`."""
-        self._redis = redis
+        self.redis = redis
         self._ledger = ledger
         self._scripts = Scripts(redis)
         self._outage = Outage("queue")
@@ -49,7 +49,7 @@ class Queue:
         score = await self._score_ms(note)
         job = serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json)
         try:
-            async with self._redis.pipeline() as pipe:
+            async with self.redis.pipeline() as pipe:
                 pipe.set(f"arq:job:{note.id}", job, px=KEPT_MS)
                 pipe.zadd(QUEUE, {note.id: score}, nx=True)
                 await pipe.execute()
@@ -62,8 +62,8 @@ class Queue:
     async def forget(self, note_id: str) -> None:
         """Take the note out, if it is there. While Redis does not answer it stays; a worker then finds it ended."""
         try:
-            await self._redis.zrem(QUEUE, note_id)
-            await self._redis.delete(f"arq:job:{note_id}")
+            await self.redis.zrem(QUEUE, note_id)
+            await self.redis.delete(f"arq:job:{note_id}")
         except TROUBLE as error:
             self._outage.goes_on(error)
 
@@ -98,7 +98,7 @@ class Queue:
         if not note_ids:
             return []
         async with _reaching():
-            scores = await self._redis.zmscore(QUEUE, list(note_ids))
+            scores = await self.redis.zmscore(QUEUE, list(note_ids))
         return [note_id for note_id, score in zip(note_ids, scores, strict=True) if score is None]
 
     async def workers(self) -> list[Presence]:
@@ -108,7 +108,7 @@ class Queue:
             QueueUnreachable: Redis does not answer.
         """
         async with _reaching():
-            return await present(self._redis)
+            return await present(self.redis)
 
     async def snapshot(self) -> Snapshot:
         """Give who works and who waits.
@@ -128,7 +128,7 @@ class Queue:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose(close_connection_pool=True)
+        await self.redis.aclose(close_connection_pool=True)
 
 
 @asynccontextmanager

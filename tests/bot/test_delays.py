@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from bot import delays
+from bot.delays import Delays
+from jobs.notices import Notices
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
 
@@ -49,5 +51,21 @@ async def test_an_update_that_comes_again_is_not_told_again(house: House) -> Non
                 await intake.take(note)
         assert len(house.texts(house.chat())) == 1
     await intake.take(note)
+    await house.hear("In the queue")
+    assert len(house.texts(house.chat())) == 1
+
+
+async def test_what_a_bot_told_before_it_died_becomes_the_answer_of_the_next_one(house: House) -> None:
+    note = incoming(chat_id=house.chat().id)
+    doomed, next_one = [
+        replace(house.desk.intake, record_within_s=0.5, delays=Delays(house.bot, Notices(house.queue.redis)))
+        for _ in range(2)
+    ]
+    with locked(house):
+        for bot in (doomed, next_one):
+            with pytest.raises(TimeoutError):
+                await bot.take(note)
+        assert len(house.texts(house.chat())) == 1
+    await next_one.take(note)
     await house.hear("In the queue")
     assert len(house.texts(house.chat())) == 1

@@ -32,7 +32,16 @@ from storage.errors import DatabaseFault
 
 ROOMS = {module.__name__ for module in (bot.errors, jobs.errors, storage.errors)} | {"engine.errors"}
 # Told to the owner at the start, on the terminal, and never in a chat.
-FOR_THE_OWNER = ("token_", "webhook_", "redis_", "language_setting_", "hotwords_", "nothing_", "memory_", DatabaseFault.code)
+FOR_THE_OWNER = (
+    "token_",
+    "webhook_",
+    "redis_",
+    "language_setting_",
+    "hotwords_",
+    "nothing_",
+    "memory_",
+    DatabaseFault.code,
+)
 TRANSLATED = [language for language in languages() if language != "en"]
 
 
