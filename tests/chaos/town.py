@@ -1,11 +1,9 @@
 """The processes of an installation on several machines: a bot, three workers, a Redis; who dies is started again."""
 
 import asyncio
-import contextlib
 import random
 import shutil
 import signal
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +12,8 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from jobs.redis_server import RedisServer
-from tests.end_to_end.installation import PROGRAM, Installation
+from tests.chaos.program import Program
+from tests.end_to_end.installation import Installation
 
 WORKERS = 3
 PAUSE_S = (0.2, 1.0)  # until a service is started again
@@ -32,7 +31,7 @@ class Service:
     role: str
     place: Installation
     dice: random.Random
-    process: asyncio.subprocess.Process | None = None
+    process: Program | None = None
     frozen: bool = False
     starts: int = 0
     crashes: list[str] = field(default_factory=list)
@@ -77,16 +76,13 @@ class Service:
         if self.process is not None and self.process.returncode not in self._may_end_with:
             self.crashes.append(f"{self.log.name} ended with {self.process.returncode}")
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> Program:
         self.frozen = self._is_killed = self._has_begun = False
         self._may_end_with.clear()
         self.starts += 1
         self.log.parent.mkdir(exist_ok=True)
-        with self.log.open("wb") as log:
-            return await asyncio.create_subprocess_exec(
-                *(*PROGRAM, self.role, "--until-stdin-closes"),
-                env=self.place.environment(), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+        self.log.touch()
+        return await Program.start((self.role, "--until-stdin-closes"), self.place.environment(), self.log)
 
     def kill(self) -> None:
         """End the process without a warning."""
@@ -119,8 +115,7 @@ class Service:
     def _send(self, number: signal.Signals, *codes: int) -> None:
         self._may_end_with.update(codes)
         if self.process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.send_signal(number)
+            self.process.send_signal(number)
 
 
 @dataclass(slots=True)
