@@ -28,16 +28,14 @@ async def living(role: Role, settings: Settings, countdown: Countdown | None = N
         yield
     finally:
         process.terminate()
-        await asyncio.to_thread(process.join, STOP_S)
+        await _joined(process, STOP_S)
     assert process.exitcode == 0
 
 
 async def ended(role: Role, settings: Settings, countdown: Countdown) -> str:
     """Run a process until it dies at its line or ends by itself, and give its report; nothing if it did neither."""
     process = await _start(role, settings, countdown)
-    await asyncio.to_thread(process.join, ENDS_WITHIN_S)
-    process.kill()
-    await asyncio.to_thread(process.join)
+    await _joined(process, ENDS_WITHIN_S)
     return countdown.report.read_text() if countdown.report.exists() else ""
 
 
@@ -45,6 +43,13 @@ async def _start(role: Role, settings: Settings, countdown: Countdown | None) ->
     process = FORKS.Process(target=_live, args=(role, settings, countdown or nullcontext()), daemon=True)
     await asyncio.to_thread(process.start)
     return process
+
+
+async def _joined(process: ForkServerProcess, within_s: float) -> None:
+    """Wait until a process ended; who takes too long is killed."""
+    await asyncio.to_thread(process.join, within_s)
+    process.kill()
+    await asyncio.to_thread(process.join)
 
 
 def _live(role: Role, settings: Settings, tracing: AbstractContextManager[object]) -> None:

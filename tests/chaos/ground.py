@@ -21,6 +21,7 @@ from tests.jobs.conftest import until
 from tests.storage.samples import unfinished
 
 NOTE_S = 0.5
+WORK_S = 1.2  # long enough for a word of progress
 PATIENCE_S = 120.0
 
 
@@ -49,6 +50,11 @@ class Ground:
         person = self.playground.user(number)
         self.trials.append(Trial(self.playground.send_voice(self.playground.private_chat(person), person, sound), text))
         return self.trials[-1]
+
+    def lasting(self) -> Settings:
+        """Give settings with which the work on a note takes a while."""
+        engine = self.settings.engine.model_copy(update={"fake_rtf": WORK_S / NOTE_S})
+        return self.settings.model_copy(update={"engine": engine})
 
     async def welcomed(self, trial: Trial) -> Note:
         """Wait until the trial's note has its status reply, and give what the ledger holds of it."""
@@ -83,6 +89,11 @@ class Ground:
             return not await unfinished(self.ledger)
 
         await until(is_settled, PATIENCE_S)
+
+    def delete_replies(self, trial: Trial) -> None:
+        """Let whoever sent the note delete what the bot has said so far."""
+        for said in self._said(trial):
+            self.playground.delete(said)
 
     def countdown(self, dies_at: int | None = None, note_id: str | None = None) -> Countdown:
         """Prepare a countdown whose report nobody has written yet."""
@@ -124,7 +135,7 @@ async def prepared(folder: Path) -> AsyncIterator[Ground]:
             data_dir=folder,
             telegram=TelegramSettings(token=SecretStr(playground.token), api_base=playground.url),
             access=AccessSettings(open=True),
-            engine=EngineSettings(model="fake", fake_rtf=1.0),
+            engine=EngineSettings(model="fake"),
         )
         async with open_ledger(settings) as ledger:
             yield Ground(playground, settings, ledger)

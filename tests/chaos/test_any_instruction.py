@@ -1,6 +1,6 @@
 """Whichever line the bot or a worker is killed at, each note is answered once with its own text."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from bot.bot_process import run_bot
 from bot.worker_process import run_worker_process
-from tests.chaos.forked import ended, living
+from tests.chaos.forked import Role, ended, living
 from tests.chaos.ground import Ground, prepared
 from tests.chaos.telling import LONG, tell
 from tests.chaos.verdict import unexplained
@@ -23,8 +23,9 @@ def points(lines: str, most: int) -> list[int]:
 
 
 def few_or(many: int) -> pytest.MarkDecorator:
+    quick = pytest.param(FEW, marks=pytest.mark.timeout(400))
     slow = pytest.param(many, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])
-    return pytest.mark.parametrize("most", [FEW, slow])
+    return pytest.mark.parametrize("most", [quick, slow])
 
 
 @pytest.fixture
@@ -32,9 +33,12 @@ async def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv("EARSHOT_CONFIG", str(tmp_path / "none.toml"))
     async with prepared(tmp_path) as prepared_ground:
         yield prepared_ground
-    assert len(prepared_ground.deaths()) > FEW / 2
-    assert prepared_ground.faults() == []
-    assert unexplained(prepared_ground.playground.violations) == []
+
+
+def assert_kept(ground: Ground) -> None:
+    assert len(ground.deaths()) > FEW / 2
+    assert ground.faults() == []
+    assert unexplained(ground.playground.violations) == []
 
 
 async def kill_bots(ground: Ground, most: int, seed: int | None = None) -> None:
@@ -52,44 +56,61 @@ async def kill_bots(ground: Ground, most: int, seed: int | None = None) -> None:
         await ground.settled()
 
 
-@few_or(100)
+@few_or(60)
 async def test_a_bot_that_is_killed_while_it_takes_a_note_in(ground: Ground, most: int) -> None:
     await kill_bots(ground, most)
+    assert_kept(ground)
 
 
-@few_or(100)
+@few_or(60)
 async def test_a_bot_that_is_killed_while_it_answers_a_note_whose_sound_is_known(ground: Ground, most: int) -> None:
     ground.speak(seed=1)
     async with living(run_bot, ground.settings), living(run_worker_process, ground.settings):
         await ground.acknowledged()
         await ground.settled()
     await kill_bots(ground, most, seed=1)
+    assert_kept(ground)
 
 
-@few_or(300)
+@few_or(6 * FEW)
 async def test_a_worker_that_is_killed_while_it_does_a_note(ground: Ground, most: int) -> None:
+    """The deaths of one round are over before the first note is taken over."""
     async with living(run_bot, ground.settings):
         note = await ground.welcomed(ground.speak())
         counted = ground.countdown(note_id=note.id)
-        async with living(run_worker_process, ground.settings, counted):
+        async with living(run_worker_process, ground.lasting(), counted):
             await ground.settled()
-        for line in points(counted.report.read_text(), most):
-            trial = ground.speak()
-            note = await ground.welcomed(trial)
-            trial.died_at = await ended(run_worker_process, ground.settings, ground.countdown(line, note.id))
-        async with living(run_worker_process, ground.settings):
-            await ground.settled()
+        lines = points(counted.report.read_text(), most)
+        for begin in range(0, len(lines), FEW):
+            await kill_workers(ground, lines[begin : begin + FEW])
+    assert_kept(ground)
 
 
-@few_or(300)
+async def kill_workers(ground: Ground, lines: Sequence[int]) -> None:
+    """Let a worker die over a note at each of the lines, then another do all of these notes."""
+    for line in lines:
+        trial = ground.speak()
+        note = await ground.welcomed(trial)
+        trial.died_at = await ended(run_worker_process, ground.lasting(), ground.countdown(line, note.id))
+    async with living(run_worker_process, ground.settings):
+        await ground.settled()
+
+
+@few_or(100)
 async def test_a_worker_that_is_killed_while_it_sends_a_long_text(ground: Ground, most: int) -> None:
     async with living(run_bot, ground.settings):
-        note = await ground.welcomed(ground.speak())
-        lines = await ended(partial(tell, note_id=note.id), ground.settings, ground.countdown())
+        lines = await ended(await telling(ground), ground.settings, ground.countdown())
         for line in points(lines, most):
-            trial = ground.speak()
-            note = await ground.welcomed(trial)
-            trial.died_at = await ended(partial(tell, note_id=note.id), ground.settings, ground.countdown(line))
-            await tell(ground.settings, note.id)
-    for trial in ground.trials:
-        trial.text = LONG
+            tells = await telling(ground)
+            ground.trials[-1].died_at = await ended(tells, ground.settings, ground.countdown(line))
+            await tells(ground.settings)
+    assert_kept(ground)
+
+
+async def telling(ground: Ground) -> Role:
+    """Let a note come in whose sender deletes the status reply: all parts of its text have to be sent."""
+    trial = ground.speak()
+    note = await ground.welcomed(trial)
+    ground.delete_replies(trial)
+    trial.text = LONG
+    return partial(tell, note_id=note.id)
