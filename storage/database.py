@@ -47,6 +47,7 @@ DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg",
 PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
     ("locked", DatabaseBusy),
     ("busy", DatabaseBusy),
+    ("locking protocol", DatabaseBusy),  # somebody was stopped in the middle of what takes SQLite an instant
     ("not a database", DatabaseDamaged),
     ("malformed", DatabaseDamaged),
     ("is full", DatabaseFull),

@@ -4,12 +4,14 @@ import asyncio
 import json
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
 from bot.playground.server import Playground
 from storage.database import open_database
+from storage.errors import DatabaseFault
 from tests.chaos.crowd import Crowd
 from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
 from tests.chaos.mischief import Mischief
@@ -132,10 +134,15 @@ class Run:
         """Wait until everything is as it should be, but no longer than it may take; then stop everybody."""
         ends = monotonic() + SETTLE_S
         await town.ready()
-        while monotonic() < ends and (self._judged() or await self.holdings.all()):  # noqa: ASYNC110 - chats and ledger are looked at from outside
+        while monotonic() < ends and not await self._is_settled():  # noqa: ASYNC110 - chats and ledger are looked at from outside
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(QUIET_S)
         await town.close()
+
+    async def _is_settled(self) -> bool:
+        with suppress(DatabaseFault):
+            return not (self._judged() or await self.holdings.all())
+        return False
 
     def _judged(self) -> Verdict:
         return judge(self.crowd.asked, self.crowd.said())

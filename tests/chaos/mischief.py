@@ -117,9 +117,10 @@ class Mischief:
         """Stop the workers and give what they hold; None, and they go on, when that has been begun too often."""
         for worker in workers:
             worker.stop()
-        held = await self.holdings.of([worker.pid for worker in workers])
-        if all(note.tries < TOO_OFTEN for note in held) and (held or not only_busy):
-            return held
+        with suppress(DatabaseFault):  # one may have been stopped in the middle of writing: nobody can look then
+            held = await self.holdings.of([worker.pid for worker in workers])
+            if all(note.tries < TOO_OFTEN for note in held) and (held or not only_busy):
+                return held
         for worker in workers:
             worker.wake()
         return None

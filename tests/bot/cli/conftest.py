@@ -91,7 +91,7 @@ def earshot_process(variables: dict[str, str]) -> Earshot:
         others = {name: value for name, value in os.environ.items() if not name.startswith("EARSHOT_")}
         command = [sys.executable, "-m", "bot", *map(str, arguments)]
         done = subprocess.run(
-            command, env=others | variables | more, capture_output=True, text=True, check=False, timeout=60,
+            command, env=others | variables | more, capture_output=True, text=True, check=False, timeout=110,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
