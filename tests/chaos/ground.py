@@ -23,6 +23,7 @@ from tests.storage.samples import unfinished
 NOTE_S = 0.5
 WORK_S = 1.2  # long enough for a word of progress
 PATIENCE_S = 120.0
+FIRST_PERSON = 1000  # nobody has the number of the bot
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class Ground:
         """Let somebody new send a note; every seed sounds different, and a note without one like no other."""
         number, sound = len(self.trials) + 1, self.settings.data_dir / "sound.wav"
         text = write_noise(sound, number if seed is None else seed, NOTE_S)
-        person = self.playground.user(number)
+        person = self.playground.user(FIRST_PERSON + number)
         self.trials.append(Trial(self.playground.send_voice(self.playground.private_chat(person), person, sound), text))
         return self.trials[-1]
 
