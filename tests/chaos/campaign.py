@@ -15,7 +15,7 @@ from storage.errors import DatabaseFault
 from tests.chaos.crowd import Crowd
 from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
 from tests.chaos.mischief import Mischief
-from tests.chaos.plan import KILLS, Fault
+from tests.chaos.plan import FORGETFUL, KILLS, Fault
 from tests.chaos.town import Town, inhabited
 from tests.chaos.verdict import Entry, Verdict, judge, quantile, unexplained, unsettled
 from tests.end_to_end.installation import Installation
@@ -152,11 +152,14 @@ class Run:
         return Outcome(
             verdict=self._judged(),
             unsettled=unsettled(self.crowd.asked, await self._ledger()),
-            violations=unexplained(self.place.playground.violations),
+            violations=unexplained(self.place.playground.violations, self._forgetful()),
             crashes=self.crashes,
             take_overs=self.take_overs.measured,
             duration_s=duration_s,
         )
+
+    def _forgetful(self) -> int:
+        return sum(fault.kind in FORGETFUL for fault in self.campaign.faults)
 
     async def _ledger(self) -> list[Entry]:
         """Give what the program itself tells of every note."""

@@ -93,3 +93,9 @@ def test_only_violations_that_faults_explain_are_excused() -> None:
 def test_quantiles_of_few_values() -> None:
     assert quantile([], 0.5) == 0.0
     assert [quantile([3.0, 1.0, 2.0], share) for share in (0.0, 0.5, 0.95, 1.0)] == [1.0, 2.0, 3.0, 3.0]
+
+
+def test_who_could_not_know_may_come_too_early_but_not_more_often() -> None:
+    early = [f"repeated 0.{tenth} s before retry_after had passed (getFile)" for tenth in (1, 2, 3)]
+    assert unexplained(early, forgetful=2) == early[2:]
+    assert unexplained(early) == early
