@@ -53,9 +53,9 @@ class Answers:
     async def settle(self, note: Note, delivery: Delivery, fence: int | None = None) -> None:
         """Keep how telling the chat went, and tell the note's story."""
         if delivery.refusal is None:
-            await self.ledger.mark_delivered(note.id, fence)
+            await self.ledger.mark_delivered(note.id, fence, run=note.run)
         else:
-            await self.ledger.mark_undeliverable(note.id, delivery.refusal, fence)
+            await self.ledger.mark_undeliverable(note.id, delivery.refusal, fence, run=note.run)
         if ended := await self.ledger.get(note.id):
             tell_story(ended)
 
@@ -166,6 +166,7 @@ class Answers:
 
     async def erase(self, note: Note) -> None:
         """Take the bot's messages about this note out of the chat, also those that come meanwhile."""
+        await self.strays.remove(note.id)
         erased: set[int] = set()
         while shown := await self._shown(note) - erased:
             for message_id in shown:

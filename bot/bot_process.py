@@ -24,6 +24,7 @@ from bot.manner import patience
 from bot.places import open_ledger, open_queue
 from bot.settings import Settings, TelegramSettings
 from bot.telegram import open_bot
+from jobs.persistence import persistently
 
 FINISH_S = 10.0
 CONFIRM_S = 5
@@ -70,6 +71,8 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, ob
 
 async def serve(settings: Settings, bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
     """Take updates until `stop` is set, then finish what was begun."""
+    if not await unless_stopped(stop, _recall_moves(bot, desk)):
+        return
     introduction = _introduce(bot, settings.telegram, desk)
     try:
         if settings.telegram.mode == "webhook":
@@ -98,13 +101,13 @@ async def _introduce(bot: Bot, settings: TelegramSettings, desk: Desk) -> None:
                 allowed_updates=desk.dispatcher.resolve_used_update_types(),
             )
     desk.background.spawn(register_commands(bot))
-    desk.background.spawn(_recall_moves(bot, desk))
     desk.background.spawn(desk.intake.resume(datetime.now(UTC)))
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 
 async def _recall_moves(bot: Bot, desk: Desk) -> None:
-    for chat_id, moved_to in (await desk.intake.ledger.moved_chats(bot.id)).items():
+    """Learn which groups moved before any update is judged by who may use the bot."""
+    for chat_id, moved_to in (await persistently(lambda: desk.intake.ledger.moved_chats(bot.id))).items():
         desk.access.follow(chat_id, moved_to)
 
 

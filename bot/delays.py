@@ -41,17 +41,24 @@ class Delays:
             timer.cancel()
 
     async def message_about(self, incoming: Incoming) -> int | None:
-        """Give the message that told of the delay, if there was one, and forget it."""
-        telling = self._told.pop(_place(incoming), None)
+        """Give the message that told of the delay, if there was one."""
+        telling = self._told.get(_place(incoming))
         told = None if telling is None else await telling
-        return await self.notices.take(_name(incoming)) or told
+        return told or await self.notices.get(_name(incoming))
+
+    async def forget(self, incoming: Incoming) -> None:
+        """Forget that message: it is the note's status reply by now."""
+        self._told.pop(_place(incoming), None)
+        await self.notices.forget(_name(incoming))
 
     def _begin_to_tell(self, incoming: Incoming) -> None:
         if _place(incoming) not in self._told:
             self._told[_place(incoming)] = asyncio.create_task(self._tell(incoming))
 
     async def _tell(self, incoming: Incoming) -> int | None:
-        message_id = await self.notices.take(_name(incoming)) or await self._send(incoming)
+        if told := await self.notices.get(_name(incoming)):
+            return told
+        message_id = await self._send(incoming)
         if message_id is not None:
             await self.notices.keep(_name(incoming), message_id)
         return message_id

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePath
 
 import structlog
@@ -30,7 +30,7 @@ from jobs.persistence import persistently
 from jobs.queue import Queue
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
-from storage.note import Failure, Incoming, Note
+from storage.note import Failure, Incoming, Note, State
 
 EXTENSIONS_OF = {  # by the reader that `engine` has for them
     "aac": ("aac",),
@@ -54,6 +54,7 @@ _UNREADABLE_TYPES = frozenset(("audio/x-ms-wma", *(
 )))  # fmt: skip
 _GENERAL_TOPIC = 1
 _LONGEST_PAUSE_S = 5.0
+_WELCOMED_WITHIN_S = 20.0
 _OUTLOOK_S = 2.0
 _PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
 
@@ -126,11 +127,11 @@ class Intake:
         with self.delays.told_of(incoming):
             async with asyncio.timeout(self.record_within_s):
                 note, is_new = await self._record(incoming)
-        self.background.spawn(self._welcome(note) if is_new else self._take_over(note))
+        self.background.spawn(self._welcome(note) if is_new or _was_never_welcomed(note) else self._take_over(note))
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
-        for note in await self.ledger.unwelcomed(self.answers.bot.id, before):
+        for note in await persistently(lambda: self.ledger.unwelcomed(self.answers.bot.id, before)):
             await self._welcome(note)
 
     async def _record(self, incoming: Incoming) -> tuple[Note, bool]:
@@ -153,8 +154,8 @@ class Intake:
             await self._take_over(note)
             if not await self._answered_before(note) and not await self._turned_down(note):
                 await self.enqueue(note)
-        except DatabaseFault as fault:  # the reaper queues the note, and its worker sends the reply
-            log.warning("not_welcomed", note=note.id, error=str(fault))
+        except (DatabaseFault, AiogramError) as error:  # the reaper queues the note, and its worker sends the reply
+            log.warning("not_welcomed", note=note.id, error=type(error).__name__)
 
     async def _take_over(self, note: Note) -> None:
         """Let the message that told of a delay be the note's status reply."""
@@ -164,6 +165,7 @@ class Intake:
         if not await persistently(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
             with suppress(AiogramError):
                 await self.answers.bot.delete_message(note.answer_chat_id, message_id)
+        await self.delays.forget(note)
 
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then queue: a worker finds a status reply to write into."""
@@ -218,6 +220,12 @@ class Intake:
         async with held, refusals_end_here(mine) as delivery:
             await tell()
         await self.answers.settle(mine, delivery, mine.fence)
+
+
+def _was_never_welcomed(note: Note) -> bool:
+    """Tell whether a note that came again was written down when nobody waited for that any more."""
+    age_s = (datetime.now(UTC) - note.received_at).total_seconds()
+    return note.state is State.QUEUED and note.status_message_id is None and age_s > _WELCOMED_WITHIN_S
 
 
 def _manner_in(chat_id: int) -> AbstractContextManager[None]:

@@ -47,7 +47,7 @@ class Reception(BaseMiddleware):
     async def _receive(self, handler: Handler, update: Update, data: dict[str, Any], user: User, chat: Chat) -> None:
         if not self.access.allows(user.id, chat.id):
             self.background.spawn(self._turn_away(update, data["bot"], user, chat))
-        elif update.message and sound_of(update.message):
+        elif update.message and (sound_of(update.message) or update.message.migrate_to_chat_id):
             with speaking(user.language_code):
                 await handler(update, data)
         else:

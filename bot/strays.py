@@ -5,7 +5,7 @@ its place.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -17,7 +17,7 @@ from aiogram.exceptions import (
     TelegramNotFound,
     TelegramRetryAfter,
 )
-from aiogram.types import Message
+from aiogram.types import InlineKeyboardMarkup, Message
 
 from bot import status
 from bot.persistence import NEVER_SENT
@@ -45,18 +45,14 @@ class Strays:
     @asynccontextmanager
     async def findable(self, note: Note) -> AsyncIterator[None]:
         """Send a message for `note` inside the block, and write down its number: else it can be found later."""
-        await self.ledger.expect_message(note.id)
+        is_the_only_one = await self.ledger.expect_message(note.id)
         try:
             yield
         except Exception as error:
-            if surely_not_sent(error):
-                await self._none_by(note)
+            if is_the_only_one and surely_not_sent(error):
+                await self.ledger.narrow_strays(note.id, None)
             raise
-        await self._none_by(note)
-
-    async def _none_by(self, note: Note) -> None:
-        """Keep that this message is no stray; if there was one before it may still be there."""
-        if note.stray_after is None:
+        if is_the_only_one:
             await self.ledger.narrow_strays(note.id, None)
 
     async def remove(self, note_id: str) -> None:
@@ -67,28 +63,34 @@ class Strays:
         for number in await self.ledger.possible_strays(note, _MOST):
             if await self._answers(note, number):
                 log.info("stray_removed", note=note.id, message=number)
-                await self.bot.delete_message(note.answer_chat_id, number)
+                with suppress(*REFUSALS):  # whoever sent it was quicker
+                    await self.bot.delete_message(note.answer_chat_id, number)
             await self.ledger.narrow_strays(note.id, number)
         await self.ledger.narrow_strays(note.id, None)
 
     async def _answers(self, note: Note, number: int) -> bool:
         """Tell whether a message is ours and replies to `note`: only our own can be edited, and an edit shows it."""
-        shown = await self._with_button(note, number, note.id)
+        shown = await self._with_button(note, number, status.cancel_button(note.id))
+        if shown is True:  # it had that button, perhaps from an edit whose answer was lost: that proves nothing
+            shown = await self._with_button(note, number, None)
         if not isinstance(shown, Message):
-            return shown
+            return False
         asked = shown.reply_to_message
-        if asked is None or asked.message_id == note.message_id:
-            return asked is not None
-        other = await self.ledger.by_message(note.bot_id, note.answer_chat_id, asked.message_id)
-        if other is not None:
-            await self._with_button(note, number, other.id)
-        return False
+        if asked is None or asked.message_id != note.message_id:
+            await self._with_button(note, number, await self._button_under(note, asked))
+            return False
+        return True
 
-    async def _with_button(self, note: Note, number: int, note_id: str) -> Message | bool:
-        """Give the message as it is with the button to cancel `note_id`; True if it had that one, False if not ours."""
+    async def _button_under(self, note: Note, asked: Message | None) -> InlineKeyboardMarkup | None:
+        """Give the button of the note that a message of ours replies to, while that is not over."""
+        other = asked and await self.ledger.by_message(note.bot_id, note.answer_chat_id, asked.message_id)
+        return status.cancel_button(other.id) if other and not other.state.is_final else None
+
+    async def _with_button(self, note: Note, number: int, button: InlineKeyboardMarkup | None) -> Message | bool:
+        """Give the message as it is with `button`; True if it was so before, False if it is not ours."""
         try:
             return await self.bot.edit_message_reply_markup(
-                chat_id=note.answer_chat_id, message_id=number, reply_markup=status.cancel_button(note_id)
+                chat_id=note.answer_chat_id, message_id=number, reply_markup=button
             )
         except REFUSALS:
             return False

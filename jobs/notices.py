@@ -1,6 +1,8 @@
 """Which message told somebody of a delay: kept in Redis, since it is said just when the database takes nothing."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable
 from typing import cast
 
 import structlog
@@ -32,13 +34,17 @@ class Notices:
         except TROUBLE as error:
             log.warning("notice_not_kept", error=repr(error))
 
-    async def take(self, about: str) -> int | None:
-        """Give the message that tells about something, and forget it; None if there is none, or Redis is away."""
+    async def get(self, about: str) -> int | None:
+        """Give the message that tells about something; None if there is none, or Redis is away."""
         try:
-            async with asyncio.timeout(ANSWER_S), self._redis.pipeline() as pipe:
-                pipe.hget(NOTICES, about)
-                pipe.hdel(NOTICES, about)
-                found, _ = cast("tuple[bytes | None, int]", await pipe.execute())
+            async with asyncio.timeout(ANSWER_S):
+                found = await cast("Awaitable[bytes | None]", self._redis.hget(NOTICES, about))
         except TROUBLE:
             return None
         return None if found is None else int(found)
+
+    async def forget(self, about: str) -> None:
+        """Forget the message, which the ledger knows by now."""
+        with contextlib.suppress(*TROUBLE):
+            async with asyncio.timeout(ANSWER_S):
+                await cast("Awaitable[int]", self._redis.hdel(NOTICES, about))

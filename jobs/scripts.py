@@ -1,8 +1,8 @@
 """What has to happen in Redis in one piece, as Lua. The keys are arq's own.
 
 A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
-A job that was put back is not moved, since the others' scores lie in the past and it would come after all of them, and
-after all that come later; instead nobody has its lease for a while.
+A job that was put back is not moved behind others, since their scores lie in the past and it would come after all that
+come later; instead nobody has its lease for a while.
 """
 
 from dataclasses import dataclass

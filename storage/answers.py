@@ -7,7 +7,7 @@ its way, and keeps above which number it can be; whoever goes on with the note t
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, case, delete, func, or_, select, update
 
 from storage.database import Database
 from storage.life import UNSETTLED
@@ -25,15 +25,15 @@ class Answers:
         """Keep them in `database`."""
         self._database = database
 
-    async def expect_message(self, note_id: str) -> None:
-        """Keep that from now on an answer may be in the chat that nobody has heard of."""
+    async def expect_message(self, note_id: str) -> bool:
+        """Keep that from now on an answer may be in the chat that nobody has heard of. False if one may be already."""
         row = select(CHAT.label("chat_id"), notes.c.bot_id).where(notes.c.id == note_id)
         async with self._database.writing() as connection:
             if (found := (await connection.execute(row)).one_or_none()) is None:
-                return
+                return False
             newest = (await connection.execute(_newest(found.bot_id, found.chat_id))).scalar_one()
             expecting = update(notes).where(notes.c.id == note_id, notes.c.stray_after.is_(None))
-            await connection.execute(expecting.values(stray_after=newest))
+            return (await connection.execute(expecting.values(stray_after=newest))).rowcount > 0
 
     async def narrow_strays(self, note_id: str, after: int | None) -> None:
         """Keep that an unknown answer can only be above `after`; None: there is none."""
@@ -72,10 +72,12 @@ class Answers:
     async def move_chat(self, bot_id: int, chat_id: int, moved_to: int) -> None:
         """Keep that a group turned into another; what the bot wrote into the old one can no longer be changed."""
         mine = and_(notes.c.bot_id == bot_id, or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id))
-        emptied = {"status_message_id": None, "stray_after": None}
+        elsewhere = and_(notes.c.chat_id != moved_to, notes.c.moved_to.is_distinct_from(moved_to))
+        forgotten = {
+            name: case((UNSETTLED, None), else_=notes.c[name]) for name in ("status_message_id", "stray_after")
+        }
         async with self._database.writing() as connection:
-            await connection.execute(update(notes).where(mine).values(moved_to=moved_to))
-            await connection.execute(update(notes).where(mine, UNSETTLED).values(emptied))
+            await connection.execute(update(notes).where(mine, elsewhere).values(moved_to=moved_to, **forgotten))
 
     async def moved_chats(self, bot_id: int) -> dict[int, int]:
         """Give the groups that turned into others: where their notes came from → where they are now."""

@@ -147,6 +147,7 @@ class Life:
             {
                 **_unstarted(now()),
                 "preview": notes.c.preview,  # the earlier transcript stays until there is a new one
+                "stray_after": notes.c.stray_after,
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
                 "language": language,
@@ -159,13 +160,15 @@ class Life:
             raise NoteGone
         return note
 
-    async def mark_delivered(self, note_id: str, fence: int | None = None) -> bool:
-        """Keep that the chat knows how the note ended; with `fence`, only while the note is the caller's."""
-        return await self._settle(note_id, fence, {"delivered_at": now()})
+    async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> bool:
+        """Keep that the chat knows how the note ended; with `fence` or `run`, only as long as those are still so."""
+        return await self._settle(_while(note_id, fence, run), {"delivered_at": now()})
 
-    async def mark_undeliverable(self, note_id: str, reason: str, fence: int | None = None) -> bool:
-        """Keep that the chat can never be told, and why; with `fence`, only while the note is the caller's."""
-        return await self._settle(note_id, fence, {"undeliverable": reason})
+    async def mark_undeliverable(
+        self, note_id: str, reason: str, fence: int | None = None, *, run: int | None = None
+    ) -> bool:
+        """Keep that the chat can never be told, and why; as for `mark_delivered`."""
+        return await self._settle(_while(note_id, fence, run), {"undeliverable": reason})
 
     async def delete(self, note_id: str) -> bool:
         """Forget the note, its transcript and its replies."""
@@ -176,8 +179,7 @@ class Life:
         """Keep the file name of the note's recording, or that it has none. False when the note is gone."""
         return await self._change(notes.c.id == note_id, {"recording": name}) is not None
 
-    async def _settle(self, note_id: str, fence: int | None, how: Values) -> bool:
-        who = notes.c.id == note_id if fence is None else _fenced(note_id, fence)
+    async def _settle(self, who: ColumnElement[bool], how: Values) -> bool:
         untold = and_(who, notes.c.state.in_(FINAL), UNSETTLED)
         return await self._change(untold, {**how, "beat_at": None, "worker": None}) is not None
 
@@ -186,6 +188,11 @@ class Life:
             changed = await connection.execute(update(notes).where(condition).values(values).returning(*COLUMNS))
             row = changed.mappings().one_or_none()
         return None if row is None else note_of(row)
+
+
+def _while(note_id: str, fence: int | None, run: int | None) -> ColumnElement[bool]:
+    still = [notes.c[name] == value for name, value in (("fence", fence), ("run", run)) if value is not None]
+    return and_(notes.c.id == note_id, *still)
 
 
 def _fenced(note_id: str, fence: int) -> ColumnElement[bool]:

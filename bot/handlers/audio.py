@@ -45,4 +45,4 @@ def _send(bot: Bot, note: Note, thread_id: int | None) -> Awaitable[Message]:
         "document": bot.send_document,
     }
     where: dict[str, Any] = {"message_thread_id": thread_id, "reply_parameters": in_reply_to(note)}
-    return methods[note.kind](note.chat_id, note.file_id, **where)
+    return methods[note.kind](note.answer_chat_id, note.file_id, **where)

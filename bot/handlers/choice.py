@@ -39,16 +39,16 @@ class Choice:
     async def pressed(self, press: CallbackQuery, note_id: str) -> Note | None:
         """Give the note whose button was pressed, if it is of this chat; else say that it is gone."""
         note = await self.ledger.get(note_id)
-        if note and press.message and (note.bot_id, note.chat_id) == (self.bot.id, press.message.chat.id):
+        if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
             return note
         await press.answer(say("This recording was deleted."), show_alert=True)
         return None
 
     async def may_change(self, note: Note, user_id: int) -> bool:
         """Tell whether a person may cancel or delete a note: its sender, and in a group also those who run it."""
-        if user_id in {note.user_id, note.chat_id} or self.access.is_admin(user_id):
+        if user_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(user_id):
             return True
-        member = await self.bot.get_chat_member(note.chat_id, user_id)
+        member = await self.bot.get_chat_member(note.answer_chat_id, user_id)
         return member.status in _CHAT_ADMINS
 
 

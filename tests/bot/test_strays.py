@@ -6,7 +6,7 @@ from unittest import mock
 
 import pytest
 from aiogram.exceptions import TelegramNetworkError
-from aiogram.types import Message
+from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot import status
 from bot.answers import Answers
@@ -113,6 +113,25 @@ async def test_each_note_takes_only_its_own_stray_away(house: House) -> None:
     await door_of(house).done(first, transcript("First."))
     assert replies_to(house, first) == ["First."]
     assert "Are you there?" in [message.text for message in house.playground.messages(house.chat())]
+
+
+async def test_what_is_not_the_notes_is_never_deleted_though_the_search_loses_an_answer(house: House) -> None:
+    note = await welcomed_by_a_dying_bot(house, 1)
+    older = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Older", callback_data="older")]])
+    await house.bot.send_message(house.chat().id, "The first page.", reply_markup=older)
+    house.playground.fail_next(PROBING, drop="after", times=3)
+    await door_of(house).done(note, transcript("The text."))
+    assert sorted(words for words in said(house) if not words.startswith("In the queue")) == [
+        "The first page.",
+        "The text.",
+    ]
+
+
+async def test_a_stray_that_somebody_else_deleted_first_does_no_harm(house: House) -> None:
+    note = await welcomed_by_a_dying_bot(house, 1)
+    house.playground.fail_next("deleteMessage", code=400, description="Bad Request: message to delete not found")
+    await door_of(house).done(note, transcript("The text."))
+    assert "The text." in said(house)
 
 
 async def test_what_was_surely_not_sent_leaves_no_doubt(house: House) -> None:

@@ -51,11 +51,11 @@ async def test_an_unknown_part_of_a_text_lies_below_the_part_that_was_sent_anew(
 
 async def test_a_doubt_lasts_until_it_is_cleared_up(ledger: Ledger) -> None:
     note = await received(ledger, message_id=10)
-    await ledger.expect_message(note.id)
+    assert await ledger.expect_message(note.id)
     await received(ledger, message_id=20)
-    await ledger.expect_message(note.id)
+    assert not await ledger.expect_message(note.id)
     assert (await known(ledger, note)).stray_after == 10
-    await ledger.expect_message("0" * 16)
+    assert not await ledger.expect_message("0" * 16)
 
 
 async def test_a_group_that_moved_takes_its_notes_along(ledger: Ledger) -> None:
@@ -70,6 +70,17 @@ async def test_a_group_that_moved_takes_its_notes_along(ledger: Ledger) -> None:
     assert (await ledger.page(BOT, -1005, 0)).total == 2
     assert await ledger.moved_chats(BOT) == {-5: -1005}
     assert await ledger.moved_chats(BOT + 1) == {}
+
+
+async def test_hearing_of_a_move_once_more_forgets_nothing(ledger: Ledger) -> None:
+    old, new = await received(ledger, chat_id=-5), await received(ledger, chat_id=-1005)
+    await ledger.move_chat(BOT, -5, -1005)
+    for number, note in enumerate((old, new), start=70):
+        await ledger.set_status_message(note.id, number, instead_of=None)
+    await ledger.move_chat(BOT, -5, -1005)
+    await ledger.move_chat(BOT, -1005, -1005)
+    assert [(await known(ledger, note)).status_message_id for note in (old, new)] == [70, 71]
+    assert (await known(ledger, new)).moved_to is None
 
 
 async def test_messages_of_the_new_group_are_told_from_those_of_the_old_one(ledger: Ledger) -> None:

@@ -182,6 +182,19 @@ async def test_a_chat_that_cannot_be_told_leaves_the_note_undelivered_and_settle
     assert not (await ledger.retry(note.id, language=None)).is_settled
 
 
+async def test_who_ended_an_earlier_run_does_not_settle_the_later_one(ledger: Ledger) -> None:
+    first = await claimed(ledger)
+    assert await ledger.cancel(first.id)
+    again = await ledger.retry(first.id, language=None)
+    taken = await ledger.claim(first.id, "worker-b")
+    assert taken is not None
+    assert await ledger.finish(taken.id, taken.fence, transcript(), engine_s=1, digest="d")
+    assert not await ledger.mark_delivered(first.id, run=first.run)
+    assert not await ledger.mark_undeliverable(first.id, "blocked", run=first.run)
+    assert await ledger.mine(taken.id, taken.fence)
+    assert await ledger.mark_delivered(again.id, run=again.run)
+
+
 async def test_a_failure_keeps_its_reason(ledger: Ledger) -> None:
     note = await claimed(ledger)
     assert await ledger.fail(note.id, note.fence, FAILURE)
