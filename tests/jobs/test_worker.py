@@ -155,13 +155,17 @@ async def test_a_worker_waits_for_a_redis_that_comes_later(
 ) -> None:
     await server.stop()
     worker = await workers.start()
+
+    def told() -> int:
+        return len([line for line in workers.logs().splitlines() if "trouble" in line and "queue" in line])
+
+    await until(lambda: told() == 1)
     await asyncio.sleep(2)
     await server.start()
     await queue.enqueue(await arrivals.note())
     await until(lambda: all_told(ledger))
     assert worker.returncode is None
-    told = [line for line in workers.logs().splitlines() if "trouble" in line and "queue" in line]
-    assert len(told) == 2, "that it began and that it is over"
+    assert told() == 2, "that it began and that it is over"
 
 
 async def test_a_worker_that_grew_too_large_ends_between_two_notes(
