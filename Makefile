@@ -31,7 +31,7 @@ test-all: install
 	@.venv/bin/pytest -q
 
 chaos: install
-	@.venv/bin/python -m tests.chaos --notes $(NOTES) --kills $(KILLS) --seed $(SEED)
+	@.venv/bin/python -m tests.chaos --notes '$(NOTES)' --kills '$(KILLS)' --seed '$(SEED)'
 
 check: install
 	@.venv/bin/ruff check --quiet .

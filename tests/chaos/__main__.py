@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from contextlib import AbstractContextManager, nullcontext
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from tests.chaos.campaign import Campaign, Outcome, as_figures, carry_out
+from tests.chaos.campaign import Campaign, DatabaseInUse, Outcome, as_figures, carry_out
 from tests.chaos.plan import Kind, plan
 
 SHOWN = 20
@@ -29,17 +28,22 @@ SLOWEST = 3
 )
 @click.option("--failing", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Share of all requests.")
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Folder that logs and data stay in.")
-def main(*, notes: int, kills: int, seed: int, mix: tuple[str, ...], failing: float, keep: Path | None) -> None:  # noqa: PLR0913 - as many as there are options
+@click.option("--database", default="", help="URL of an empty PostgreSQL to use in place of SQLite.")
+def main(  # noqa: PLR0913 - as many as there are options
+    *, notes: int, kills: int, seed: int, mix: tuple[str, ...], failing: float, keep: Path | None, database: str
+) -> None:
     """Send NOTES voice notes, let KILLS kills and other faults happen, and judge the chats."""
     kinds = frozenset(Kind(name) for name in mix) or frozenset(Kind)
-    url = os.environ.get("EARSHOT_DATABASE__URL", "")
     try:
         faults = plan(notes, kills, seed, kinds)
     except ValueError as wrong:
         raise click.UsageError(str(wrong)) from None
-    campaign = Campaign(notes=notes, faults=faults, seed=seed, failing_share=failing, database_url=url)
+    campaign = Campaign(notes=notes, faults=faults, seed=seed, failing_share=failing, database_url=database)
     with _folder(keep) as folder:
-        outcome = asyncio.run(carry_out(campaign, Path(folder), click.echo))
+        try:
+            outcome = asyncio.run(carry_out(campaign, Path(folder), click.echo))
+        except DatabaseInUse:
+            raise click.UsageError("this database holds voice notes; give an empty one") from None
     _show(campaign, outcome)
     sys.exit(0 if outcome.is_good else 1)
 
@@ -67,11 +71,12 @@ def _show(campaign: Campaign, outcome: Outcome) -> None:
         for case in cases[:SHOWN]:
             click.echo(f"{name}: {case}")
     for take_over in sorted(outcome.take_overs, key=lambda one: -one.seconds)[:SLOWEST]:
-        click.echo(f"slow take-over: {take_over.note_id} after {take_over.seconds:.1f} s")
+        click.echo(f"slowest take-over: {take_over.note_id} after {take_over.seconds:.1f} s")
     figures = as_figures(campaign, outcome)
     click.echo()
     for name, number in figures.items():
         click.echo(f"{name:>18}  {number:g}")
+    click.echo("Every note was answered once, with its own text." if outcome.is_good else "The promise was broken.")
     click.echo(json.dumps(figures))
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from bot.playground.server import Playground
 from storage.database import open_database
 from storage.errors import DatabaseFault
+from storage.ledger import Ledger
 from tests.chaos.crowd import Crowd
 from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
 from tests.chaos.mischief import Mischief
@@ -29,6 +30,10 @@ SETTINGS = {
     "EARSHOT_ENGINE__FAKE_RTF": "0.4",
     "EARSHOT_WORKERS__GRACE_S": "5",
 }
+
+
+class DatabaseInUse(Exception):
+    """The database holds voice notes, which are somebody's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,9 @@ async def carry_out(campaign: Campaign, folder: Path, tell: Callable[[str], None
     (folder / "settings.toml").touch()
     place = Installation(playground, folder, SETTINGS | {"EARSHOT_DATABASE__URL": campaign.database_url})
     database = await open_database(campaign.database_url, folder)
+    if any((await Ledger(database).counts()).values()):
+        await database.close()
+        raise DatabaseInUse
     run = Run(campaign, place, Holdings(database), lambda words: tell(f"{monotonic() - began:7.1f} s  {words}"))
     try:
         await run.through()
