@@ -13,7 +13,7 @@ from tests.chaos.ground import Ground, prepared
 from tests.chaos.telling import LONG, tell
 from tests.chaos.verdict import unexplained
 
-FEW = 12
+FEW = 6
 
 
 def points(lines: str, most: int) -> list[int]:
@@ -72,7 +72,7 @@ async def test_a_bot_that_is_killed_while_it_answers_a_note_whose_sound_is_known
     assert_kept(ground)
 
 
-@few_or(6 * FEW)
+@few_or(72)
 async def test_a_worker_that_is_killed_while_it_does_a_note(ground: Ground, most: int) -> None:
     """The deaths of one round are over before the first note is taken over."""
     async with living(run_bot, ground.settings):
