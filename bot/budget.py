@@ -10,15 +10,14 @@ from time import monotonic
 from typing import cast
 from uuid import uuid4
 
-import structlog
 from redis.asyncio import Redis
 
+from jobs.outage import Outage
 from jobs.redis import TROUBLE
 
 ANSWER_S = 0.5
 TRY_AGAIN_S = 3.0
 _TRAVEL_S = 0.25  # requests do not travel equally fast: what leaves within the limit should arrive within it
-_DOING = "flood_budget"
 # The first key tells who must be quiet; every other one is a window, with a pair of most and ms among the arguments.
 # Redis's own clock is the one that all machines share. What lies ahead of it was counted before it was set back.
 # Removing comes before adding also for a full Redis, which lets a script go on that has begun to write.
@@ -43,8 +42,6 @@ for i = 2, #KEYS do
 end
 return 0
 """
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Budget:
         self._windows = windows
         self._take = redis.register_script(_TAKE)
         self._one_at_a_time = asyncio.Lock()  # a crowd on as many connections would take a busy Redis for a frozen one
-        self._is_away = False
+        self._outage = Outage("flood_budget")
         self._asks_again_at = 0.0
 
     async def wait_s(self, bot_id: int, place: str, *, counts: bool, gives_way: bool) -> float:
@@ -117,17 +114,10 @@ class Budget:
                     answer = await ask()
             except TROUBLE as trouble:
                 self._asks_again_at = monotonic() + TRY_AGAIN_S
-                self._note(trouble)
+                self._outage.goes_on(trouble)
                 return None
-            self._note(None)
+            self._outage.is_over()
             return answer
-
-    def _note(self, trouble: Exception | None) -> None:
-        if trouble and not self._is_away:
-            log.warning("trouble", doing=_DOING, error=str(trouble) or repr(trouble))
-        if self._is_away and not trouble:
-            log.info("trouble_over", doing=_DOING)
-        self._is_away = trouble is not None
 
 
 def _key(bot_id: int, *rest: str) -> str:

@@ -53,7 +53,6 @@ _UNREADABLE_TYPES = frozenset(("audio/x-ms-wma", *(
     for name in ("avi", "mp2t", "mpeg", "msvideo", "vnd.avi", "x-flv", "x-mpeg", "x-ms-asf", "x-ms-wmv", "x-msvideo")
 )))  # fmt: skip
 _GENERAL_TOPIC = 1
-_LONGEST_PAUSE_S = 5.0
 _WELCOMED_WITHIN_S = 20.0
 _OUTLOOK_S = 2.0
 _PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
@@ -126,27 +125,14 @@ class Intake:
         """Write the note down; welcome it, if it is new, beside what comes next."""
         with self.delays.told_of(incoming):
             async with asyncio.timeout(self.record_within_s):
-                note, is_new = await self._record(incoming)
+                # Until it is written: only then may Telegram forget it.
+                note, is_new = await persistently(lambda: self.ledger.record(incoming), self.outage)
         self.background.spawn(self._welcome(note) if is_new or _was_never_welcomed(note) else self._take_over(note))
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
         for note in await persistently(lambda: self.ledger.unwelcomed(self.answers.bot.id, before)):
             await self._welcome(note)
-
-    async def _record(self, incoming: Incoming) -> tuple[Note, bool]:
-        """Try until it is written: only then may Telegram forget it."""
-        pause_s = 0.05
-        while True:
-            try:
-                recorded = await self.ledger.record(incoming)
-            except (DatabaseFault, OSError) as error:
-                self.outage.goes_on(error)
-            else:
-                self.outage.is_over()
-                return recorded
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _welcome(self, note: Note) -> None:
         """Answer a note: at once if its very sound is known or if it breaks a limit, else with its place."""

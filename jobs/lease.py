@@ -32,11 +32,10 @@ class Lease:
     @contextlib.asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the lease for as long as the block runs."""
+        # Beside each other: a locked database must not cost the lease, nor a silent Redis the hold.
         async with (
             meanwhile(RENEW_S, self._beat, "hold"),
-            meanwhile(
-                RENEW_S, self._renew, "lease"
-            ),  # beside: a locked database must not cost the lease, nor Redis the hold
+            meanwhile(RENEW_S, self._renew, "lease"),
             meanwhile(WATCH_S, self._watch, "watch"),
         ):
             yield

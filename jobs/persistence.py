@@ -8,14 +8,14 @@ from jobs.outage import Outage
 from storage.errors import DatabaseFault
 
 FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 10.0
+LONGEST_PAUSE_S = 5.0
 
 Result = TypeVar("Result")
 
 
-async def persistently(write: Callable[[], Awaitable[Result]]) -> Result:
-    """Do `write` until the database takes it."""
-    outage = Outage("ledger")
+async def persistently(write: Callable[[], Awaitable[Result]], outage: Outage | None = None) -> Result:
+    """Do `write` until the database takes it. Writers that share an `outage` log it once for all of them."""
+    outage = outage or Outage("ledger")
     pause_s = FIRST_PAUSE_S
     while True:
         try:

@@ -147,7 +147,6 @@ class Life:
             {
                 **_unstarted(now()),
                 "preview": notes.c.preview,  # the earlier transcript stays until there is a new one
-                "stray_after": notes.c.stray_after,
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
                 "language": language,
@@ -230,7 +229,6 @@ def _unstarted(queued_at: datetime) -> dict[str, object]:
     emptied = (
         "options",
         "status_message_id",
-        "stray_after",
         "started_at",
         "finished_at",
         "delivered_at",

@@ -1,4 +1,5 @@
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from engine.hub import pull
 from engine.hub import sample as fetch_sample
 from engine.settings import default_models_dir
+from jobs.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,12 @@ def starter_models_dir() -> Path:
 def sample(starter_models_dir: Path) -> Path:
     """Give the sample voice note: ten seconds of English."""
     return fetch_sample(starter_models_dir)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
+    """Run a Redis of the test's own."""
+    server = RedisServer(tmp_path)
+    await server.start()
+    yield server
+    await server.stop()

@@ -118,6 +118,14 @@ class House:
 
         return await awaited(over)
 
+    async def waits_in_a_group_that_moves(self) -> tuple[Message, Chat, Chat]:
+        """Let a note wait in a group, and the group turn into another: gives the note, the old group and the new."""
+        group = self.playground.group(-5, members=(self.person(),))
+        note = self.playground.send_voice(group, self.person(), sound(15))
+        await self.hear("In the queue")
+        await self.queued(1)
+        return note, group, self.playground.upgrade(group, self.person())
+
     async def until_said(self, count: int) -> None:
         """Wait until the bot has said so much in private."""
         await until(lambda: len(self.texts(self.chat())) >= count)

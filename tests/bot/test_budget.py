@@ -6,7 +6,6 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -26,14 +25,6 @@ WIDE = Window(1000, 60)
 SMALL = Windows(chat=Window(2, 0.02), group=Window(3, 0.05), all=Window(4, 0.03))
 BOT = 42
 BOTS = count(1000)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ from structlog.typing import EventDict
 
 from bot import ingest
 from bot.ingest import EXTENSIONS, EXTENSIONS_OF
+from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
+from bot.settings import AccessSettings, Settings
 from engine.containers import DEMUXERS
 from storage import life
 from storage.note import State
-from tests.bot.conftest import BOB, House, awaited, sound
+from tests.bot.conftest import BOB, House, awaited, open_house, sound, until
 
 KINDS: tuple[Kind, ...] = ("voice", "audio", "video", "video_note", "document")
 
@@ -164,18 +166,24 @@ async def test_a_chat_that_blocked_the_bot_is_done_with(house: House) -> None:
 
 
 async def test_a_group_that_became_a_supergroup_still_gets_its_text(house: House) -> None:
-    ada = house.person()
-    group = house.playground.group(-5, members=(ada,))
-    note = house.playground.send_voice(group, ada, sound(15))
-    await house.hear("In the queue")
-    await house.queued(1)
-    moved = house.playground.upgrade(group, ada)
+    note, _, moved = await house.waits_in_a_group_that_moves()
     await house.start_worker()
-    answer = await house.hear("fake 1.0s", chat=moved)
-    assert (await house.delivered(note)).answer_chat_id == moved.id
-    house.playground.send_text(moved, ada, "/history", reply_to=answer)
     await house.hear("fake 1.0s", chat=moved)
-    assert house.desk.access.allows(None, moved.id) == house.desk.access.allows(None, group.id)
+    assert (await house.delivered(note)).answer_chat_id == moved.id
+    house.playground.send_text(moved, house.person(), "/history")
+    await until(lambda: len(house.texts(moved)) == 2)
+    assert "fake 1.0s" in house.texts(moved)[1]
+
+
+async def test_a_group_that_moved_keeps_its_right_at_once_and_after_a_restart(
+    settings: Settings, playground: Playground
+) -> None:
+    closed = settings.model_copy(update={"access": AccessSettings(chats=[-5])})
+    async with open_house(closed, playground) as house:
+        _, _, moved = await house.waits_in_a_group_that_moves()
+        await house.note_of(playground.send_voice(moved, house.person(), sound(16)))
+    async with open_house(closed, playground) as house:
+        await house.note_of(playground.send_voice(moved, house.person(), sound(17)))
 
 
 async def test_a_note_in_a_topic_is_answered_there(house: House) -> None:

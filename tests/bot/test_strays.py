@@ -66,6 +66,17 @@ async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it
     await house.queued(1)
 
 
+async def test_a_note_that_cannot_be_welcomed_keeps_none_of_the_others_from_it(house: House) -> None:
+    notes = [await welcomed_by_a_dying_bot(house, number) for number in (1, 2)]
+    house.playground.fail_next("sendMessage", code=500)
+    await house.desk.intake.resume(datetime.now(UTC))
+    assert [bool(note and note.status_message_id) for note in [await house.ledger.get(note.id) for note in notes]] == [
+        False,
+        True,
+    ]
+    await house.queued(2)
+
+
 async def test_a_status_reply_whose_answer_was_lost_is_removed_once_the_text_is_there(house: House) -> None:
     house.playground.fail_next("sendMessage", drop="after")
     message = house.speak(1)
@@ -159,13 +170,8 @@ def is_status(message: Message) -> bool:
 
 
 async def test_a_group_that_became_a_supergroup_has_one_answer_however_often_it_is_told(house: House) -> None:
-    ada = house.person()
-    group = house.playground.group(-5, members=(ada,))
-    message = house.playground.send_voice(group, ada, sound(15))
-    await house.hear("In the queue")
-    await house.queued(1)
-    moved = house.playground.upgrade(group, ada)
-    house.playground.send_text(moved, ada, "The first message of the new group.")
+    message, _, moved = await house.waits_in_a_group_that_moves()
+    house.playground.send_text(moved, house.person(), "The first message of the new group.")
     note = await house.note_of(message)
     for _ in range(2):
         await door_of(house).done(note, transcript("The text."))

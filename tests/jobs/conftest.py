@@ -16,6 +16,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs.queue import Queue, connect
 from jobs.redis_server import RedisServer
+from jobs.transcribe import transcribe_note
 from jobs.workplace import Workplace
 from storage.database import open_database
 from storage.ledger import Ledger
@@ -33,14 +34,6 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
     database = await open_database("", tmp_path)
     yield Ledger(database)
     await database.close()
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[RedisServer]:
-    server = RedisServer(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -149,3 +142,14 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: floa
         if time.monotonic() - began > timeout_s:
             raise AssertionError(f"not within {timeout_s} s")
         await asyncio.sleep(0.05)
+
+
+async def renew() -> None:
+    """There is no Redis here."""
+
+
+async def work_on(place: Workplace, note: Note) -> Note:
+    await transcribe_note(place, note.id, renew)
+    found = await place.ledger.get(note.id)
+    assert found is not None
+    return found

@@ -16,8 +16,8 @@ from engine.audio import Audio
 from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import deliver, transcribe
-from jobs.door import NotNow, Undeliverable
+from jobs import transcribe
+from jobs.door import NotNow
 from jobs.engine_thread import EngineThread
 from jobs.speech import Speech
 from jobs.transcribe import transcribe_note
@@ -27,19 +27,8 @@ from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.rows import now
-from tests.jobs.conftest import Arrivals, until
+from tests.jobs.conftest import Arrivals, renew, until, work_on
 from tests.jobs.doors import FileDoor
-
-
-async def renew() -> None:
-    """There is no Redis here."""
-
-
-async def work_on(place: Workplace, note: Note) -> Note:
-    await transcribe_note(place, note.id, renew)
-    found = await place.ledger.get(note.id)
-    assert found is not None
-    return found
 
 
 @dataclass
@@ -70,11 +59,6 @@ def engine(place: Workplace) -> Listening:
 @pytest.fixture
 def place_with(place: Workplace, engine: Listening) -> Workplace:
     return replace(place, engine=engine)
-
-
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "PAUSES_S", (0.0, 0.0))
 
 
 async def test_a_note_is_fetched_transcribed_kept_and_told(
@@ -200,16 +184,6 @@ async def test_a_cancelled_note_keeps_saying_so_after_the_last_word_of_progress(
     assert [event["code"] for event in door.events("failed")] == ["cancelled"]
 
 
-async def test_a_cancelled_note_that_was_not_told_so_is_told(
-    place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor
-) -> None:
-    note = await arrivals.note()
-    await ledger.cancel(note.id)
-    ended = await work_on(place, note)
-    assert ended.delivered_at is not None
-    assert [event["code"] for event in door.events()] == ["cancelled"]
-
-
 async def test_progress_is_told_while_it_runs_and_never_after_the_answer(
     place_with: Workplace, engine: Listening, arrivals: Arrivals, door: FileDoor
 ) -> None:
@@ -234,37 +208,6 @@ async def test_trouble_with_progress_does_not_harm_the_note(
     del ledger
     with mock.patch.object(FileDoor, "progress", side_effect=OSError):
         assert (await work_on(place, await arrivals.note())).state is State.DONE
-
-
-async def test_a_delivery_that_fails_is_tried_again(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
-    door.troubles = [OSError("network"), RuntimeError("what")]
-    ended = await work_on(place, await arrivals.note())
-    assert ended.delivered_at is not None
-    assert len(door.events("done")) == 3
-
-
-async def test_a_delivery_that_keeps_failing_comes_again_without_another_transcription(
-    place: Workplace, arrivals: Arrivals, door: FileDoor
-) -> None:
-    note = await arrivals.note()
-    door.troubles = [OSError("network")] * 3
-    with pytest.raises(NotNow):
-        await transcribe_note(place, note.id, renew)
-    waiting = await place.ledger.get(note.id)
-    assert waiting is not None
-    assert (waiting.state, waiting.delivered_at) == (State.DONE, None)
-    ended = await work_on(place, note)
-    assert ended.delivered_at is not None
-    assert len(door.events("fetch")) == 1
-    assert ended.tries == 1
-
-
-async def test_a_chat_that_is_gone_ends_the_note(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
-    door.troubles = [Undeliverable("blocked")]
-    with capture_logs() as logs:
-        ended = await work_on(place, await arrivals.note())
-    assert (ended.delivered_at, ended.undeliverable) == (None, "blocked")
-    assert [line["delivery"] for line in logs if line["event"] == "voice_note"] == ["undeliverable"]
 
 
 async def test_a_door_that_is_closed_for_now_costs_no_try(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
