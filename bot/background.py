@@ -5,6 +5,8 @@ from collections.abc import Coroutine
 
 import structlog
 
+from jobs.ending import end
+
 log = structlog.get_logger(__name__)
 
 
@@ -28,16 +30,10 @@ class Background:
             left_s = deadline - asyncio.get_running_loop().time()
             done, late = await asyncio.wait(self._tasks, timeout=max(0.0, left_s))
             if not done:
-                await _cancel(late)
+                await end(*late)
                 return
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.error("background_task_failed", exc_info=error)
-
-
-async def _cancel(tasks: set[asyncio.Task[object]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)

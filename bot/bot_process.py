@@ -24,11 +24,13 @@ from bot.manner import patience
 from bot.places import open_ledger, open_queue
 from bot.settings import Settings, TelegramSettings
 from bot.telegram import open_bot
+from jobs.ending import end
 from jobs.persistence import persistently
 
 FINISH_S = 10.0
 CONFIRM_S = 5
 POLLING_S = 20
+STOPS_WITHIN_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -60,10 +62,7 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, ob
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     is_done = working.done()
-    for task in (working, stopping):
-        if not task.done():
-            task.cancel()
-    await asyncio.wait({working, stopping})
+    await end(working, stopping)
     if is_done:
         working.result()
     return is_done
@@ -117,10 +116,13 @@ async def _poll(bot: Bot, desk: Desk, stop: asyncio.Event) -> None:
         bot, polling_timeout=POLLING_S, handle_as_tasks=False, handle_signals=False, close_bot_session=False
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(polling)
+        running = tasks.create_task(polling)
         await asyncio.sleep(0)  # polling that has not begun cannot be stopped
         await stop.wait()
-        await desk.dispatcher.stop_polling()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPS_WITHIN_S):
+                await desk.dispatcher.stop_polling()
+        await end(running)
     if desk.reception.seen is not None:
         await _confirm(bot, desk.reception.seen)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 
 from engine.errors import Fault
+from jobs.ending import end
 from jobs.outage import Outage
 from jobs.redis import TROUBLE
 
@@ -35,6 +36,4 @@ async def meanwhile(interval_s: float, step: Callable[[], Awaitable[object]], na
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end(task)

@@ -8,6 +8,7 @@ import structlog
 
 from engine.request import Progress
 from jobs.door import Door
+from jobs.ending import end
 from storage.note import Note
 
 INTERVAL_S = 1.0
@@ -41,8 +42,7 @@ class ProgressTeller:
         finally:
             self._over.set()
             await asyncio.wait({task}, timeout=LAST_CALL_S)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _tell(self) -> None:
         while not self._over.is_set():

@@ -13,6 +13,7 @@ from arq import ArqRedis
 
 from engine.request import Request
 from jobs.door import Door, NotNow
+from jobs.ending import end
 from jobs.engine_thread import STOP_S
 from jobs.errors import EngineStuck
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
@@ -32,7 +33,6 @@ from storage.recordings import Recordings
 
 PRESENCE_S = SILENCE_S / 3
 GOODBYE_S = 2.0
-STUBBORN_S = 1.0
 
 log = structlog.get_logger()
 
@@ -128,9 +128,7 @@ async def _ended(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
     for task in worker.tasks.values():
         if not task.cancelling():  # a second time would break off the handing back
             task.cancel()
-    while not working.done():  # redis-py may take a cancellation for the end of its own time limit
-        working.cancel()
-        await asyncio.wait({working}, timeout=STUBBORN_S)
+    await end(working)
     with contextlib.suppress(*TROUBLE):
         await worker.stopped()
     try:

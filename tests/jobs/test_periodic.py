@@ -1,5 +1,6 @@
 import asyncio
 
+from arq import ArqRedis
 from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnreachable
@@ -50,3 +51,12 @@ async def test_it_ends_with_the_block() -> None:
     stood = steps
     await asyncio.sleep(0.05)
     assert steps == stood
+
+
+async def test_it_ends_with_the_block_though_redis_swallows_the_cancellation(redis: ArqRedis) -> None:
+    await redis.ping()
+    async with asyncio.timeout(60):
+        for turns in (1, 2, 3, 4, 5, 6):  # at one of them the command is being sent
+            async with meanwhile(60, redis.ping, "a test"):
+                for _ in range(turns):
+                    await asyncio.sleep(0)
