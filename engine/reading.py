@@ -19,7 +19,7 @@ from engine.hotwords import sanitised
 from engine.regions import Piece, Region, joined, padded, split
 from engine.request import Progress, Request
 from engine.tracks import Track, tracks
-from engine.transcript import Segment, Transcript
+from engine.transcript import Segment, Transcript, Word
 
 MARGIN_S = 0.3
 JOIN_GAP_S = 1.0
@@ -28,10 +28,16 @@ VAD_BLOCK_S = 20
 
 
 class Reading(NamedTuple):
-    """What a model made of one piece: the text, "" where nobody speaks, and its language."""
+    """What a model made of one piece: the text, "" where nobody speaks, and its language.
+
+    The times of `words` are seconds from the beginning of the piece.
+    """
 
     text: str
     language: str
+    words: tuple[Word, ...] = ()
+    events: tuple[str, ...] = ()
+    emotion: str = ""
 
 
 class SpeechModel(Protocol):
@@ -73,13 +79,14 @@ class _Reader:
             Progress(done_s=self.done / SAMPLE_RATE, total_s=self.audio.duration, text=self.text),
         )
 
-    def keep(self, track: Track, region: Region, reading: Reading) -> None:
-        """Take what was read in `region`."""
+    def keep(self, track: Track, piece: Piece, reading: Reading) -> None:
+        """Take what was read in `piece`."""
+        spoken = piece.spoken
         if reading.text:
-            self.segments.append(_segment(track, region, reading.text))
+            self.segments.append(_segment(track, piece, reading))
             self.text = join([self.text, reading.text])
-            self.spoken[reading.language] += region.end - region.start
-        self.reached(region.end)
+            self.spoken[reading.language] += spoken.end - spoken.start
+        self.reached(spoken.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +108,9 @@ class ModelBackend:
         reader = _Reader(audio, on_progress, cancelled)
         hotwords = sanitised(request.hotwords)
         voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
-        for (spoken, heard), track in heapq.merge(*voices, key=lambda found: found[0].spoken):
-            reading = self.model.read(track.piece(*heard), request.language, hotwords)
-            reader.keep(track, spoken, reading)
+        for piece, track in heapq.merge(*voices, key=lambda found: found[0].spoken):
+            reading = self.model.read(track.piece(*piece.heard), request.language, hotwords)
+            reader.keep(track, piece, reading)
         return Transcript(
             language=self._language(request, reader.spoken),
             duration=audio.duration,
@@ -137,11 +144,15 @@ def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]
         yield block
 
 
-def _segment(track: Track, region: Region, text: str) -> Segment:
+def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:
+    heard_s = piece.heard.start / SAMPLE_RATE
     return Segment(
-        start=region.start / SAMPLE_RATE,
-        end=region.end / SAMPLE_RATE,
-        text=text,
+        start=piece.spoken.start / SAMPLE_RATE,
+        end=piece.spoken.end / SAMPLE_RATE,
+        text=reading.text,
         speaker=None if track.channel is None else f"Speaker {track.channel + 1}",
         channel=track.channel,
+        words=tuple(Word(start=heard_s + word.start, end=heard_s + word.end, text=word.text) for word in reading.words),
+        events=reading.events,
+        emotion=reading.emotion,
     )

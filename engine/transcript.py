@@ -7,14 +7,29 @@ from pydantic import TypeAdapter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A word, or a character of a script without spaces, and when it was said, in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """One speech region with its text. Times are seconds from the beginning of the recording."""
+    """One speech region with its text. Times are seconds from the beginning of the recording.
+
+    `words` is empty, and `emotion` "", where the model does not tell; `events` is what else is heard: "laughter".
+    """
 
     start: float
     end: float
     text: str
     speaker: str | None = None
     channel: int | None = None
+    words: tuple[Word, ...] = ()
+    events: tuple[str, ...] = ()
+    emotion: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
