@@ -21,10 +21,15 @@ FRAME = SAMPLE_RATE // 100
 BLOCK = 60 * SAMPLE_RATE
 QUIET_FRAMES = 15
 
-# Two microphones at one voice get loud together, however different their samples; two telephones do not.
+# Two microphones at one voice get loud together, or one a moment later; two telephones do not, even with crosstalk.
 ALIKE = 0.6
+DELAY_FRAMES = 200
 DYNAMIC_RANGE_DB = 45
 SILENT_DB = -70
+
+# Speech is loud and quiet by turns; hum, hiss and most music stay nearer to their loudest.
+RANGE_OF_SPEECH_DB = 12
+PAUSES = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +74,32 @@ def tracks(audio: Audio, mode: ChannelMode) -> tuple[Track, ...]:
 
 
 def has_two_voices(stereo: NDArray[np.int16]) -> bool:
-    """Tell whether the channels get loud and quiet independently of each other."""
+    """Tell whether both channels may hold speech, and get loud and quiet independently of each other."""
     blocks = (_power(stereo[start : start + BLOCK]) for start in range(0, len(stereo), BLOCK))
     loudness = 10 * np.log10(np.concatenate(list(blocks)) + 1e-12)
     loudest = loudness.max(axis=0, initial=SILENT_DB)
-    if (loudest <= SILENT_DB).any():
-        return False
     audible = np.maximum(loudness, loudest - DYNAMIC_RANGE_DB)
-    if (audible.std(axis=0) == 0).any():
+    if (loudest <= SILENT_DB).any() or not _may_be_speech(audible):
         return False
-    return bool(np.corrcoef(audible, rowvar=False)[0, 1] < ALIKE)
+    return _likeness(audible) < ALIKE
+
+
+def _may_be_speech(loudness: NDArray[np.float32]) -> bool:
+    """Tell whether every channel falls far enough below its loudest."""
+    fallen = loudness.max(axis=0) - np.quantile(loudness, PAUSES, axis=0)
+    return bool((fallen >= RANGE_OF_SPEECH_DB).all())
+
+
+def _likeness(loudness: NDArray[np.float32]) -> float:
+    """Give how much the channels get loud and quiet together, up to 1, whichever of them comes first."""
+    left, right = ((loudness - loudness.mean(axis=0)) / loudness.std(axis=0)).T.copy()
+    length = len(left)
+    delays = range(min(DELAY_FRAMES, length - 1) + 1)
+    together = (
+        max(float(left[delay:] @ right[: length - delay]), float(right[delay:] @ left[: length - delay]))
+        for delay in delays
+    )
+    return max(together) / length
 
 
 def _power(samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -18,6 +18,23 @@ def bursts(seed: int, *, seconds: int = 20) -> NDArray[np.float64]:
     return noise
 
 
+def hum(loudness: float) -> NDArray[np.float64]:
+    wave: NDArray[np.float64] = loudness * np.sin(2 * np.pi * 50 * np.arange(20 * SECOND) / SECOND)
+    return wave
+
+
+def music(seed: int) -> NDArray[np.float64]:
+    """Make six tones that swell and fade, each in its time."""
+    rng = np.random.default_rng(seed)
+    times = np.arange(20 * SECOND) / SECOND
+    tones = [
+        500 * np.sin(2 * np.pi * pitch * times) * (0.6 + 0.4 * np.sin(2 * np.pi * swell * times))
+        for pitch, swell in zip(rng.uniform(100, 2000, 6), rng.uniform(0.2, 3, 6), strict=True)
+    ]
+    total: NDArray[np.float64] = np.sum(tones, axis=0)
+    return total
+
+
 def both(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.int16]:
     return np.stack([left, right], axis=1).clip(-32_768, 32_767).astype("<i2")
 
@@ -30,13 +47,64 @@ def test_a_loud_and_a_soft_voice_are_two_voices() -> None:
     assert has_two_voices(both(bursts(1), bursts(2) / 10))
 
 
+@pytest.mark.parametrize("delay_s", [0, 0.2])
+def test_crosstalk_and_echo_of_twenty_decibels_less_leave_two_voices_two(delay_s: float) -> None:
+    left, right = bursts(1), bursts(2)
+    delay = round(delay_s * SECOND)
+    assert has_two_voices(both(left + np.roll(right, delay) / 10, right + np.roll(left, delay) / 10))
+
+
+def test_hum_on_one_telephone_leaves_two_voices_two() -> None:
+    assert has_two_voices(both(bursts(1) + hum(300), bursts(2)))
+
+
+def test_one_who_only_says_a_word_is_a_voice() -> None:
+    word = np.where(np.arange(20 * SECOND) < 2 * SECOND, bursts(2), 0)
+    assert has_two_voices(both(bursts(1), word + np.random.default_rng(4).normal(0, 5, 20 * SECOND)))
+
+
 @pytest.mark.parametrize(
     "right",
-    [bursts(1), bursts(1) / 4, -bursts(1), np.roll(bursts(1), 8), bursts(1) + bursts(3) / 20],
-    ids=["equal", "panned", "inverted", "two microphones", "with other noise"],
+    [
+        bursts(1),
+        bursts(1) / 4,
+        -bursts(1),
+        np.roll(bursts(1), 8),
+        bursts(1) + bursts(3) / 20,
+        np.roll(bursts(1), SECOND // 20),
+        np.roll(bursts(1), -SECOND // 3) / 10,
+        np.roll(bursts(1), SECOND),
+        bursts(1) + hum(300),
+    ],
+    ids=[
+        "equal",
+        "panned",
+        "inverted",
+        "two microphones",
+        "with other noise",
+        "50 ms later",
+        "a third of a second earlier, and softer",
+        "a second later",
+        "with hum",
+    ],
 )
 def test_one_voice_in_both_channels_is_one(right: NDArray[np.float64]) -> None:
     assert not has_two_voices(both(bursts(1), right))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_voice_before_a_stereo_bed_of_music_is_one(seed: int) -> None:
+    voice = bursts(seed)
+    assert not has_two_voices(both(voice + music(10), voice + music(11)))
+    assert not has_two_voices(both(voice + 9 * music(10), voice + 9 * music(11)))
+    assert not has_two_voices(both(voice + music(10), voice - music(10)))
+
+
+@pytest.mark.parametrize("other", ["hum", "hiss", "music"])
+def test_a_channel_without_speech_is_no_voice(other: str) -> None:
+    sound = {"hum": hum(900), "hiss": np.random.default_rng(7).normal(0, 300, 20 * SECOND), "music": music(12)}[other]
+    assert not has_two_voices(both(bursts(1), sound))
+    assert not has_two_voices(both(sound, bursts(1)))
 
 
 def test_a_silent_channel_has_no_voice() -> None:
@@ -88,6 +156,11 @@ def test_a_short_stretch_is_cut_in_its_middle() -> None:
 def test_the_two_speakers_of_a_real_recording_are_told_apart(shared: Path) -> None:
     audio = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60)
     assert len(tracks(audio, "auto")) == 2
+
+
+def test_crosstalk_between_two_real_speakers_does_no_harm(shared: Path) -> None:
+    stereo = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60).samples
+    assert has_two_voices((stereo + stereo[:, ::-1] / 10).astype("<i2"))
 
 
 def test_a_real_recording_with_the_same_voice_in_both_channels_is_mixed(shared: Path) -> None:
