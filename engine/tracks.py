@@ -24,20 +24,28 @@ QUIET_FRAMES = 15
 # Two microphones at one voice get loud together, or one a moment later; two telephones do not, even with crosstalk.
 ALIKE = 0.6
 DELAY_FRAMES = 200
-DYNAMIC_RANGE_DB = 45
+DYNAMIC_RANGE_DB = 30
 SILENT_DB = -70
 
 # Speech is loud and quiet by turns; hum, hiss and most music stay nearer to their loudest.
 RANGE_OF_SPEECH_DB = 12
 PAUSES = 0.2
 
+# What is this much softer than the other channel, each against its own loudest, came over from there.
+CROSSTALK_DB = 10
+CROSSTALK_FRAMES = 25
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One voice's samples, taken from the recording piece by piece. `channel` None means all of it, mixed."""
+    """One voice's samples, taken from the recording piece by piece. `channel` None means all of it, mixed.
+
+    With `loudest_db`, the loudest moment of each channel, the voice is looked for only where it is no crosstalk.
+    """
 
     audio: Audio
     channel: int | None = None
+    loudest_db: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         """Give the number of samples."""
@@ -53,9 +61,21 @@ class Track:
         return np.frombuffer(mono.raw_data, dtype="<i2")
 
     def blocks(self, length: int) -> Iterator[NDArray[np.int16]]:
-        """Give all samples in order, at most `length` at a time."""
+        """Give all samples in order, at most `length` at a time, with silence in place of crosstalk."""
         for start in range(0, len(self), length):
-            yield self.piece(start, start + length)
+            piece = self.piece(start, start + length)
+            yield piece if self.loudest_db is None else np.where(self._is_crosstalk(start, len(piece)), 0, piece)
+
+    def _is_crosstalk(self, start: int, length: int) -> NDArray[np.bool_]:
+        """Tell for each sample whether the other channel is so loud that it is heard in this one."""
+        whole_frames = np.pad(self.audio.samples[start : start + length], ((0, -length % FRAME), (0, 0)))
+        power = _power(whole_frames)
+        around = np.ones(min(CROSSTALK_FRAMES, len(power))) / CROSSTALK_FRAMES
+        smooth = np.stack([np.convolve(channel, around, mode="same") for channel in power.T], axis=1)
+        relative = _decibels(smooth) - np.array(self.loudest_db)
+        mine, other = relative[:, self.channel or 0], relative[:, 1 - (self.channel or 0)]
+        crosstalk: NDArray[np.bool_] = (mine < other - CROSSTALK_DB).repeat(FRAME)[:length]
+        return crosstalk
 
     def quietest(self, low: int, high: int) -> int:
         """Find the middle of the quietest moment between two samples."""
@@ -68,15 +88,19 @@ class Track:
 
 def tracks(audio: Audio, mode: ChannelMode) -> tuple[Track, ...]:
     """Take a recording apart into voices; `auto` splits only what has a voice of its own in each channel."""
-    if audio.channels == STEREO and (mode == "split" or (mode == "auto" and has_two_voices(audio.samples))):
+    if audio.channels != STEREO or mode == "mix":
+        return (Track(audio),)
+    if mode == "split":
         return Track(audio, 0), Track(audio, 1)
-    return (Track(audio),)
+    loudness = _loudness(audio.samples)
+    if not _are_two_voices(loudness):
+        return (Track(audio),)
+    left, right = loudness.max(axis=0).tolist()
+    return Track(audio, 0, (left, right)), Track(audio, 1, (left, right))
 
 
-def has_two_voices(stereo: NDArray[np.int16]) -> bool:
+def _are_two_voices(loudness: NDArray[np.float32]) -> bool:
     """Tell whether both channels may hold speech, and get loud and quiet independently of each other."""
-    blocks = (_power(stereo[start : start + BLOCK]) for start in range(0, len(stereo), BLOCK))
-    loudness = 10 * np.log10(np.concatenate(list(blocks)) + 1e-12)
     loudest = loudness.max(axis=0, initial=SILENT_DB)
     audible = np.maximum(loudness, loudest - DYNAMIC_RANGE_DB)
     if (loudest <= SILENT_DB).any() or not _may_be_speech(audible):
@@ -100,6 +124,17 @@ def _likeness(loudness: NDArray[np.float32]) -> float:
         for delay in delays
     )
     return max(together) / length
+
+
+def _loudness(stereo: NDArray[np.int16]) -> NDArray[np.float32]:
+    """Give the loudness of each frame and channel in decibels, full scale being 0."""
+    blocks = [_power(stereo[start : start + BLOCK]) for start in range(0, len(stereo), BLOCK)]
+    return _decibels(np.concatenate(blocks))
+
+
+def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    decibels: NDArray[np.float32] = 10 * np.log10(power + 1e-12)
+    return decibels
 
 
 def _power(samples: NDArray[np.int16]) -> NDArray[np.float32]:

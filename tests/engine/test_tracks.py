@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio import Audio, decode
-from engine.tracks import Track, has_two_voices, tracks
+from engine.tracks import Track, tracks
 
 SECOND = 16_000
 
@@ -37,6 +38,10 @@ def music(seed: int) -> NDArray[np.float64]:
 
 def both(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.int16]:
     return np.stack([left, right], axis=1).clip(-32_768, 32_767).astype("<i2")
+
+
+def has_two_voices(stereo: NDArray[np.int16]) -> bool:
+    return len(tracks(Audio(samples=stereo), "auto")) == 2
 
 
 def test_two_telephones_are_two_voices() -> None:
@@ -119,7 +124,8 @@ def test_mono_is_one_track_whatever_is_asked() -> None:
 
 def test_stereo_is_split_or_mixed_as_asked() -> None:
     audio = Audio(samples=both(bursts(1), bursts(2)))
-    assert tracks(audio, "auto") == tracks(audio, "split") == (Track(audio, 0), Track(audio, 1))
+    assert tracks(audio, "split") == (Track(audio, 0), Track(audio, 1))
+    assert [(track.audio, track.channel) for track in tracks(audio, "auto")] == [(audio, 0), (audio, 1)]
     assert tracks(audio, "mix") == (Track(audio),)
     same = Audio(samples=both(bursts(1), bursts(1)))
     assert tracks(same, "auto") == (Track(same),)
@@ -139,6 +145,29 @@ def test_blocks_are_the_whole_track() -> None:
     blocks = list(track.blocks(7_777))
     assert max(len(block) for block in blocks) == 7_777
     np.testing.assert_array_equal(np.concatenate(blocks), track.audio.samples)
+
+
+def test_crosstalk_is_no_reason_to_look_for_speech() -> None:
+    """Who speaks first is heard in the other channel, twenty decibels less."""
+    first = np.where(np.arange(20 * SECOND) < 10 * SECOND, bursts(1), 0)
+    second = np.where(np.arange(20 * SECOND) >= 10 * SECOND, bursts(2), 0)
+    audio = Audio(samples=both(first + second / 10, second + first / 10))
+    for track, other in zip(tracks(audio, "auto"), (second, first), strict=True):
+        searched = np.concatenate(list(track.blocks(20 * SECOND))).astype(float)
+        all_heard = track.piece(0, 20 * SECOND).astype(float)
+        own = np.abs(other) < 50
+        assert np.square(searched[own]).sum() > 0.99 * np.square(all_heard[own]).sum()
+        assert np.square(searched[~own]).sum() < 0.05 * np.square(all_heard[~own]).sum()
+    for track in tracks(audio, "split"):
+        np.testing.assert_array_equal(np.concatenate(list(track.blocks(SECOND))), track.piece(0, 20 * SECOND))
+
+
+@pytest.mark.parametrize("length", [1, 159, 160, 161, 5_000])
+def test_short_blocks_are_searched_like_long_ones(length: int) -> None:
+    audio = Audio(samples=both(bursts(1), bursts(2)))
+    for track in tracks(audio, "auto"):
+        assert track.loudest_db
+        assert len(np.concatenate(list(islice(track.blocks(length), 50)))) == 50 * length
 
 
 def test_the_quietest_moment_is_found() -> None:
