@@ -11,15 +11,24 @@ from engine.audio import Audio
 from engine.transcript import Transcript
 
 ChannelMode = Literal["auto", "mix", "split"]
+Chinese = Literal["as spoken", "simplified", "traditional"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """How a recording is to be transcribed. `language` None leaves it to the model."""
+    """How a recording is to be transcribed.
+
+    `language` None leaves it to the model, which chooses among `languages` only, where there are any. `itn` False asks
+    for numbers as they are spoken, of the models that can do without it; `punctuation` False takes the marks away.
+    """
 
     language: str | None = None
+    languages: tuple[str, ...] = ()
     hotwords: tuple[str, ...] = ()
     channels: ChannelMode = "auto"
+    itn: bool = True
+    punctuation: bool = True
+    chinese: Chinese = "as spoken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
