@@ -11,6 +11,7 @@ from engine.audio import Audio
 from engine.transcript import Transcript
 
 ChannelMode = Literal["auto", "mix", "split"]
+Speakers = Literal["off", "auto"] | int
 Chinese = Literal["as spoken", "simplified", "traditional"]
 
 
@@ -20,6 +21,8 @@ class Request:
 
     `language` None leaves it to the model, which chooses among `languages` only, where there are any. `itn` False asks
     for numbers as they are spoken, of the models that can do without it; `punctuation` False takes the marks away.
+    `correct` puts hotwords where the text only sounds like them; `speakers`, how many there are or "auto", tells them
+    apart in sound of one channel.
     """
 
     language: str | None = None
@@ -29,6 +32,8 @@ class Request:
     itn: bool = True
     punctuation: bool = True
     chinese: Chinese = "as spoken"
+    correct: bool = False
+    speakers: Speakers = "off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

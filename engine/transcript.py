@@ -16,6 +16,14 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What the model heard, and the hotword that was written in its place."""
+
+    heard: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """One speech region with its text. Times are seconds from the beginning of the recording.
 
@@ -30,6 +38,7 @@ class Segment:
     words: tuple[Word, ...] = ()
     events: tuple[str, ...] = ()
     emotion: str = ""
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
