@@ -1,4 +1,4 @@
-"""The one file that touches FunASR, Whisper and torch: their dictionaries, milliseconds and moods end here.
+"""The one file that touches FunASR: its dictionaries, milliseconds and moods end here.
 
 FunASR looks for updates on the network, prints, sets thread counts, hides that files are missing, and is not
 thread-safe: all of that is kept away here. What it does to the rest of the process, `taming` undoes.
@@ -12,57 +12,85 @@ import json
 import re
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.cores import cores
-from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
-from engine.languages import SENSEVOICE
-from engine.reading import Reading
+from engine.ctc_alignment import align
+from engine.errors import ModelBroken
 from engine.regions import Region
-from engine.settings import EngineSettings
 from engine.taming import tamed
+from engine.transcript import Word
 
 if TYPE_CHECKING:
+    import torch
     from funasr import AutoModel
     from whisper.model import Whisper
 
 SAMPLES_PER_MS = 16
 SHORTEST_SAMPLES = 3_200
-MAX_THREADS = 4
-TRIAL_SAMPLES = 16_000
 END_SILENCE_MS = 800
 MISSING_WEIGHTS = ("miss key in ckpt", "init_param does not exist")
 
-WHISPER_PIECE_S = 29.5
-WHISPER_JOINED_S = 25.0
-PIECE_S = 20.0
-JOINED_S = 10.0
-
-# OpenAI's own thresholds, from whisper.transcribe.
-NO_SPEECH = 0.6
-LOW_LOGPROB = -1.0
-LOOPING = 2.4
+Weights = TypeVar("Weights")
 
 _TAG = re.compile(r"<\|([^|]*)\|>")
 
 
-class FunasrModel:
-    """A recogniser and a voice activity detector, used by one thread at a time."""
+class Heard(NamedTuple):
+    """What a network of FunASR's answered: the bare text, the tags that stood in it, and words with their seconds."""
 
-    def __init__(self, *, vad: AutoModel, recogniser: AutoModel, punctuation: AutoModel | None) -> None:
-        """Take what `load` loaded."""
+    text: str
+    tags: tuple[str, ...] = ()
+    words: tuple[Word, ...] = ()
+
+
+class Module(Protocol):
+    """What all networks of FunASR's have in common. Those that wrap Whisper keep it as `model`."""
+
+    model: Whisper
+
+    def inference(self, *, data_in: list[object], key: list[str], **options: object) -> tuple[list[dict[str, object]]]:
+        """Answer about one thing."""
+
+
+class FunasrNetwork:
+    """A network from a folder, asked one thing at a time."""
+
+    def __init__(self, loaded: AutoModel) -> None:
+        """Take what `load_network` loaded."""
         self._lock = threading.Lock()
-        self._vad = vad
-        self._recogniser = recogniser
-        self._punctuation = punctuation
-        self._whisper = _whisper_within(recogniser)
-        self.max_piece_s = PIECE_S if self._whisper is None else WHISPER_PIECE_S
-        self.joined_s = JOINED_S if self._whisper is None else WHISPER_JOINED_S
+        self._settings = loaded.kwargs
+        self.module: Module = loaded.model
+
+    def hear(self, samples: NDArray[np.int16], **options: object) -> Heard:
+        """Read a piece with options in FunASR's own words; they hold for this piece alone."""
+        import torch  # noqa: PLC0415 - only where a model is loaded
+
+        return self._ask(torch.from_numpy(_waveform(samples)), options)
+
+    def punctuate(self, text: str) -> str:
+        """Give the text with marks, without the one that means that it knows none."""
+        return self._ask(text, {}).text.replace("<unk>", "")
+
+    def _ask(self, piece: object, options: dict[str, object]) -> Heard:
+        """Ask the network itself: AutoModel keeps one question's options for the next."""
+        import torch  # noqa: PLC0415 - only where a model is loaded
+
+        with self._lock, torch.inference_mode():
+            answers, *_ = self.module.inference(data_in=[piece], key=["piece"], **(self._settings | options))
+        return _heard(answers[0]) if answers else Heard("")
+
+
+class FunasrVad:
+    """A voice activity detector of FunASR's, used by one thread at a time."""
+
+    def __init__(self, loaded: AutoModel) -> None:
+        """Take what `load_vad` loaded."""
+        self._lock = threading.Lock()
+        self._vad = loaded
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording, with memory of one block only."""
@@ -73,14 +101,6 @@ class FunasrModel:
                 begun_ms = start_ms if start_ms >= 0 else begun_ms
                 if end_ms > begun_ms:
                     yield Region(begun_ms * SAMPLES_PER_MS, end_ms * SAMPLES_PER_MS)
-
-    def read(self, samples: NDArray[np.int16], language: str | None, hotwords: tuple[str, ...]) -> Reading:
-        """Read a piece of speech. `hotwords` have to be sanitised."""
-        waveform = _waveform(samples)
-        with self._lock:
-            if self._whisper is not None:
-                return _read_with_whisper(self._whisper, waveform, language, hotwords)
-            return self._read_with_funasr(waveform, language, hotwords)
 
     def _detect(self, block: NDArray[np.int16], cache: dict[str, object], *, is_last: bool) -> list[tuple[int, int]]:
         with self._lock:
@@ -94,78 +114,33 @@ class FunasrModel:
             )
         return [(int(start), int(end)) for start, end in found[0]["value"]]
 
-    def _read_with_funasr(
-        self, waveform: NDArray[np.float32], language: str | None, hotwords: tuple[str, ...]
-    ) -> Reading:
-        options: dict[str, object] = {"hotword": " ".join(hotwords)} if hotwords else {}
-        results = self._recogniser.generate(input=waveform, language=language or "auto", use_itn=True, **options)
-        raw = str(results[0]["text"]) if results else ""
-        tags = _TAG.findall(raw)
-        text = _TAG.sub("", raw).strip()
-        if "nospeech" in tags or not text:
-            return Reading("", "")
-        return Reading(self._punctuated(text), language or next((tag for tag in tags if tag in SENSEVOICE), ""))
 
-    def _punctuated(self, text: str) -> str:
-        """Add punctuation. As a list, because FunASR takes a bare string for a path or an address first."""
-        if self._punctuation is None:
-            return text
-        results = self._punctuation.generate(input=[text])
-        return str(results[0]["text"]).strip() if results else text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The folders, or the Whisper file, that a model is made of."""
-
-    recogniser: Path
-    vad: Path
-    punctuation: Path | None
-
-
-def load(name: str, parts: Parts, settings: EngineSettings) -> FunasrModel:
-    """Load a FunASR folder or a Whisper file with what it needs, from local files only.
+def load_network(name: str, folder: Path, *, device: str, threads: int) -> FunasrNetwork:
+    """Load any folder of FunASR's, from local files only.
 
     Raises:
-        ModelFault: files are missing or damaged, or the machine lacks what the settings ask for.
+        ModelBroken: files are missing or damaged.
     """
-    if settings.precision not in {"auto", "fp32"}:
-        raise PrecisionMissing(model=name, precision=settings.precision)
-    for path in (parts.vad, parts.recogniser):
-        _check_files(name, path)
-    options: dict[str, object] = {
-        "device": _device(settings.device),
-        "ncpu": settings.threads or min(MAX_THREADS, cores()),
-    }
-    model = FunasrModel(
-        vad=_load(name, parts.vad, options | {"max_end_silence_time": END_SILENCE_MS}),
-        recogniser=_load(name, parts.recogniser, options),
-        punctuation=None if parts.punctuation is None else _load(name, parts.punctuation, options),
-    )
-    _try_out(name, model, parts)
-    return model
+    return FunasrNetwork(_load(name, folder, {"device": device, "ncpu": threads}))
 
 
-def _try_out(name: str, model: FunasrModel, parts: Parts) -> None:
-    """Use every part once: some damage shows only then, and the first use is slow."""
-    noise = np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16)
-    path = parts.vad
-    try:
-        with tamed():
-            list(model.speech([noise]))
-            path = parts.recogniser
-            model.read(noise, None, ())
-    except Exception as broken:
-        raise ModelBroken(path=str(path), model=name, reason=_first_line(broken)) from broken
+def load_vad(name: str, folder: Path, *, device: str, threads: int) -> FunasrVad:
+    """Load FunASR's voice activity detector.
+
+    Raises:
+        ModelBroken: files are missing or damaged.
+    """
+    options = {"device": device, "ncpu": threads, "max_end_silence_time": END_SILENCE_MS}
+    return FunasrVad(_load(name, folder, options))
 
 
-def _load(name: str, path: Path, options: dict[str, object]) -> AutoModel:
+def _load(name: str, folder: Path, options: dict[str, object]) -> AutoModel:
+    _check_files(name, folder)
     printed = io.StringIO()
     try:
-        with tamed(), contextlib.redirect_stdout(printed):
+        with tamed(), contextlib.redirect_stdout(printed), _weights_unchanged():
             loaded = _auto_model()(
-                model=str(path),
-                hub="openai" if path.suffix == ".pt" else "ms",
+                model=str(folder),
                 disable_update=True,
                 disable_pbar=True,
                 log_level="ERROR",
@@ -173,56 +148,44 @@ def _load(name: str, path: Path, options: dict[str, object]) -> AutoModel:
                 **options,
             )
     except Exception as broken:
-        raise ModelBroken(path=str(path), model=name, reason=_first_line(broken)) from broken
+        raise ModelBroken(path=str(folder), model=name, reason=first_line(broken)) from broken
     if any(complaint in printed.getvalue() for complaint in MISSING_WEIGHTS):
-        raise ModelBroken(path=str(path), model=name, reason="its weights do not fit its config.yaml")
+        raise ModelBroken(path=str(folder), model=name, reason="its weights do not fit its config.yaml")
     frontend = loaded.kwargs.get("frontend")
     if hasattr(frontend, "dither"):
         frontend.dither = 0.0  # else the same sound gives another text each time
     return loaded
 
 
-def _read_with_whisper(
-    network: Whisper, waveform: NDArray[np.float32], language: str | None, hotwords: tuple[str, ...]
-) -> Reading:
-    """Call Whisper's own decoding: FunASR's keeps neither the language nor how sure the model is."""
-    import whisper  # noqa: PLC0415 - only where a model is loaded
+@contextlib.contextmanager
+def _weights_unchanged() -> Iterator[None]:
+    """Let FunASR take a checkpoint as it is: it copies all of it once more, only to look into it."""
+    from funasr.train_utils import load_pretrained_model as loader  # noqa: PLC0415 - only where a model is loaded
 
-    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(waveform), network.dims.n_mels).to(network.device)
-    options: dict[str, object] = {
-        "language": language or (None if network.is_multilingual else "en"),
-        "without_timestamps": True,
-        "fp16": network.device.type == "cuda",
-        # As a sentence: Whisper writes on in the manner of its prompt, and after bare words it leaves out punctuation.
-        "prompt": f"Glossary: {', '.join(hotwords)}." if hotwords else None,
-    }
-    result = whisper.decode(network, mel, whisper.DecodingOptions(**options))
-    if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:
-        result = whisper.decode(network, mel, whisper.DecodingOptions(**options, beam_size=5))
-    is_silence = result.no_speech_prob > NO_SPEECH and result.avg_logprob < LOW_LOGPROB
-    if is_silence or result.compression_ratio > LOOPING:
-        return Reading("", "")
-    return Reading(result.text.strip(), result.language)
-
-
-def _device(asked: str) -> str:
-    """Choose the device. FunASR itself would quietly take the CPU for one that is not there."""
-    import torch  # noqa: PLC0415 - only where a model is loaded
-
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    copy = loader.copy
+    loader.copy = _Uncopied
     try:
-        torch.empty(0, device=asked)
-    except (RuntimeError, AssertionError, NotImplementedError) as missing:
-        raise DeviceMissing(device=asked) from missing
-    return asked
+        yield
+    finally:
+        loader.copy = copy
+
+
+class _Uncopied:
+    """Takes the place of the module `copy`."""
+
+    @staticmethod
+    def deepcopy(weights: Weights) -> Weights:
+        """Give the same."""
+        return weights
 
 
 def _auto_model() -> type[AutoModel]:
     from funasr import AutoModel  # noqa: PLC0415 - only where a model is loaded
     from funasr.models.fsmn_vad_streaming import model as vad_model  # noqa: PLC0415 - as above
+    from funasr.models.fun_asr_nano import model as nano_model  # noqa: PLC0415 - as above
 
     vad_model.print = _say_nothing  # it prints about its own buffers, to where a transcript may be going
+    nano_model.forced_align = _aligned  # its own needs torchaudio, which does not work beside torch for the CPU
     return AutoModel  # type: ignore[no-any-return]  # FunASR ships no types
 
 
@@ -230,22 +193,35 @@ def _say_nothing(*_: object, **__: object) -> None:
     """Take the place of a vendor's print."""
 
 
-def _whisper_within(loaded: AutoModel) -> Whisper | None:
-    from whisper.model import Whisper  # noqa: PLC0415 - only where a model is loaded
-    from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - as above
+def _aligned(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
+    """Take the place of a vendor's search for when each token was said, in frames."""
+    times = align(log_probs.float().cpu().numpy(), targets.cpu().numpy(), blank=blank)
+    tokens: list[int] = targets.tolist()
+    return [
+        {"token": token, "start_time": start, "end_time": end}
+        for token, (start, end) in zip(tokens, times, strict=False)
+    ]
 
-    inner = getattr(loaded.model, "model", None)
-    if not isinstance(inner, Whisper):
-        return None
-    with tamed():  # its vocabulary file is left open the first time
-        get_tokenizer(inner.is_multilingual, num_languages=inner.num_languages)
-    return inner
+
+def _heard(answer: dict[str, object]) -> Heard:
+    raw = str(answer["text"])
+    text = _TAG.sub("", raw).strip()
+    return Heard(text, tuple(_TAG.findall(raw)), tuple(_words(answer, text)))
+
+
+def _words(answer: dict[str, object], text: str) -> Iterator[Word]:
+    """Read both of FunASR's ways to tell times: milliseconds beside a spaced text, and seconds with each token."""
+    match answer:
+        case {"timestamps": list(tokens)}:
+            for token in tokens:
+                yield Word(start=float(token["start_time"]), end=float(token["end_time"]), text=str(token["token"]))
+        case {"timestamp": list(times)} if len(times) == len(text.split()):
+            for word, (start_ms, end_ms) in zip(text.split(), times, strict=True):
+                yield Word(start=start_ms / 1000, end=end_ms / 1000, text=word)
 
 
 def _check_files(name: str, path: Path) -> None:
     """Look for every file that a model folder says it has: FunASR goes on with random weights where one is missing."""
-    if path.suffix == ".pt":
-        return
     names = ["config.yaml", "model.pt"]
     with contextlib.suppress(FileNotFoundError):
         try:
@@ -254,7 +230,7 @@ def _check_files(name: str, path: Path) -> None:
             raise ModelBroken(path=str(path), model=name, reason="configuration.json is damaged") from damaged
         names = [*names[:1], *_file_names(parts)] if parts else names
     for file in names:
-        if not (path / file).is_file():
+        if not (path / file).exists():
             raise ModelBroken(path=str(path), model=name, reason=f"{file} is missing")
 
 
@@ -291,5 +267,6 @@ def _waveform(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     return np.pad(waveform, (0, max(0, SHORTEST_SAMPLES - len(waveform))))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Give the beginning of what an error says, for people."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

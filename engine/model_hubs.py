@@ -39,10 +39,11 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """Where a model is published: its id on each hub, and the SHA-256 of the files that we know."""
+    """Where a model is published: its id on each hub, its folders, and the SHA-256 of the files that we know."""
 
     modelscope: str = ""
     huggingface: str = ""
+    folders: tuple[str, ...] = ()
     files: tuple[RemoteFile, ...] = ()
     pinned: Mapping[str, str] = field(default_factory=dict)
 
@@ -56,6 +57,9 @@ SENSEVOICE = Repository(
 PARAFORMER = Repository(modelscope="iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch")
 PUNCTUATION = Repository(
     modelscope="iic/punc_ct-transformer_cn-en-common-vocab471067-large", huggingface="funasr/ct-punc"
+)
+FUN_ASR_NANO = Repository(
+    modelscope="FunAudioLLM/Fun-ASR-Nano-2512", huggingface="FunAudioLLM/Fun-ASR-Nano-2512", folders=("Qwen3-0.6B",)
 )
 WHISPER_TURBO = Repository(
     files=(
@@ -81,7 +85,9 @@ def fetch(repository: Repository, folder: Path, *, name: str, on_progress: OnDow
     """
     for file in _first_listing(repository, name):
         sha256 = repository.pinned.get(file.path, file.sha256)
-        _download(file, folder / PurePosixPath(file.path).name, sha256, on_progress)
+        target = folder / file.path
+        target.parent.mkdir(exist_ok=True)
+        _download(file, target, sha256, on_progress)
 
 
 def _first_listing(repository: Repository, name: str) -> tuple[RemoteFile, ...]:
@@ -103,9 +109,9 @@ def _first_listing(repository: Repository, name: str) -> tuple[RemoteFile, ...]:
 def _listings(repository: Repository) -> list[Callable[[], tuple[RemoteFile, ...]]]:
     asked: list[Callable[[], tuple[RemoteFile, ...]]] = []
     if repository.modelscope:
-        asked.append(lambda: _on_modelscope(repository.modelscope))
+        asked.append(lambda: _on_modelscope(repository))
     if repository.huggingface:
-        asked.append(lambda: _on_huggingface(repository.huggingface))
+        asked.append(lambda: _on_huggingface(repository))
     if repository.files:
         asked.append(lambda: _on_plain_server(repository.files))
     return asked
@@ -133,10 +139,11 @@ class _ModelScopeListing(BaseModel):
     found: _ModelScopeFiles = Field(alias="Data")
 
 
-def _on_modelscope(repository: str) -> tuple[RemoteFile, ...]:
+def _on_modelscope(repository: Repository) -> tuple[RemoteFile, ...]:
     hub = os.environ.get("MODELSCOPE_ENDPOINT", "https://www.modelscope.cn").rstrip("/")
-    address = f"{hub}/api/v1/models/{repository}/repo"
-    listing = _ModelScopeListing.model_validate_json(_read(f"{address}/files?Revision=master"))
+    address = f"{hub}/api/v1/models/{repository.modelscope}/repo"
+    deep = "&Recursive=true" if repository.folders else ""
+    listing = _ModelScopeListing.model_validate_json(_read(f"{address}/files?Revision=master{deep}"))
     return tuple(
         RemoteFile(
             path=file.path,
@@ -145,7 +152,7 @@ def _on_modelscope(repository: str) -> tuple[RemoteFile, ...]:
             sha256=file.sha256 or "",
         )
         for file in listing.found.files
-        if file.kind != "tree" and _is_needed(file.path)
+        if file.kind != "tree" and _is_needed(file.path, repository.folders)
     )
 
 
@@ -163,18 +170,19 @@ class _HuggingFaceFile(BaseModel):
 _huggingface_listing = TypeAdapter(list[_HuggingFaceFile])
 
 
-def _on_huggingface(repository: str) -> tuple[RemoteFile, ...]:
+def _on_huggingface(repository: Repository) -> tuple[RemoteFile, ...]:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    listing = _huggingface_listing.validate_json(_read(f"{hub}/api/models/{repository}/tree/main"))
+    deep = "?recursive=true" if repository.folders else ""
+    listing = _huggingface_listing.validate_json(_read(f"{hub}/api/models/{repository.huggingface}/tree/main{deep}"))
     return tuple(
         RemoteFile(
             path=file.path,
-            url=f"{hub}/{repository}/resolve/main/{urllib.parse.quote(file.path)}",
+            url=f"{hub}/{repository.huggingface}/resolve/main/{urllib.parse.quote(file.path)}",
             size=file.size,
             sha256=file.lfs.oid if file.lfs else "",
         )
         for file in listing
-        if file.type == "file" and _is_needed(file.path)
+        if file.type == "file" and _is_needed(file.path, repository.folders)
     )
 
 
@@ -187,8 +195,9 @@ def _size(url: str) -> int:
         return int(answer.headers["Content-Length"])
 
 
-def _is_needed(path: str) -> bool:
-    return "/" not in path and PurePosixPath(path).suffix not in UNNEEDED and path not in UNNEEDED
+def _is_needed(path: str, folders: tuple[str, ...]) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder in ("", *folders) and PurePosixPath(name).suffix not in UNNEEDED and name not in UNNEEDED
 
 
 def _read(url: str) -> bytes:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import LanguageSettingWrong, ModelMissing
-from engine.languages import languages_of
+from engine.errors import LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
+from engine.languages import first_unknown, languages_of
 from engine.settings import EngineSettings
 
 AUTOMATIC = "auto"
@@ -46,6 +46,11 @@ CATALOGUE = {
         source="ModelScope",
         location="paraformer",
         parts=(VAD, PUNCTUATION),
+    ),
+    "fun-asr-nano": Entry(
+        description="Fun-ASR-Nano: Chinese with its dialects, English, Japanese, favours hotwords, for a GPU; 2.1 GB",
+        source="ModelScope or HuggingFace",
+        location="fun-asr-nano",
     ),
     "whisper-turbo": Entry(
         description="Whisper large-v3-turbo: a hundred languages, for a GPU; 1.6 GB",
@@ -103,16 +108,19 @@ def locate(settings: EngineSettings) -> Path:
 
 
 def check_language(settings: EngineSettings) -> None:
-    """See that the model knows the language that is set, without loading it.
+    """See that the model knows the languages that are set, without loading it.
 
     Raises:
         ModelMissing: as `locate`.
         LanguageSettingWrong: it does not.
     """
     locate(settings)
-    known = (AUTOMATIC, *languages_of(settings.model))
-    if settings.language not in known:
-        raise LanguageSettingWrong(model=settings.model, language=settings.language, known=", ".join(known))
+    known = languages_of(settings.model)
+    if settings.language not in (AUTOMATIC, *known):
+        listed = ", ".join((AUTOMATIC, *known))
+        raise LanguageSettingWrong(model=settings.model, language=settings.language, known=listed)
+    if unknown := first_unknown(settings.languages, known):
+        raise LanguagesSettingWrong(model=settings.model, language=unknown, known=", ".join(known))
 
 
 def is_here(settings: EngineSettings) -> bool:

@@ -6,7 +6,7 @@ import heapq
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -40,8 +40,15 @@ class Reading(NamedTuple):
     emotion: str = ""
 
 
-class SpeechModel(Protocol):
-    """What finds and reads speech: 16 kHz 16-bit samples in, our own types out."""
+class Detector(Protocol):
+    """What finds speech in 16 kHz 16-bit samples."""
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+
+
+class SpeechModel(Detector, Protocol):
+    """What finds and reads speech: samples in, our own types out."""
 
     @property
     def max_piece_s(self) -> float:
@@ -51,11 +58,12 @@ class SpeechModel(Protocol):
     def joined_s(self) -> float:
         """How long a piece it likes best, where speech can be joined to one."""
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        """Find speech in the blocks of one recording."""
+    @property
+    def reads_at_once(self) -> int:
+        """How many threads may call `read` at the same time."""
 
-    def read(self, samples: NDArray[np.int16], language: str | None, hotwords: tuple[str, ...]) -> Reading:
-        """Read a piece."""
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        """Read a piece. The request's language is a code or None, and its hotwords are sanitised."""
 
 
 @dataclass(slots=True)
@@ -106,10 +114,10 @@ class ModelBackend:
             Cancelled: `cancelled` was set.
         """
         reader = _Reader(audio, on_progress, cancelled)
-        hotwords = sanitised(request.hotwords)
+        request = replace(request, hotwords=sanitised(request.hotwords))
         voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
         for piece, track in heapq.merge(*voices, key=lambda found: found[0].spoken):
-            reading = self.model.read(track.piece(*piece.heard), request.language, hotwords)
+            reading = self.model.read(track.piece(*piece.heard), request)
             reader.keep(track, piece, reading)
         return Transcript(
             language=self._language(request, reader.spoken),

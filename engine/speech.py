@@ -109,7 +109,7 @@ def _load_own(settings: EngineSettings, path: Path) -> SpeechModel:
 
 
 def _load(settings: EngineSettings, path: Path) -> SpeechModel:
-    from engine.funasr_model import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
+    from engine.families import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
     vad = find_part(VAD, path, settings.models_dir)
     if vad is None:

@@ -20,7 +20,8 @@ def test_every_named_model_tells_its_languages() -> None:
         ("SeacoParaformer", ("zh", "en")),
         ("'BiCifParaformer'", ("zh", "en")),
         ("Whisper-tiny.en", ("en",)),
-        ("FunASRNano", ()),
+        ("FunASRNano", ("zh", "en", "ja")),
+        ("Conformer", ()),
     ],
 )
 def test_a_folder_s_languages_follow_from_its_configuration(

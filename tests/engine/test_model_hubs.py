@@ -29,20 +29,22 @@ class Hub:
     asked: list[str] = field(default_factory=list)
 
     def answer(self, path: str) -> bytes | None:
-        if path.endswith("/repo/files?Revision=master"):
-            return json.dumps({"Data": {"Files": [self.modelscope_file(name) for name in self.files]}}).encode()
+        listed = [name for name in self.files if "/" not in name or "recursive=true" in path.lower()]
+        if "/repo/files?Revision=master" in path:
+            return json.dumps({"Data": {"Files": [self.modelscope_file(name) for name in listed]}}).encode()
         if "/tree/" in path:
-            return json.dumps([self.huggingface_file(name) for name in self.files]).encode()
-        name = path.rpartition("FilePath=")[2] if "FilePath=" in path else path.rpartition("/")[2]
-        return self.files.get(name)
+            return json.dumps([self.huggingface_file(name) for name in listed]).encode()
+        name = path.rpartition("FilePath=")[2] if "FilePath=" in path else path.rpartition("/main/")[2]
+        return self.files.get(name.removeprefix("/"))
 
     def modelscope_file(self, name: str) -> dict[str, object]:
-        sha256 = hashlib.sha256(FILES[name]).hexdigest()
-        return {"Path": name, "Type": "blob", "Size": len(FILES[name]), "Sha256": sha256, "More": None}
+        content = FILES.get(name, CONFIG)
+        sha256 = hashlib.sha256(content).hexdigest()
+        return {"Path": name, "Type": "blob", "Size": len(content), "Sha256": sha256, "More": None}
 
     def huggingface_file(self, name: str) -> dict[str, object]:
         large = {"lfs": {"oid": hashlib.sha256(FILES[name]).hexdigest()}} if name == "model.pt" else {}
-        return {"type": "file", "path": name, "size": len(FILES[name]), "oid": "x", **large}
+        return {"type": "file", "path": name, "size": len(FILES.get(name, CONFIG)), "oid": "x", **large}
 
 
 @pytest.fixture
@@ -117,6 +119,18 @@ def test_modelscope_alone_is_enough(hub: Hub, refused: str, monkeypatch: pytest.
 def test_huggingface_alone_is_enough(hub: Hub, silent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch, modelscope=silent, huggingface=hub.address + "/")
     assert fetch_quietly(REPOSITORY, tmp_path) == NEEDED
+
+
+@pytest.mark.parametrize("first", ["modelscope", "huggingface"])
+def test_a_folder_within_comes_along_and_no_other(
+    hub: Hub, refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: str
+) -> None:
+    use(monkeypatch, **{"modelscope": refused, "huggingface": refused, first: hub.address})
+    hub.files |= {"Words/config.json": CONFIG, "Words/README.md": CONFIG, "example/zh.mp3": CONFIG, "../x": CONFIG}
+    repository = Repository(modelscope="iic/Some", huggingface="some/Some", folders=("Words",))
+    fetch(repository, tmp_path, name="some", on_progress=lambda *_: None)
+    fetched = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert fetched == {"config.yaml", "model.pt", "Words/config.json"}
 
 
 def test_a_plain_file_is_fetched(hub: Hub, tmp_path: Path) -> None:

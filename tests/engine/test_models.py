@@ -24,6 +24,7 @@ def test_the_catalogue_lists_every_name_and_what_is_here(tmp_path: Path) -> None
     assert here == {
         "sensevoice": tmp_path / "sensevoice",
         "paraformer": None,
+        "fun-asr-nano": None,
         "whisper-turbo": None,
         "starter": None,
         "fake": None,

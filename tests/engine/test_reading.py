@@ -22,6 +22,7 @@ class Loudness:
 
     max_piece_s: float = 20
     joined_s: float = 5
+    reads_at_once: int = 1
     languages_heard: list[str | None] = field(default_factory=list)
     hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -39,9 +40,9 @@ class Loudness:
         if start is not None:
             yield Region(start * SECOND, second * SECOND)
 
-    def read(self, samples: NDArray[np.int16], language: str | None, hotwords: tuple[str, ...]) -> Reading:
-        self.languages_heard.append(language)
-        self.hotwords_heard.append(hotwords)
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        self.languages_heard.append(request.language)
+        self.hotwords_heard.append(request.hotwords)
         level = int(np.abs(samples).max())
         return Reading("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
 

@@ -159,7 +159,7 @@ def test_progress_tells_the_text_so_far_and_cancelling_stops(starter: Engine, sa
 
 
 def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match="sensevoice, paraformer, whisper-turbo, starter, fake"):
+    with pytest.raises(ModelMissing, match="sensevoice, paraformer, fun-asr-nano, whisper-turbo, starter, fake"):
         Engine.open(EngineSettings(model="whisper-9000", models_dir=tmp_path))
 
 

@@ -1,0 +1,39 @@
+"""A folder of FunASR's of a kind that nobody here knows: its text, and the language that its tags tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.funasr_model import FunasrNetwork
+from engine.languages import SENSEVOICE
+from engine.reading import Detector, Reading
+from engine.regions import Region
+from engine.request import Request
+
+
+@dataclass(frozen=True, slots=True)
+class AnyFunasr:
+    """The network and what finds speech for it."""
+
+    network: FunasrNetwork
+    vad: Detector
+
+    max_piece_s: ClassVar[float] = 20.0
+    joined_s: ClassVar[float] = 10.0
+    reads_at_once: ClassVar[int] = 1
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+        return self.vad.speech(blocks)
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        """Read a piece."""
+        heard = self.network.hear(samples, language=request.language or "auto", use_itn=request.itn)
+        if "nospeech" in heard.tags or not heard.text:
+            return Reading("", "")
+        return Reading(heard.text, request.language or next((tag for tag in heard.tags if tag in SENSEVOICE), ""))

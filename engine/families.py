@@ -1,0 +1,114 @@
+"""Chooses who reads with a torch model, by what its folder or file says, and proves it once before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.any_funasr import AnyFunasr
+from engine.cores import cores
+from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
+from engine.fun_asr_nano import FunAsrNano
+from engine.funasr_model import FunasrNetwork, first_line, load_network, load_vad
+from engine.languages import model_class
+from engine.paraformer import Paraformer
+from engine.reading import Detector, SpeechModel
+from engine.request import Request
+from engine.settings import EngineSettings
+from engine.taming import tamed
+from engine.whisper_model import WhisperModel, load_whisper
+
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+MAX_THREADS = 4
+TRIAL_SAMPLES = 16_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The folders, or the Whisper file, that a model is made of."""
+
+    recogniser: Path
+    vad: Path
+    punctuation: Path | None
+
+
+def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
+    """Load a FunASR folder or a Whisper file with what it needs, from local files only.
+
+    Raises:
+        ModelFault: files are missing or damaged, or the machine lacks what the settings ask for.
+    """
+    if settings.precision not in {"auto", "fp32"}:
+        raise PrecisionMissing(model=name, precision=settings.precision)
+    device = _device(settings.device)
+    threads = settings.threads or min(MAX_THREADS, cores())
+    vad = load_vad(name, parts.vad, device=device, threads=threads)
+    _try_out(name, parts.vad, lambda: list(vad.speech([_noise()])))
+    model = _Loader(name, device, threads).load(parts, vad)
+    _try_out(name, parts.recogniser, lambda: model.read(_noise(), Request()))
+    return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    name: str
+    device: str
+    threads: int
+
+    def load(self, parts: Parts, vad: Detector) -> SpeechModel:
+        if parts.recogniser.suffix == ".pt":
+            return WhisperModel(self._whisper(parts.recogniser), vad)
+        kind = model_class(parts.recogniser)
+        network = self._network(parts.recogniser)
+        if kind.startswith("Whisper"):
+            return WhisperModel(network.module.model, vad)
+        if "Paraformer" in kind:
+            return Paraformer(network, vad, None if parts.punctuation is None else self._network(parts.punctuation))
+        if kind == "FunASRNano":
+            return FunAsrNano(network, vad, "fp32" if self.device == "cpu" else "bf16")
+        return AnyFunasr(network, vad)
+
+    def _network(self, folder: Path) -> FunasrNetwork:
+        return load_network(self.name, folder, device=self.device, threads=self.threads)
+
+    def _whisper(self, path: Path) -> Whisper:
+        import torch  # noqa: PLC0415 - only where a model is loaded
+
+        torch.set_num_threads(self.threads)
+        try:
+            return load_whisper(path, self.device)
+        except Exception as broken:
+            raise ModelBroken(path=str(path), model=self.name, reason=first_line(broken)) from broken
+
+
+def _try_out(name: str, path: Path, use: Callable[[], object]) -> None:
+    """Use a part once: some damage shows only then, and the first use is slow."""
+    try:
+        with tamed():
+            use()
+    except Exception as broken:
+        raise ModelBroken(path=str(path), model=name, reason=first_line(broken)) from broken
+
+
+def _noise() -> NDArray[np.int16]:
+    return np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16)
+
+
+def _device(asked: str) -> str:
+    """Choose the device. FunASR itself would quietly take the CPU for one that is not there."""
+    import torch  # noqa: PLC0415 - only where a model is loaded
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError, NotImplementedError) as missing:
+        raise DeviceMissing(device=asked) from missing
+    return asked

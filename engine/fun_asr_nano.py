@@ -1,0 +1,54 @@
+"""Fun-ASR-Nano: SenseVoice's ear before a small language model, which writes the text with its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import SAMPLE_RATE
+from engine.funasr_model import FunasrNetwork
+from engine.reading import Detector, Reading
+from engine.regions import Region
+from engine.request import Request
+from engine.timed_words import language_by_script, timed_words
+
+# It is told in Chinese what to write.
+LANGUAGES = {"zh": "中文", "en": "英文", "ja": "日文"}
+TOKENS_A_SECOND = 15
+SPARE_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class FunAsrNano:
+    """The network and what finds speech for it. `arithmetic` is the language model's: fp32 or bf16."""
+
+    network: FunasrNetwork
+    vad: Detector
+    arithmetic: str
+
+    max_piece_s: ClassVar[float] = 20.0
+    joined_s: ClassVar[float] = 15.0
+    reads_at_once: ClassVar[int] = 1
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+        return self.vad.speech(blocks)
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        """Read a piece. Nobody speaks faster than the tokens it may write: a loop of its own ends there."""
+        heard = self.network.hear(
+            samples,
+            language=LANGUAGES.get(request.language or ""),
+            hotwords=list(request.hotwords),
+            itn=request.itn,
+            llm_dtype=self.arithmetic,
+            max_length=SPARE_TOKENS + TOKENS_A_SECOND * len(samples) // SAMPLE_RATE,
+        )
+        if not heard.text:
+            return Reading("", "")
+        language = request.language or language_by_script(heard.text)
+        return Reading(heard.text, language, timed_words(heard.text, heard.words))

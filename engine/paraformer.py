@@ -1,0 +1,44 @@
+"""Paraformer, also SeACo with its hotwords: exact times of its own, and marks from another network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.formats import join
+from engine.funasr_model import FunasrNetwork
+from engine.reading import Detector, Reading
+from engine.regions import Region
+from engine.request import Request
+from engine.timed_words import language_by_script, timed_words
+
+
+@dataclass(frozen=True, slots=True)
+class Paraformer:
+    """The network, what finds speech for it, and what punctuates its bare words."""
+
+    network: FunasrNetwork
+    vad: Detector
+    punctuation: FunasrNetwork | None
+
+    max_piece_s: ClassVar[float] = 20.0
+    joined_s: ClassVar[float] = 10.0
+    reads_at_once: ClassVar[int] = 1
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+        return self.vad.speech(blocks)
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        """Read a piece. Hotwords go in as one line, so one of several words counts word by word."""
+        heard = self.network.hear(samples, hotword=" ".join(request.hotwords) or None)
+        if not heard.text:
+            return Reading("", "")
+        text = join(heard.text.split())  # it puts spaces between all words where it tells their times
+        if self.punctuation is not None:
+            text = self.punctuation.punctuate(text)
+        return Reading(text, request.language or language_by_script(text), timed_words(text, heard.words))

@@ -1,0 +1,118 @@
+"""Whisper as OpenAI published it: reads a piece, tells its language, and when each word was said."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import SAMPLE_RATE
+from engine.reading import Detector, Reading
+from engine.regions import Region
+from engine.request import Request
+from engine.taming import tamed
+from engine.whisper_words import word_times
+
+if TYPE_CHECKING:
+    import torch
+    from whisper.decoding import DecodingResult
+    from whisper.model import Whisper
+
+# OpenAI's own thresholds, from whisper.transcribe.
+NO_SPEECH = 0.6
+LOW_LOGPROB = -1.0
+LOOPING = 2.4
+
+
+class WhisperModel:
+    """Whisper's network and a voice activity detector, used by one thread at a time."""
+
+    max_piece_s = 29.5
+    joined_s = 25.0
+    reads_at_once = 1
+
+    def __init__(self, network: Whisper, vad: Detector) -> None:
+        """Take a loaded network."""
+        from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - only where a model is loaded
+
+        self._lock = threading.Lock()
+        self._network = network
+        self._vad = vad
+        with tamed():  # its vocabulary file is left open the first time
+            get_tokenizer(network.is_multilingual, num_languages=network.num_languages)
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording."""
+        return self._vad.speech(blocks)
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        """Read a piece; its words come from where the decoder looked while it wrote them."""
+        with self._lock:
+            features = self._features(samples)
+            language = request.language or self._language(features, request.languages)
+            result = self._decoded(features, language, request.hotwords)
+            if _is_nothing(result):
+                return Reading("", "")
+            words = word_times(
+                self._network, features, tuple(result.tokens), language=language, seconds=len(samples) / SAMPLE_RATE
+            )
+        return Reading(result.text.strip(), language, words)
+
+    def _features(self, samples: NDArray[np.int16]) -> torch.Tensor:
+        """Encode the sound once, for the language, the text and the times."""
+        import torch  # noqa: PLC0415 - only where a model is loaded
+        import whisper  # noqa: PLC0415 - as above
+
+        waveform = whisper.pad_or_trim(samples.astype(np.float32) / (1 << 15))
+        mel = whisper.log_mel_spectrogram(waveform, self._network.dims.n_mels).to(self._network.device)
+        with torch.inference_mode():
+            encoded: torch.Tensor = self._network.encoder((mel.half() if self._halves else mel)[None])
+        return encoded
+
+    @property
+    def _halves(self) -> bool:
+        return bool(self._network.device.type == "cuda")
+
+    def _language(self, features: torch.Tensor, allowed: tuple[str, ...]) -> str:
+        if not self._network.is_multilingual:
+            return "en"
+        import whisper  # noqa: PLC0415 - only where a model is loaded
+
+        _, (probabilities,) = whisper.detect_language(self._network, features)
+        return str(max(allowed or probabilities, key=probabilities.__getitem__))
+
+    def _decoded(self, features: torch.Tensor, language: str, hotwords: tuple[str, ...]) -> DecodingResult:
+        """Write the text: greedily first, and with a search of five where that repeats itself or is unsure."""
+        import whisper  # noqa: PLC0415 - only where a model is loaded
+
+        options: dict[str, object] = {
+            "language": language,
+            "without_timestamps": True,
+            "fp16": self._halves,
+            # As a sentence: Whisper goes on in the manner of its prompt, and after bare words it leaves out marks.
+            "prompt": f"Glossary: {', '.join(hotwords)}." if hotwords else None,
+        }
+        (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options))
+        if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:
+            (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options, beam_size=5))
+        return result
+
+
+def load_whisper(path: Path, device: str) -> Whisper:
+    """Load OpenAI's own file. What it raises for a damaged one is many things."""
+    import whisper  # noqa: PLC0415 - only where a model is loaded
+
+    network: Whisper = whisper.load_model(str(path), device=device)
+    heads = whisper._ALIGNMENT_HEADS.get(path.stem)  # noqa: SLF001 - it keeps them for names alone, and we give a path
+    if heads is not None:
+        network.set_alignment_heads(heads)
+    return network
+
+
+def _is_nothing(result: DecodingResult) -> bool:
+    silent = result.no_speech_prob > NO_SPEECH and result.avg_logprob < LOW_LOGPROB
+    return bool(silent or result.compression_ratio > LOOPING or not result.text.strip())

@@ -1,0 +1,45 @@
+from itertools import groupby, product
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.ctc_alignment import align
+
+BLANK = 0
+TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=3)
+
+
+def scores(seed: int, frames: int) -> NDArray[np.float32]:
+    return np.log(np.random.default_rng(seed).dirichlet(np.ones(4), frames)).astype(np.float32)
+
+
+def collapsed(path: tuple[int, ...]) -> list[int]:
+    return [token for token, _ in groupby(path) if token != BLANK]
+
+
+def spans(path: tuple[int, ...]) -> list[tuple[int, int]]:
+    found, frame = [], 0
+    for token, group in groupby(path):
+        length = len(list(group))
+        if token != BLANK:
+            found.append((frame, frame + length))
+        frame += length
+    return found
+
+
+@given(TOKENS, st.integers(1, 6), st.integers(0, 1_000))
+def test_it_is_the_best_of_all_ways_to_say_the_tokens(tokens: list[int], frames: int, seed: int) -> None:
+    table = scores(seed, frames)
+    ways = [path for path in product(range(4), repeat=frames) if collapsed(path) == tokens]
+    found = align(table, np.array(tokens), blank=BLANK)
+    if not ways:
+        assert found == []
+        return
+    best = max(ways, key=lambda path: sum(float(table[frame, token]) for frame, token in enumerate(path)))
+    assert found == spans(best)
+
+
+def test_nothing_was_said() -> None:
+    assert align(scores(0, 5), np.array([], np.int64), blank=BLANK) == []

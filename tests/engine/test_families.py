@@ -1,0 +1,65 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
+from engine.families import Parts, load
+from engine.reading import SpeechModel
+from engine.settings import EngineSettings
+from tests.engine.folders import write_seaco
+
+ONE_THREAD = EngineSettings(threads=1)
+
+
+def load_with(models: Path, recogniser: Path, settings: EngineSettings = ONE_THREAD) -> SpeechModel:
+    return load("mine", Parts(recogniser=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
+
+
+def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path) -> None:
+    import torch  # noqa: PLC0415 - not before a model is loaded
+
+    load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt")
+    assert torch.get_num_threads() == 1
+
+
+def test_a_folder_whose_model_reads_no_speech_is_broken(starter_models_dir: Path) -> None:
+    with pytest.raises(ModelBroken):
+        load_with(starter_models_dir, starter_models_dir / "fsmn-vad")
+
+
+def test_a_file_that_is_no_whisper_is_broken(starter_models_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.en.pt"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ModelBroken) as fault:
+        load_with(starter_models_dir, path)
+    assert fault.value.params["path"] == str(path)
+
+
+def test_damage_that_only_use_shows_makes_the_model_broken(starter_models_dir: Path, tmp_path: Path) -> None:
+    folder = write_seaco(tmp_path / "mine")
+    (folder / "am.mvn").write_bytes(b"\x00{[")
+    with pytest.raises(ModelBroken) as fault:
+        load_with(starter_models_dir, folder)
+    assert fault.value.params["path"] == str(folder)
+
+
+def test_a_broken_detector_is_named_before_the_recogniser(starter_models_dir: Path, tmp_path: Path) -> None:
+    vad = shutil.copytree(starter_models_dir / "fsmn-vad", tmp_path / "fsmn-vad")
+    (vad / "am.mvn").write_bytes(b"\x00{[")
+    parts = Parts(recogniser=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)
+    with pytest.raises(ModelBroken) as fault:
+        load("starter", parts, ONE_THREAD)
+    assert fault.value.params["path"] == str(vad)
+
+
+def test_a_device_that_is_not_there_is_refused(starter_models_dir: Path) -> None:
+    with pytest.raises(DeviceMissing, match="cuda:99"):
+        load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt", EngineSettings(device="cuda:99"))
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_a_precision_that_cannot_be_had_is_refused(starter_models_dir: Path, precision: str) -> None:
+    settings = EngineSettings.model_validate({"precision": precision})
+    with pytest.raises(PrecisionMissing, match=precision):
+        load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt", settings)

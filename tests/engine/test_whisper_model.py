@@ -1,0 +1,62 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.audio import decode
+from engine.reading import ModelBackend
+from engine.request import Request
+from engine.speech import Engine
+from engine.whisper_model import WhisperModel
+from tests.engine.transcribing import words
+
+SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
+
+
+@pytest.fixture(scope="module")
+def model(starter: Engine) -> WhisperModel:
+    assert isinstance(starter.backend, ModelBackend)
+    assert isinstance(starter.backend.model, WhisperModel)
+    return starter.backend.model
+
+
+@pytest.fixture(scope="module")
+def speech(sample: Path) -> NDArray[np.int16]:
+    return decode(sample, max_audio_s=60).samples
+
+
+def test_a_very_short_piece_is_read_without_a_crash(model: WhisperModel) -> None:
+    assert isinstance(model.read(np.zeros(1, np.int16), Request(language="en")).text, str)
+
+
+def test_hotwords_help_with_a_name_and_do_not_change_how_it_writes(
+    model: WhisperModel, speech: NDArray[np.int16]
+) -> None:
+    for hotword in ("Beckett", "hi"):
+        assert model.read(speech, Request(hotwords=(hotword,))).text.startswith("Ever tried")
+
+
+def test_reading_says_nothing_on_its_own(
+    model: WhisperModel, speech: NDArray[np.int16], capfd: pytest.CaptureFixture[str]
+) -> None:
+    list(model.speech([speech]))
+    model.read(speech, Request())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_words_are_those_of_the_text_in_order(model: WhisperModel, speech: NDArray[np.int16]) -> None:
+    reading = model.read(speech, Request())
+    assert " ".join(word.text for word in reading.words) == reading.text
+    assert words(reading.text) == words(SAMPLE_TEXT)
+    assert all(earlier.end <= later.start for earlier, later in pairwise(reading.words))
+
+
+def test_a_word_is_where_it_was_said(model: WhisperModel, speech: NDArray[np.int16]) -> None:
+    """Put silence before the sound: every word but the first, which begins with the piece, moves with it."""
+    early = model.read(speech, Request()).words
+    late = model.read(np.concatenate([np.zeros(32_000, np.int16), speech]), Request()).words
+    assert [word.text for word in late] == [word.text for word in early]
+    moved = [after.start - before.start for before, after in zip(early[1:], late[1:], strict=True)]
+    assert moved == pytest.approx([2.0] * len(moved), abs=0.3)
