@@ -12,9 +12,9 @@ from click import ClickException
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from bot.settings import CONFIG, PREFIX, AccessSettings, Settings, settings_file
+from bot.settings import CONFIG, PREFIX, Settings, settings_file
 
-LIST = "write a list such as [1, 2]"
+LIST = 'write a list such as [1, 2] or ["en", "de"]'
 
 
 class SettingsWrong(ClickException):
@@ -51,7 +51,7 @@ def said(loc: object, problem: dict[str, object]) -> str:
     name = ".".join(map(str, loc)) if isinstance(loc, tuple) else str(loc)
     if problem["type"] == "extra_forbidden":
         return f"{settings_file()}: there is no setting {name}{guess(name, list(setting_names()))}"
-    if problem["type"] == "frozen_set_type":
+    if problem["type"] in {"frozen_set_type", "tuple_type"}:
         return f"{place(name)}: {LIST}."
     return f"{place(name)}: {problem['msg']}."
 
@@ -66,7 +66,7 @@ def place(name: str) -> str:
 def no_json() -> str:
     """Name the variables that should be JSON and are not."""
     tables = [name for name, field in Settings.model_fields.items() if is_table(field.annotation)]
-    lists = [f"access.{name}" for name, field in AccessSettings.model_fields.items() if get_origin(field.annotation)]
+    lists = [name for name, annotation in annotations().items() if get_origin(annotation) in {frozenset, tuple}]
     return ", ".join(name for name in map(variable, (*tables, *lists)) if not is_json(os.environ.get(name)))
 
 
@@ -94,16 +94,22 @@ def refuse_unknown_variables() -> None:
 @cache
 def setting_names() -> tuple[str, ...]:
     """Give the dotted names of all settings."""
-    return tuple(dotted(Settings))
+    return tuple(annotations())
 
 
-def dotted(model: type[BaseModel], before: str = "") -> Iterator[str]:
+@cache
+def annotations() -> dict[str, object]:
+    """Map the dotted name of each setting to its type."""
+    return dict(dotted(Settings))
+
+
+def dotted(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, object]]:
     """Go through the tables down to the settings."""
     for name, field in model.model_fields.items():
         if is_table(field.annotation):
             yield from dotted(field.annotation, f"{before}{name}.")
         else:
-            yield before + name
+            yield before + name, field.annotation
 
 
 def variable(name: str) -> str:

@@ -17,7 +17,11 @@ def default_request(settings: EngineSettings) -> Request:
     """
     return Request(
         language=None if settings.language == AUTOMATIC else settings.language,
+        languages=settings.languages,
         hotwords=read_hotwords(settings.hotwords) if settings.hotwords else (),
+        itn=settings.itn,
+        punctuation=settings.punctuation,
+        chinese=settings.chinese,
     )
 
 

@@ -78,6 +78,13 @@ class LanguageSettingWrong(UnknownLanguage):
     sentence = "The model {model} does not know the language “{language}”. Set engine.language to one of: {known}."
 
 
+class LanguagesSettingWrong(LanguageSettingWrong):
+    """`engine.languages` names what the model does not know."""
+
+    code = "language_setting_list_wrong"
+    sentence = "The model {model} does not know the language “{language}”. In engine.languages, name some of: {known}."
+
+
 class HotwordsUnreadable(Fault):
     """`engine.hotwords` names no file that can be read."""
 

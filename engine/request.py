@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from engine.audio import Audio
+from engine.text import Chinese
 from engine.transcript import Transcript
 
 ChannelMode = Literal["auto", "mix", "split"]
 Speakers = Literal["off", "auto"] | int
-Chinese = Literal["as spoken", "simplified", "traditional"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from typing import Literal
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.text import Chinese
+
 
 def default_models_dir() -> Path:
     """Give the folder in the user's cache where models are kept."""
@@ -25,5 +27,9 @@ class EngineSettings(BaseModel):
     max_audio_s: float = Field(default=14400, gt=0)
     threads: int = Field(default=0, ge=0)
     language: str = "auto"
+    languages: tuple[str, ...] = ()
+    itn: bool = True
+    punctuation: bool = True
+    chinese: Chinese = "as spoken"
     hotwords: Path | None = None
     fake_rtf: float = Field(default=0, ge=0)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -32,10 +32,10 @@ class Speech(Protocol):
 
 def request_for(note: Note, defaults: Request) -> Request:
     """Give what is asked for the note: its own wishes before the defaults, its hotwords beside the common ones."""
-    return Request(
+    return replace(
+        defaults,
         language=note.language or defaults.language,
         hotwords=tuple(dict.fromkeys((*note.hotwords, *defaults.hotwords))),
-        channels=defaults.channels,
     )
 
 

@@ -3,29 +3,40 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn, get_args
 
 import click
 from tqdm import tqdm
 
 from bot.cli.opening import begin
 from bot.model_fetching import fetch_missing
-from engine.errors import Fault, UnknownLanguage
+from bot.wishes import default_request
+from engine.errors import Fault
 from engine.formats import FORMATS, render
-from engine.hotwords import read_hotwords
+from engine.request import ChannelMode
 from engine.speech import Engine, Progress, Request
+from engine.text import Chinese
 from engine.transcript import Transcript
 
 
-class Formats(click.ParamType[tuple[str, ...]]):
-    """Names of formats with commas between."""
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between."""
 
     name = "list"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
         """Read the list."""
-        names = tuple(name.strip() for name in str(value).split(","))
+        return tuple(name.strip() for name in str(value).split(","))
+
+
+class Formats(Names):
+    """Names of formats."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Read the list, and refuse what is no format."""
+        names = super().convert(value, param, ctx)
         if wrong := [name for name in names if name not in FORMATS]:
             self.fail(f"there is no format {wrong[0]!r}; there are {', '.join(FORMATS)}", param, ctx)
         return names
@@ -34,29 +45,37 @@ class Formats(click.ParamType[tuple[str, ...]]):
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--format", "formats", type=Formats(), default="txt", help=f"Any of {','.join(FORMATS)}.")
-@click.option("--language", help="The language that is spoken, such as en; the model finds out otherwise.")
+@click.option("--language", type=Names(), help="What is spoken, such as en; or en,de for one of these.")
 @click.option(
     "--hotwords", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of words to favour."
 )
 @click.option("--channels", type=click.Choice(["auto", "mix", "split"]), default="auto", help="What to do with stereo.")
+@click.option("--itn/--no-itn", default=None, help="Numbers as digits, or in words where the model can.")
+@click.option("--punctuation/--no-punctuation", default=None, help="Text with its marks, or without.")
+@click.option("--chinese", type=click.Choice(get_args(Chinese)), help="Characters of Chinese.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files into this folder instead.")
 def command(  # noqa: PLR0913 - one parameter for each of its options
     *,
     files: tuple[Path, ...],
     formats: tuple[str, ...],
-    language: str | None,
+    language: tuple[str, ...] | None,
     hotwords: Path | None,
-    channels: Literal["auto", "mix", "split"],
+    channels: ChannelMode,
+    itn: bool | None,
+    punctuation: bool | None,
+    chinese: Chinese | None,
     out: Path | None,
 ) -> int:
     """Turn files into text, without Telegram: text to stdout, the rest to stderr."""
     settings = begin("transcribe").engine
     fetch_missing(settings)
     engine = Engine.open(settings)
-    if language is not None and language not in engine.languages:
-        raise UnknownLanguage(language=language, known=", ".join(engine.languages))
-    words = hotwords or settings.hotwords
-    request = Request(language=language, hotwords=read_hotwords(words) if words else (), channels=channels)
+    wishes = {"hotwords": hotwords, "itn": itn, "punctuation": punctuation, "chinese": chinese}
+    told = {name: wish for name, wish in wishes.items() if wish is not None}
+    request = replace(default_request(settings.model_copy(update=told)), channels=channels)
+    if language:
+        request = replace(request, language=None, languages=language)
+    request = engine.resolved(request)
     failures = 0
     for file, target in zip(files, targets(files, out), strict=True):
         try:

@@ -99,6 +99,17 @@ def test_a_list_that_is_no_json_is_refused_with_an_example(monkeypatch: pytest.M
     assert "[1, 2]" in complaint()
 
 
+def test_a_list_of_languages_that_is_no_list_is_refused_with_an_example(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text('[engine]\nlanguages = "en"\n')
+    assert complaint() == f'{file}: engine.languages: write a list such as [1, 2] or ["en", "de"].'
+    monkeypatch.setenv("EARSHOT_ENGINE__LANGUAGES", "en,de")
+    assert complaint() == 'EARSHOT_ENGINE__LANGUAGES: write a list such as [1, 2] or ["en", "de"].'
+    monkeypatch.setenv("EARSHOT_ENGINE__LANGUAGES", '["en", "de"]')
+    assert read_settings().engine.languages == ("en", "de")
+
+
 def test_a_file_that_is_no_toml_is_named(file: Path) -> None:
     file.write_text("[engine\n")
     assert complaint().startswith(f"{file} is not valid TOML: ")

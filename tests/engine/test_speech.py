@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import AudioFault, Cancelled, ModelBroken, ModelMissing, UnknownLanguage
+from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
 from tests.engine.sounds import tone, write_film, write_sound
@@ -125,6 +125,41 @@ def test_hotwords_do_not_disturb_a_model_that_has_none(sensevoice: Engine, share
 def test_an_unknown_language_is_refused_with_those_that_are_known(starter: Engine, sample: Path) -> None:
     with pytest.raises(UnknownLanguage, match=r"“fr”\. I know: en\."):
         transcribe(starter, sample, language="fr")
+
+
+@pytest.mark.parametrize(
+    ("asked", "settled"),
+    [
+        (Request(), (None, ("en", "ja"))),
+        (Request(languages=("zh", "ko")), (None, ("zh", "ko"))),
+        (Request(languages=("ko",)), ("ko", ())),
+        (Request(language="zh", languages=("en", "ja")), ("zh", ())),
+    ],
+)
+def test_a_language_is_given_or_chosen_among_those_that_are_allowed(
+    asked: Request, settled: tuple[str | None, tuple[str, ...]]
+) -> None:
+    engine = Engine.open(EngineSettings(model="fake", languages=("en", "ja")))
+    resolved = engine.resolved(asked)
+    assert (resolved.language, resolved.languages) == settled
+    assert engine.resolved(resolved) == resolved
+
+
+def test_the_languages_of_a_request_come_before_the_language_that_is_set() -> None:
+    engine = Engine.open(EngineSettings(model="fake", language="ja"))
+    assert engine.resolved(Request(languages=("en", "zh"))).language is None
+    assert engine.resolved(Request()).language == "ja"
+
+
+def test_an_unknown_language_among_the_allowed_is_named_with_those_that_are_known() -> None:
+    engine = Engine.open(EngineSettings(model="fake"))
+    with pytest.raises(UnknownLanguage, match=r"“de”\. I know: zh, en, yue, ja, ko"):
+        engine.resolved(Request(languages=("en", "de")))
+
+
+def test_a_list_of_languages_that_is_set_wrong_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
+    with pytest.raises(LanguagesSettingWrong, match="sensevoice does not know the language “de”"):
+        Engine.open(EngineSettings(model="sensevoice", models_dir=tmp_path, languages=("en", "de")))
 
 
 @pytest.mark.parametrize(("model", "language"), [("fake", "german"), ("sensevoice", "de"), ("starter", "zh")])

@@ -258,6 +258,18 @@ async def test_a_note_s_own_wishes_come_before_the_defaults(
     assert engine.requests[-1] == Request(language="ja", hotwords=("FunASR", "Earshot", "arq"))
 
 
+async def test_what_the_owner_wishes_of_texts_holds_for_every_note_and_is_asked_for_once(
+    place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger
+) -> None:
+    wishes = Request(languages=("en", "ja"), itn=False, punctuation=False, chinese="traditional")
+    place = replace(place_with, defaults=wishes)
+    note, _ = [await work_on(place, await arrivals.note(seed=1, file_unique_id="same")) for _ in range(2)]
+    assert [*engine.requests] == [wishes]
+    await ledger.retry(note.id, language="ja")
+    await work_on(place, note)
+    assert [*engine.requests] == [wishes, replace(wishes, language="ja")]
+
+
 async def test_a_retry_is_transcribed_anew(
     place_with: Workplace, engine: Listening, arrivals: Arrivals, ledger: Ledger
 ) -> None:

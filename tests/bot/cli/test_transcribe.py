@@ -79,8 +79,41 @@ def test_an_unknown_language_is_refused_once_with_those_that_are_known(earshot: 
     assert "en" in done.stderr
 
 
+def test_one_unknown_language_among_several_is_named(earshot: Earshot, tone: Tone) -> None:
+    done = earshot("transcribe", tone("a.wav", 1.0), "--language", "en, klingon")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "earshot: I don't know the language “klingon”. I know: zh, en, yue, ja, ko.\n",
+    )
+
+
+def test_several_languages_leave_the_choice_to_the_model_and_one_does_not(earshot: Earshot, tone: Tone) -> None:
+    file = tone("a.wav", 1.0)
+    heard = {
+        asked: json.loads(earshot("transcribe", file, "--format", "json", "--language", asked).stdout)["language"]
+        for asked in ("en,ja", "ja")
+    }
+    assert heard == {"en,ja": "", "ja": "ja"}
+
+
+def test_the_text_can_be_asked_for_without_marks_and_in_other_characters(earshot: Earshot, tone: Tone) -> None:
+    plain = ("--no-itn", "--no-punctuation", "--chinese", "traditional")
+    assert earshot("transcribe", tone("a.wav", 1.0), *plain).returncode == 0
+    done = earshot("transcribe", tone("a.wav", 1.0), "--chinese", "klingon")
+    assert (done.returncode, "'as spoken', 'simplified', 'traditional'" in done.stderr) == (2, True)
+
+
 def test_a_language_that_is_set_wrong_is_told_before_a_model_is_fetched(earshot: Earshot, tone: Tone) -> None:
     wrong = {"EARSHOT_ENGINE__MODEL": "starter", "EARSHOT_ENGINE__LANGUAGE": "de"}
     done = earshot("transcribe", tone("memo.wav", 1.0), **wrong)
     assert done.returncode == 1
-    assert done.stderr.startswith("earshot: The model starter does not know the language “de”.")
+    assert done.stderr.startswith("earshot: The model starter does not know the language “de”. Set engine.language to")
+
+
+def test_a_list_of_languages_that_is_set_wrong_is_told_before_a_model_is_fetched(earshot: Earshot, tone: Tone) -> None:
+    wrong = {"EARSHOT_ENGINE__MODEL": "starter", "EARSHOT_ENGINE__LANGUAGES": '["en", "de"]'}
+    done = earshot("transcribe", tone("memo.wav", 1.0), **wrong)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "earshot: The model starter does not know the language “de”. In engine.languages, name some of: en.\n",
+    )

@@ -1,0 +1,152 @@
+"""What the text of a transcript looks like: spaces, marks, Chinese characters. Pure, and the same for every model.
+
+Between Chinese characters and a Latin word stands one space, as Chinese style guides ask for. None stands between the
+characters of a script without spaces, nor beside their wide marks. Spaces around numbers stay as the model wrote them.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+from typing import Literal
+
+from engine.transcript import Word
+
+Chinese = Literal["as spoken", "simplified", "traditional"]
+
+CHINESE = frozenset({"zh", "yue"})
+
+_HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
+_WIDE_LETTERS = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
+_WIDE_MARKS = "\u3001-\u3004\u3008-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
+_UNSPACED = _HAN + _KANA + _WIDE_LETTERS + _WIDE_MARKS
+_LATIN = "[0-9]*[A-Za-z\u00c0-\u024f]"
+
+_is_han = re.compile(f"[{_HAN}]").search
+_is_kana = re.compile(f"[{_KANA}]").search
+_is_unspaced = re.compile(f"[{_UNSPACED}]").match
+_is_wide_mark = re.compile(f"[{_WIDE_MARKS}]").match
+_TAG = re.compile(r"<\|.*?\|>", re.DOTALL)
+_NEEDLESS_SPACE = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])|(?<=[{_WIDE_MARKS}]) | (?=[{_WIDE_MARKS}])")
+_BEFORE_LATIN = re.compile(f"(?<=[{_HAN}])(?={_LATIN})")
+_AFTER_LATIN = re.compile(rf"({_LATIN}[\w'’.+#&/-]*?)(?=[{_HAN}])")  # noqa: RUF001 - an apostrophe
+_SYMBOL = re.compile(r"[^\w\s]")
+
+# Marks that are said, or spell a word or a number where they stand inside of it.
+_SAID = frozenset("%‰&@#/\\")
+_IN_NUMBERS = frozenset(".,:")
+_IN_WORDS = frozenset("'’.-‐‑׳״")  # noqa: RUF001 - these are the marks themselves
+_IN_ANY_SCRIPT = frozenset("·・‧")
+_BEFORE_NUMBERS = frozenset("-.")
+_MARK_BUT_IN_UNICODE = "～"  # noqa: RUF001 - as above
+
+
+def finished(
+    text: str, words: Iterable[Word], language: str, *, punctuation: bool, chinese: Chinese
+) -> tuple[str, tuple[Word, ...]]:
+    """Give a model's text, and its words, as they are wanted; no tag of a model stays.
+
+    The words change as the text does. Where they no longer spell it, all of them are left out: no times are better
+    than times of something else.
+    """
+    text = spaced(without_tags(text), language)
+    words = [replace(word, text=without_tags(word.text)) for word in words]
+    if chinese != "as spoken" and is_chinese(text, language):
+        converted = _in_characters(text, chinese, language)
+        words = _respelled(words, text, converted)
+        text = converted
+    if not punctuation:
+        text = spaced(bare(text), language)
+        words = [replace(word, text=bare(word.text)) for word in words]
+    said = tuple(word for word in words if word.text)
+    return text, said if places(said, text) else ()
+
+
+def without_tags(text: str) -> str:
+    """Take out what a model tells in its text by tags, such as `<|en|>`."""
+    return " ".join(_TAG.sub(" ", text).split())
+
+
+def spaced(text: str, language: str = "") -> str:
+    """Set the spaces as the script does."""
+    text = _NEEDLESS_SPACE.sub("", " ".join(text.split()))
+    if not is_chinese(text, language):
+        return text
+    return _AFTER_LATIN.sub(r"\1 ", _BEFORE_LATIN.sub(" ", text))
+
+
+def join(texts: Iterable[str]) -> str:
+    """Join texts as their script does: with a space, but for Chinese and Japanese."""
+    joined = ""
+    for text in texts:
+        joined += (" " if joined and text and _are_apart(joined[-1], text[0]) else "") + text
+    return joined
+
+
+def bare(text: str) -> str:
+    """Take out the marks; what spells a word or a number stays: “don't”, “well-known”, “3.5”, “50%”."""
+    return " ".join(_SYMBOL.sub(lambda found: found[0] if _is_kept(text, found.start()) else " ", text).split())
+
+
+def is_chinese(text: str, language: str) -> bool:
+    """Tell whether the text is Chinese, by its script where the model does not tell its language."""
+    return language in CHINESE if language else bool(_is_han(text)) and not _is_kana(text)
+
+
+def places(words: Iterable[Word], text: str) -> tuple[range, ...]:
+    """Find the words in the text; none where they do not spell all that it says."""
+    found: list[range] = []
+    end = 0
+    for word in words:
+        begin = text.find(word.text, end)
+        if begin < 0 or _is_spoken(text[end:begin]):
+            return ()
+        end = begin + len(word.text)
+        found.append(range(begin, end))
+    return () if _is_spoken(text[end:]) else tuple(found)
+
+
+def _are_apart(before: str, after: str) -> bool:
+    if _is_wide_mark(before) or _is_wide_mark(after):
+        return False
+    return not (_is_unspaced(before) and _is_unspaced(after))
+
+
+def _is_spoken(text: str) -> bool:
+    return any(map(str.isalnum, text))
+
+
+def _is_kept(text: str, at: int) -> bool:
+    symbol, before, after = text[at], text[max(0, at - 1) : at], text[at + 1 : at + 2]
+    if symbol in _SAID or not (unicodedata.category(symbol).startswith("P") or symbol in _MARK_BUT_IN_UNICODE):
+        return True
+    if before.isdigit() and after.isdigit():
+        return symbol in _IN_NUMBERS or symbol in _IN_WORDS
+    if before.isalnum() and after.isalnum():
+        latin = not (_is_unspaced(before) or _is_unspaced(after))
+        return symbol in _IN_ANY_SCRIPT or (latin and symbol in _IN_WORDS)
+    return symbol in _BEFORE_NUMBERS and not before.strip() and after.isdigit()
+
+
+def _respelled(words: list[Word], text: str, converted: str) -> list[Word]:
+    """Take each word from where it stands: what becomes of a character depends on its neighbours."""
+    if len(converted) != len(text):
+        return []
+    found = places(words, text)
+    return [replace(word, text=converted[place.start : place.stop]) for word, place in zip(words, found, strict=False)]
+
+
+def _in_characters(text: str, chinese: Chinese, language: str) -> str:
+    """Write Traditional as Hong Kong does for Cantonese, else as Taiwan does, without changing any word."""
+    if chinese == "simplified":
+        return _converter("t2s")(text)
+    return _converter("s2hk" if language == "yue" else "s2tw")(text)
+
+
+@cache
+def _converter(name: str) -> Callable[[str], str]:
+    from opencc import OpenCC  # noqa: PLC0415 - a library of several MB, which few ask for
+
+    return OpenCC(name).convert
