@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE, Audio
 from engine.errors import Cancelled
-from engine.formats import join
 from engine.hotwords import sanitised
 from engine.regions import Piece, Region, joined, padded, split
 from engine.request import Progress, Request
+from engine.text import finished, join
 from engine.tracks import Track, tracks
 from engine.transcript import Segment, Transcript, Word
 
@@ -118,7 +118,7 @@ class ModelBackend:
         voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
         for piece, track in heapq.merge(*voices, key=lambda found: found[0].spoken):
             reading = self.model.read(track.piece(*piece.heard), request)
-            reader.keep(track, piece, reading)
+            reader.keep(track, piece, _finished(reading, request))
         return Transcript(
             language=self._language(request, reader.spoken),
             duration=audio.duration,
@@ -150,6 +150,18 @@ def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]
     for number, block in enumerate(track.blocks(length)):
         reader.reached(max(0, number - 1) * length)
         yield block
+
+
+def _finished(reading: Reading, request: Request) -> Reading:
+    """Give the text and the words the form that was asked for."""
+    text, words = finished(
+        reading.text,
+        reading.words,
+        reading.language or request.language or "",
+        punctuation=request.punctuation,
+        chinese=request.chinese,
+    )
+    return reading._replace(text=text, words=words)
 
 
 def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:

@@ -11,7 +11,7 @@ from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
 from engine.regions import Region
 from engine.request import Progress, Request
-from engine.transcript import Transcript
+from engine.transcript import Transcript, Word
 
 SECOND = 16_000
 
@@ -25,6 +25,7 @@ class Loudness:
     reads_at_once: int = 1
     languages_heard: list[str | None] = field(default_factory=list)
     hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
+    says: Reading | None = None
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         start: int | None = None
@@ -43,6 +44,8 @@ class Loudness:
     def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
         self.languages_heard.append(request.language)
         self.hotwords_heard.append(request.hotwords)
+        if self.says:
+            return self.says
         level = int(np.abs(samples).max())
         return Reading("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
 
@@ -74,6 +77,15 @@ def test_each_region_becomes_a_segment_with_its_own_times() -> None:
 def test_silence_has_no_segments_and_no_language() -> None:
     transcript, _ = transcribe(recording(0, 0, 0))
     assert (transcript.segments, transcript.language) == ((), "")
+
+
+def test_the_text_and_its_words_have_the_form_that_was_asked_for() -> None:
+    model = Loudness(says=Reading("<|zh|>我的头发,OK。", "zh", (Word(start=0.5, end=1, text="我的头发,OK。"),)))
+    plain = Request(punctuation=False, chinese="traditional")
+    transcript, progress = transcribe(recording(0, 2_000, 0), plain, model)
+    (segment,) = transcript.segments
+    assert segment.text == progress[-1].text == "我的頭髮 OK"
+    assert [word.text for word in segment.words] == ["我的頭髮 OK"]
 
 
 def test_a_region_without_words_leaves_no_segment() -> None:
