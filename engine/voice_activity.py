@@ -1,0 +1,141 @@
+"""Finds speech in a recording with FunASR's fsmn-vad, without FunASR and torch. Knows nothing of reading it.
+
+Threads may share one `Vad`: what it remembers of a recording is that recording's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+
+from engine.cores import one_thread_for_each_product
+from engine.endpoints import Endpoints, Patience
+from engine.errors import ModelBroken
+from engine.features import HOP, FeatureStream, Frontend
+from engine.fsmn import Network
+from engine.model_folder import Floats, read_settings, read_weights
+from engine.regions import Region
+
+FRAME_MS = 10
+END_SILENCE_MS = 800
+CHUNK = 500 * HOP
+TRIAL = 100 * HOP
+
+
+class _Detection(BaseModel):
+    """The table `model_conf`. What looks at loudness is off in every published model, and not built here."""
+
+    detect_mode: Literal[1] = 1
+    do_extend: Literal[1] = 1
+    frame_in_ms: Literal[10] = 10
+    sil_pdf_ids: tuple[int, ...] = (0,)
+    speech_2_noise_ratio: Literal[1] = 1
+    snr_thres: float = Field(default=-100, le=-100)
+    decibel_thres: float = Field(default=-100, le=-100)
+    speech_noise_thres: float = 0.6
+    window_size_ms: int = 200
+    sil_to_speech_time_thres: int = 150
+    speech_to_sil_time_thres: int = 150
+    lookback_time_start_point: int = 200
+    lookahead_time_end_point: int = 100
+    max_single_segment_time: int = 60_000
+
+    def patience(self) -> Patience:
+        return Patience(
+            window=self.window_size_ms // FRAME_MS,
+            onset=self.sil_to_speech_time_thres // FRAME_MS,
+            offset=self.speech_to_sil_time_thres // FRAME_MS,
+            lead=self.lookback_time_start_point // FRAME_MS,
+            silence=(END_SILENCE_MS - self.speech_to_sil_time_thres) // FRAME_MS,
+            trail=self.lookahead_time_end_point // FRAME_MS,
+            longest=self.max_single_segment_time // FRAME_MS,
+        )
+
+    def spoken(self, likely: Floats) -> list[bool]:
+        """Tell of each frame whether it is speech, where `likely` is how likely each sound is."""
+        silence = likely[:, list(self.sil_pdf_ids)].sum(axis=1, dtype=np.float64)
+        return [bool(is_speech) for is_speech in 1 - silence >= silence + self.speech_noise_thres]
+
+
+class _Encoder(BaseModel):
+    fsmn_layers: int = Field(gt=0)
+    lstride: Literal[1] = 1
+    rorder: Literal[0] = 0
+
+
+class _Config(BaseModel):
+    model: Literal["FsmnVADStreaming"]
+    encoder: Literal["FSMN"]
+    encoder_conf: _Encoder
+    model_conf: _Detection
+
+
+class Vad:
+    """A voice activity detector."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the model folder of an fsmn-vad.
+
+        Raises:
+            OSError: a file is missing.
+            ValueError: a file is damaged, or is another model's.
+        """
+        config = read_settings(folder, _Config)
+        self._detection = config.model_conf
+        self._frontend = Frontend.load(folder)
+        weights = read_weights(folder)
+        try:
+            self._network = Network.of(weights, config.encoder_conf.fsmn_layers)
+            list(self.speech([np.zeros(TRIAL, np.int16)]))
+        except (KeyError, IndexError, ValueError) as unfit:
+            raise ValueError("its weights do not fit its config.yaml") from unfit
+
+    @classmethod
+    def load(cls, name: str, folder: Path) -> Self:
+        """Load the fsmn-vad in `folder` for the model that people call `name`.
+
+        Raises:
+            ModelBroken: a file is missing or damaged, or is another model's.
+        """
+        one_thread_for_each_product()
+        try:
+            return cls(folder)
+        except FileNotFoundError as missing:
+            reason = f"{Path(missing.filename).name} is missing"
+        except (OSError, ValueError) as broken:
+            reason = str(broken)
+        raise ModelBroken(path=str(folder), model=name, reason=reason)
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording, with memory of one block and a few seconds."""
+        endpoints, memory = Endpoints(self._detection.patience()), self._network.nothing_heard()
+        for rows in filter(len, self._features(blocks)):
+            spoken = self._detection.spoken(self._network(rows, memory))
+            yield from map(_in_samples, endpoints.feed(spoken))
+        yield from map(_in_samples, endpoints.finish())
+
+    def _features(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Floats]:
+        stream = FeatureStream(self._frontend)
+        for chunk in _evenly(blocks):
+            yield stream.feed(chunk)
+        yield stream.finish()
+
+
+def _evenly(blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+    """Cut the blocks anew, so that what is found depends on nothing but the sound."""
+    pending = np.empty(0, np.int16)
+    for block in blocks:
+        pending = np.concatenate([pending, block])
+        while len(pending) >= CHUNK:
+            yield pending[:CHUNK]
+            pending = pending[CHUNK:]
+    yield pending
+
+
+def _in_samples(frames: Region) -> Region:
+    return Region(frames.start * HOP, frames.end * HOP)
