@@ -14,13 +14,14 @@ from engine.any_funasr import AnyFunasr
 from engine.cores import cores
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.fun_asr_nano import FunAsrNano
-from engine.funasr_model import FunasrNetwork, first_line, load_network, load_vad
+from engine.funasr_model import FunasrNetwork, first_line, load_network
 from engine.languages import model_class
 from engine.paraformer import Paraformer
 from engine.reading import Detector, SpeechModel
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.taming import tamed
+from engine.voice_activity import Vad
 from engine.whisper_model import WhisperModel, load_whisper
 
 if TYPE_CHECKING:
@@ -49,9 +50,7 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
         raise PrecisionMissing(model=name, precision=settings.precision)
     device = _device(settings.device)
     threads = settings.threads or min(MAX_THREADS, cores())
-    vad = load_vad(name, parts.vad, device=device, threads=threads)
-    _try_out(name, parts.vad, lambda: list(vad.speech([_noise()])))
-    model = _Loader(name, device, threads).load(parts, vad)
+    model = _Loader(name, device, threads).load(parts, Vad.load(name, parts.vad))
     _try_out(name, parts.recogniser, lambda: model.read(_noise(), Request()))
     return model
 

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from engine.ctc_alignment import align
 from engine.errors import ModelBroken
-from engine.regions import Region
 from engine.taming import tamed
 from engine.transcript import Word
 
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
     from funasr import AutoModel
     from whisper.model import Whisper
 
-SAMPLES_PER_MS = 16
 SHORTEST_SAMPLES = 3_200
-END_SILENCE_MS = 800
 MISSING_WEIGHTS = ("miss key in ckpt", "init_param does not exist")
 
 Weights = TypeVar("Weights")
@@ -84,37 +81,6 @@ class FunasrNetwork:
         return _heard(answers[0]) if answers else Heard("")
 
 
-class FunasrVad:
-    """A voice activity detector of FunASR's, used by one thread at a time."""
-
-    def __init__(self, loaded: AutoModel) -> None:
-        """Take what `load_vad` loaded."""
-        self._lock = threading.Lock()
-        self._vad = loaded
-
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        """Find speech in the blocks of one recording, with memory of one block only."""
-        cache: dict[str, object] = {}
-        begun_ms = 0
-        for block, is_last in _with_last(blocks):
-            for start_ms, end_ms in self._detect(block, cache, is_last=is_last):
-                begun_ms = start_ms if start_ms >= 0 else begun_ms
-                if end_ms > begun_ms:
-                    yield Region(begun_ms * SAMPLES_PER_MS, end_ms * SAMPLES_PER_MS)
-
-    def _detect(self, block: NDArray[np.int16], cache: dict[str, object], *, is_last: bool) -> list[tuple[int, int]]:
-        with self._lock:
-            found = self._vad.generate(
-                input=_waveform(block),
-                cache=cache,
-                is_final=is_last,
-                is_streaming_input=True,
-                chunk_size=max(len(block), 1) // SAMPLES_PER_MS,
-                max_end_silence_time=END_SILENCE_MS,
-            )
-        return [(int(start), int(end)) for start, end in found[0]["value"]]
-
-
 def load_network(name: str, folder: Path, *, device: str, threads: int) -> FunasrNetwork:
     """Load any folder of FunASR's, from local files only.
 
@@ -122,16 +88,6 @@ def load_network(name: str, folder: Path, *, device: str, threads: int) -> Funas
         ModelBroken: files are missing or damaged.
     """
     return FunasrNetwork(_load(name, folder, {"device": device, "ncpu": threads}))
-
-
-def load_vad(name: str, folder: Path, *, device: str, threads: int) -> FunasrVad:
-    """Load FunASR's voice activity detector.
-
-    Raises:
-        ModelBroken: files are missing or damaged.
-    """
-    options = {"device": device, "ncpu": threads, "max_end_silence_time": END_SILENCE_MS}
-    return FunasrVad(_load(name, folder, options))
 
 
 def _load(name: str, folder: Path, options: dict[str, object]) -> AutoModel:
@@ -181,16 +137,10 @@ class _Uncopied:
 
 def _auto_model() -> type[AutoModel]:
     from funasr import AutoModel  # noqa: PLC0415 - only where a model is loaded
-    from funasr.models.fsmn_vad_streaming import model as vad_model  # noqa: PLC0415 - as above
     from funasr.models.fun_asr_nano import model as nano_model  # noqa: PLC0415 - as above
 
-    vad_model.print = _say_nothing  # it prints about its own buffers, to where a transcript may be going
     nano_model.forced_align = _aligned  # its own needs torchaudio, which does not work beside torch for the CPU
     return AutoModel  # type: ignore[no-any-return]  # FunASR ships no types
-
-
-def _say_nothing(*_: object, **__: object) -> None:
-    """Take the place of a vendor's print."""
 
 
 def _aligned(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
@@ -244,21 +194,6 @@ def _file_names(parts: object) -> Iterator[str]:
         case list():
             for part in parts:
                 yield from _file_names(part)
-
-
-def _with_last(blocks: Iterable[NDArray[np.int16]]) -> Iterator[tuple[NDArray[np.int16], bool]]:
-    """Tell the last block from the others; a very short last one is joined to the one before it."""
-    pending: NDArray[np.int16] | None = None
-    for block in blocks:
-        if pending is None:
-            pending = block
-        elif len(block) < SHORTEST_SAMPLES:
-            pending = np.concatenate([pending, block])
-        else:
-            yield pending, False
-            pending = block
-    if pending is not None:
-        yield pending, True
 
 
 def _waveform(samples: NDArray[np.int16]) -> NDArray[np.float32]:

@@ -3,67 +3,16 @@ import logging
 import random
 import shutil
 import warnings
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from engine.audio import decode
 from engine.errors import ModelBroken
-from engine.funasr_model import FunasrNetwork, load_network, load_vad
-from engine.reading import Detector
+from engine.funasr_model import FunasrNetwork, load_network
 from tests.engine.folders import write_seaco
 
 SECOND = 16_000
-PUBLISHED_MS = [
-    (70, 2340),
-    (2620, 6200),
-    (6480, 23670),
-    (23950, 26250),
-    (26780, 28990),
-    (29950, 31430),
-    (31750, 37600),
-    (38210, 46900),
-    (47310, 49630),
-    (49910, 56460),
-    (56740, 59540),
-    (59820, 70450),
-]
-
-
-@pytest.fixture(scope="module")
-def vad(starter_models_dir: Path) -> Detector:
-    return load_vad("fsmn-vad", starter_models_dir / "fsmn-vad", device="cpu", threads=1)
-
-
-def in_blocks(samples: NDArray[np.int16], length: int) -> list[NDArray[np.int16]]:
-    return [samples[start : start + length] for start in range(0, len(samples), length)]
-
-
-@pytest.mark.parametrize("seconds", [1, 7, 20, 100])
-def test_speech_is_where_the_model_s_authors_say_however_long_the_blocks(
-    vad: Detector, shared: Path, seconds: int
-) -> None:
-    samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples
-    found = vad.speech(in_blocks(samples, seconds * SECOND))
-    assert [(region.start // 16, region.end // 16) for region in found] == PUBLISHED_MS
-
-
-def test_two_recordings_can_be_searched_at_the_same_time(vad: Detector, sample: Path) -> None:
-    samples = decode(sample, max_audio_s=100).samples
-    alone = list(vad.speech(in_blocks(samples, SECOND)))
-    both = [vad.speech(in_blocks(samples, SECOND)), vad.speech(in_blocks(samples, 2 * SECOND))]
-    assert [list(pair) for pair in zip(*both, strict=True)] == [[region, region] for region in alone]
-
-
-@pytest.mark.parametrize("frames", [1_600, 1_601, 5_000, 20 * SECOND + 1, 20 * SECOND + 399])
-def test_short_sounds_and_short_last_blocks_do_no_harm(vad: Detector, sample: Path, frames: int) -> None:
-    samples = np.resize(decode(sample, max_audio_s=100).samples, frames)
-    found = list(vad.speech(in_blocks(samples, 20 * SECOND)))
-    assert all(0 <= region.start < region.end <= frames + SECOND // 10 for region in found)
-    assert all(earlier.end <= later.start for earlier, later in pairwise(found))
 
 
 @pytest.fixture(scope="module")
