@@ -6,6 +6,7 @@ import heapq
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE, Audio
+from engine.crew import Crew
 from engine.errors import Cancelled
 from engine.hotwords import sanitised
 from engine.regions import Piece, Region, joined, padded, split
@@ -75,11 +77,15 @@ class _Reader:
     cancelled: threading.Event
     text: str = ""
     done: int = 0
+    unread: int = 0
     segments: list[Segment] = field(default_factory=list)
     spoken: Counter[str] = field(default_factory=Counter)
 
-    def reached(self, sample: int) -> None:
-        """Say that all before `sample` is done."""
+    def heard(self, sample: int) -> None:
+        """Say that speech was looked for up to `sample`; all before it is done, unless something waits to be read."""
+        self._reached(0 if self.unread else sample)
+
+    def _reached(self, sample: int) -> None:
         if self.cancelled.is_set():
             raise Cancelled
         self.done = max(self.done, sample)
@@ -90,11 +96,12 @@ class _Reader:
     def keep(self, track: Track, piece: Piece, reading: Reading) -> None:
         """Take what was read in `piece`."""
         spoken = piece.spoken
+        self.unread -= 1
         if reading.text:
             self.segments.append(_segment(track, piece, reading))
             self.text = join([self.text, reading.text])
             self.spoken[reading.language] += spoken.end - spoken.start
-        self.reached(spoken.end)
+        self._reached(spoken.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,21 @@ class ModelBackend:
     name: str
     languages: tuple[str, ...]
     model: SpeechModel
+    crew: Crew = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Put a crew together that reads for all recordings."""
+        object.__setattr__(self, "crew", Crew(self.model.reads_at_once))
+
+    @property
+    def notes_at_once(self) -> int:
+        """One more than are read at the same time: its sound is fetched and decoded meanwhile."""
+        return self.model.reads_at_once + 1
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether the model does not come back from a piece that nobody wants any more."""
+        return self.crew.is_stuck
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
@@ -116,9 +138,15 @@ class ModelBackend:
         reader = _Reader(audio, on_progress, cancelled)
         request = replace(request, hotwords=sanitised(request.hotwords))
         voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
-        for piece, track in heapq.merge(*voices, key=lambda found: found[0].spoken):
-            reading = self.model.read(track.piece(*piece.heard), request)
-            reader.keep(track, piece, _finished(reading, request))
+        pieces = heapq.merge(*voices, key=lambda found: found[0].spoken)
+
+        def read(found: tuple[Piece, Track]) -> Reading:
+            piece, track = found
+            return _finished(self.model.read(track.piece(*piece.heard), request), request)
+
+        with closing(self.crew.done(read, pieces, cancelled)) as readings:
+            for (piece, track), reading in readings:
+                reader.keep(track, piece, reading)
         return Transcript(
             language=self._language(request, reader.spoken),
             duration=audio.duration,
@@ -142,13 +170,14 @@ class ModelBackend:
         touching = round(TOUCHING_S * SAMPLE_RATE)
         cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
         for piece in padded(cut, margin=margin, total=len(track)):
+            reader.unread += 1
             yield piece, track
 
 
 def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]]:
     length = VAD_BLOCK_S * SAMPLE_RATE
     for number, block in enumerate(track.blocks(length)):
-        reader.reached(max(0, number - 1) * length)
+        reader.heard(max(0, number - 1) * length)
         yield block
 
 
