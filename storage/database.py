@@ -8,9 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -33,15 +30,14 @@ from storage.errors import (
     DatabaseFault,
     DatabaseForbidden,
     DatabaseFull,
-    DatabaseNewer,
     DatabaseUnreachable,
     DatabaseUrlWrong,
 )
+from storage.migration import bring_up_to_date
 
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 15  # a server that vanished without a word never answers
-MIGRATIONS = Path(__file__).parent / "migrations"
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
@@ -178,12 +174,12 @@ async def _migrate(engine: AsyncEngine, data_dir: Path) -> None:
     if not is_sqlite(engine.url):
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(bring_up_to_date)
         return
     async with _one_at_a_time(data_dir), engine.connect() as connection:
         await connection.execution_options(earshot_writes=True)
         async with connection.begin():
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(bring_up_to_date)
 
 
 @asynccontextmanager
@@ -201,18 +197,6 @@ def _locked(folder: Path) -> int:
     lock = os.open(folder / ".opening", os.O_CREAT | os.O_RDWR, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return lock
-
-
-def _upgrade(connection: Connection) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-        where = connection.engine.url.render_as_string()
-        raise DatabaseNewer(where=where, revision=str(revision)) from error
 
 
 @contextmanager

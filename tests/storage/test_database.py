@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from storage.database import Database, open_database
@@ -21,6 +22,7 @@ from storage.errors import (
     DatabaseUrlWrong,
 )
 from storage.ledger import Ledger
+from storage.migration import MIGRATIONS, newest_revision
 from storage.tables import metadata
 from tests.storage.samples import incoming
 
@@ -43,6 +45,27 @@ def _differences(connection: Connection) -> list[object]:
 async def test_the_tables_are_as_the_migrations_make_them(database: Database) -> None:
     async with database.reading() as connection:
         assert await connection.run_sync(_differences) == []
+
+
+def test_the_newest_revision_is_the_one_that_the_migrations_lead_to() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == newest_revision()
+
+
+async def test_a_database_that_is_up_to_date_is_opened_without_alembic(database: Database, tmp_path: Path) -> None:
+    await database.close()
+    loaded = f"{OPEN}\nassert not any(name.partition('.')[0] == 'alembic' for name in sys.modules)"
+    opener = await asyncio.create_subprocess_exec(sys.executable, "-c", loaded, str(tmp_path))
+    assert await opener.wait() == 0
+
+
+async def test_a_database_that_was_never_migrated_gets_its_tables(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as empty:
+        empty.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        empty.commit()
+    database = await open_database("", tmp_path)
+    _, is_new = await Ledger(database).record(incoming())
+    assert is_new
+    await database.close()
 
 
 async def test_sqlite_is_opened_to_survive_a_power_cut(database: Database, tmp_path: Path) -> None:
