@@ -18,6 +18,7 @@ SOURCES: dict[str, Wheel | Repository] = {
     "starter": wheels.STARTER,
     "fsmn-vad": wheels.VAD,
     "sample": wheels.SAMPLE,
+    "speakers": wheels.SPEAKERS,
     "sensevoice": SENSEVOICE,
     "paraformer": PARAFORMER,
     "ct-punc": PUNCTUATION,

@@ -13,8 +13,10 @@ Array = NDArray[np.float32] | NDArray[np.int64]
 class Network:
     """An exported network. A call of `run` works in its own thread alone: threads do not wait for each other."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file; the weights beside it are mapped into memory.
+    def __init__(self, source: Path | bytes, *, is_fused: bool = True) -> None:
+        """Open the file, or its content; weights beside a file are mapped into memory.
+
+        What was not written `is_fused` is made faster here, which takes a second.
 
         Raises:
             NetworkBroken: it cannot be opened.
@@ -25,11 +27,12 @@ class Network:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_mem_pattern = False  # else each new length leaves a plan behind
         options.enable_mem_reuse = False  # the arena does that as well, and planning it takes a second
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL  # it was written fused
+        if is_fused:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(
-                str(path),
+                source if isinstance(source, bytes) else str(source),
                 options,
                 providers=[("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})],
             )

