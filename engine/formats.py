@@ -3,10 +3,11 @@
 import html
 from collections.abc import Iterator
 
+from engine.subtitles import Cue, cues, one_line
+from engine.text import join
 from engine.transcript import Segment, Transcript
 
 FORMATS = ("txt", "vtt", "srt", "json")
-SHORTEST_CUE_MS = 1
 
 
 def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is what people call it
@@ -20,10 +21,10 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
         case "txt":
             return "".join(f"{turn}\n" for turn in _turns(said))
         case "vtt":
-            return "WEBVTT\n\n" + "".join(_vtt_cue(segment) for segment in said)
+            return "WEBVTT\n\n" + "".join(map(_vtt_cue, cues(said, names=False)))
         case "srt":
-            cues = (_srt_cue(segment) for segment in said)
-            return "".join(f"{number}\n{cue}" for number, cue in enumerate(cues, start=1))
+            numbered = enumerate(map(_srt_cue, cues(said, names=True)), start=1)
+            return "".join(f"{number}\n{cue}" for number, cue in numbered)
         case "json":
             return transcript.to_json() + "\n"
         case _:
@@ -44,45 +45,26 @@ def _turns(segments: list[Segment]) -> Iterator[str]:
         yield _said(speaker, join(turn))
 
 
-def join(texts: list[str]) -> str:
-    """Join texts as their script does: with a space, but for Chinese and Japanese."""
-    joined = ""
-    for text in texts:
-        gap = " " if joined and text and not (_is_unspaced(joined[-1]) and _is_unspaced(text[0])) else ""
-        joined += gap + text
-    return joined
-
-
-def _is_unspaced(character: str) -> bool:
-    return "\u3000" <= character <= "\u9fff" or "\uff00" <= character <= "\uffef"
-
-
 def _said(speaker: str | None, text: str) -> str:
     return text if speaker is None else f"{speaker}: {text}"
 
 
-def _srt_cue(segment: Segment) -> str:
-    start_ms, end_ms = _times_ms(segment)
-    text = _one_line(_said(segment.speaker, segment.text))
-    return f"{_clock(start_ms, ',')} --> {_clock(end_ms, ',')}\n{text}\n\n"
+def _srt_cue(cue: Cue) -> str:
+    return _timed(cue, "\n".join(cue.lines), ",")
 
 
-def _vtt_cue(segment: Segment) -> str:
-    start_ms, end_ms = _times_ms(segment)
-    text = html.escape(_one_line(segment.text), quote=False)
-    if segment.speaker is not None:
-        text = f"<v {html.escape(_one_line(segment.speaker), quote=False)}>{text}"
-    return f"{_clock(start_ms, '.')} --> {_clock(end_ms, '.')}\n{text}\n\n"
+def _vtt_cue(cue: Cue) -> str:
+    voice = one_line(cue.speaker or "")
+    text = _escaped("\n".join(cue.lines))
+    return _timed(cue, f"<v {_escaped(voice)}>{text}" if voice else text, ".")
 
 
-def _one_line(text: str) -> str:
-    """Keep a cue in one line: an empty line would end it. An arrow would be read as its times."""
-    return " ".join(text.split()).replace("-->", "→")
+def _timed(cue: Cue, text: str, separator: str) -> str:
+    return f"{_clock(cue.start_ms, separator)} --> {_clock(cue.end_ms, separator)}\n{text}\n\n"
 
 
-def _times_ms(segment: Segment) -> tuple[int, int]:
-    start_ms = max(0, round(segment.start * 1000))
-    return start_ms, max(start_ms + SHORTEST_CUE_MS, round(segment.end * 1000))
+def _escaped(text: str) -> str:
+    return html.escape(text, quote=False)
 
 
 def _clock(ms: int, separator: str) -> str:

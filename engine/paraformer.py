@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.formats import join
 from engine.funasr_model import FunasrNetwork
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
+from engine.text import join
 from engine.timed_words import language_by_script, timed_words
 
 

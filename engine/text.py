@@ -26,7 +26,7 @@ _LATIN = "[0-9]*[A-Za-z\u00c0-\u024f]"
 
 _is_han = re.compile(f"[{_HAN}]").search
 _is_kana = re.compile(f"[{_KANA}]").search
-_is_unspaced = re.compile(f"[{_UNSPACED}]").match
+_find_unspaced = re.compile(f"[{_UNSPACED}]").match
 _is_wide_mark = re.compile(f"[{_WIDE_MARKS}]").match
 _TAG = re.compile(r"<\|.*?\|>", re.DOTALL)
 _NEEDLESS_SPACE = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])|(?<=[{_WIDE_MARKS}]) | (?=[{_WIDE_MARKS}])")
@@ -95,6 +95,11 @@ def is_chinese(text: str, language: str) -> bool:
     return language in CHINESE if language else bool(_is_han(text)) and not _is_kana(text)
 
 
+def is_unspaced(character: str) -> bool:
+    """Tell whether a character is of a script without spaces, or one of its marks."""
+    return bool(_find_unspaced(character))
+
+
 def places(words: Iterable[Word], text: str) -> tuple[range, ...]:
     """Find the words in the text; none where they do not spell all that it says."""
     found: list[range] = []
@@ -111,7 +116,7 @@ def places(words: Iterable[Word], text: str) -> tuple[range, ...]:
 def _are_apart(before: str, after: str) -> bool:
     if _is_wide_mark(before) or _is_wide_mark(after):
         return False
-    return not (_is_unspaced(before) and _is_unspaced(after))
+    return not (is_unspaced(before) and is_unspaced(after))
 
 
 def _is_spoken(text: str) -> bool:
@@ -125,7 +130,7 @@ def _is_kept(text: str, at: int) -> bool:
     if before.isdigit() and after.isdigit():
         return symbol in _IN_NUMBERS or symbol in _IN_WORDS
     if before.isalnum() and after.isalnum():
-        latin = not (_is_unspaced(before) or _is_unspaced(after))
+        latin = not (is_unspaced(before) or is_unspaced(after))
         return symbol in _IN_ANY_SCRIPT or (latin and symbol in _IN_WORDS)
     return symbol in _BEFORE_NUMBERS and not before.strip() and after.isdigit()
 

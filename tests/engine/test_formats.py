@@ -1,14 +1,14 @@
 import html
-import re
 
+import pysubs2
 import pytest
+import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.formats import FORMATS, join, render
+from engine.formats import FORMATS, render
+from engine.subtitles import cues, one_line
 from engine.transcript import Segment, Transcript
-
-TIMES = re.compile(r"(\d\d+):([0-5]\d):([0-5]\d)[.,](\d{3}) --> (\d\d+):([0-5]\d):([0-5]\d)[.,](\d{3})$")
 
 
 def transcript(*segments: Segment) -> Transcript:
@@ -17,7 +17,7 @@ def transcript(*segments: Segment) -> Transcript:
 
 SAID = transcript(
     Segment(start=0.07, end=2.34, text="Hello, world."),
-    Segment(start=3661.5, end=3662.0, text="A <b> & c"),
+    Segment(start=3661.5, end=3663.0, text="A <b> & c"),
 )
 TALK = transcript(
     Segment(start=0, end=1, text="Hi.", speaker="Speaker 1", channel=0),
@@ -46,14 +46,14 @@ def test_txt_begins_a_line_for_each_turn() -> None:
 
 def test_srt() -> None:
     assert render(SAID, "srt") == (
-        "1\n00:00:00,070 --> 00:00:02,340\nHello, world.\n\n2\n01:01:01,500 --> 01:01:02,000\nA <b> & c\n\n"
+        "1\n00:00:00,070 --> 00:00:02,340\nHello, world.\n\n2\n01:01:01,500 --> 01:01:03,000\nA <b> & c\n\n"
     )
 
 
 def test_vtt() -> None:
     assert render(SAID, "vtt") == (
         "WEBVTT\n\n00:00:00.070 --> 00:00:02.340\nHello, world.\n\n"
-        "01:01:01.500 --> 01:01:02.000\nA &lt;b&gt; &amp; c\n\n"
+        "01:01:01.500 --> 01:01:03.000\nA &lt;b&gt; &amp; c\n\n"
     )
     assert "<v Speaker 2>Hello." in render(TALK, "vtt")
 
@@ -73,48 +73,28 @@ def test_an_unknown_format_is_refused() -> None:
 
 
 @given(transcripts)
-def test_every_srt_cue_has_a_number_times_and_one_line(said: Transcript) -> None:
-    cues = render(said, "srt").split("\n\n")[:-1]
-    assert len(cues) == len(spoken(said))
-    for number, cue in enumerate(cues, start=1):
-        lines = cue.split("\n")
-        assert lines[0] == str(number)
-        assert_times(lines[1])
-        assert "-->" not in "".join(lines[2:])
-        assert len(lines) == 3
+def test_another_program_finds_every_cue_of_srt_with_its_times(said: Transcript) -> None:
+    expected = cues(said.segments, names=True)
+    found = pysubs2.SSAFile.from_string(render(said, "srt"), format_="srt", keep_unknown_html_tags=True)
+    assert [(cue.start, cue.end) for cue in found] == [(cue.start_ms, cue.end_ms) for cue in expected]
 
 
 @given(transcripts)
-def test_every_vtt_cue_has_times_and_one_escaped_line(said: Transcript) -> None:
-    head, *cues = render(said, "vtt").split("\n\n")[:-1]
-    assert head == "WEBVTT"
-    for cue, segment in zip(cues, spoken(said), strict=True):
-        first, second = cue.split("\n")
-        assert_times(first)
-        text = re.sub(r"^<v [^>]*>", "", second) if segment.speaker is not None else second
-        assert "<" not in text
-        assert html.unescape(text) == " ".join(segment.text.split()).replace("-->", "→")
+def test_another_program_finds_every_cue_of_vtt_with_its_text_and_its_voice(said: Transcript) -> None:
+    expected = cues(said.segments, names=False)
+    found = webvtt.from_string(render(said, "vtt"))
+    for read, cue in zip(found.captions, expected, strict=True):
+        start_ms, end_ms = cue.start_ms, cue.end_ms
+        assert (milliseconds(read.start), milliseconds(read.end)) == (start_ms, end_ms)
+        assert html.unescape(read.text) == "\n".join(cue.lines)
+        assert html.unescape(read.voice or "") == one_line(cue.speaker or "")
 
 
-def spoken(said: Transcript) -> list[Segment]:
-    return [segment for segment in said.segments if segment.text.strip()]
-
-
-def assert_times(line: str) -> None:
-    found = TIMES.match(line)
-    assert found is not None
-    numbers = [int(part) for part in found.groups()]
-    start, end = (
-        part[0] * 3_600_000 + part[1] * 60_000 + part[2] * 1000 + part[3] for part in (numbers[:4], numbers[4:])
-    )
-    assert start < end
+def milliseconds(clock: str) -> int:
+    hours, minutes, seconds = clock.split(":")
+    return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
 
 
 @given(transcripts)
 def test_a_transcript_survives_json(said: Transcript) -> None:
     assert Transcript.from_json(said.to_json()) == said
-
-
-def test_chinese_is_joined_without_spaces_and_english_with() -> None:
-    assert join(["你好", "世界。", "Hello", "world", "再见"]) == "你好世界。 Hello world 再见"
-    assert join(["", "a", "", "b"]) == "a b"
