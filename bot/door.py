@@ -24,7 +24,7 @@ from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
 
 TRY_AGAIN_S = 5.0
-PATIENCE_S = 2.0  # a worker does one note at a time: what takes longer is put back, and others go ahead
+PATIENCE_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
 
 
 class TelegramDoor:

@@ -34,6 +34,7 @@ async def run_worker_process(settings: Settings) -> None:
                     data_dir=settings.data_dir,
                     timeout_s=settings.engine.timeout_s,
                     grace_s=settings.workers.grace_s,
+                    notes_at_once=settings.workers.notes_at_once,
                     max_memory_mb=settings.workers.max_memory_mb,
                     defaults=defaults,
                 )

@@ -25,6 +25,8 @@ class Fake:
     rtf: float
     name: ClassVar[str] = FAKE
     languages: ClassVar[tuple[str, ...]] = ("zh", "en", "yue", "ja", "ko")
+    notes_at_once: ClassVar[int] = 1
+    is_stuck: ClassVar[bool] = False
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event

@@ -56,6 +56,14 @@ class Backend(Protocol):
     def languages(self) -> tuple[str, ...]:
         """The codes that can be asked for."""
 
+    @property
+    def notes_at_once(self) -> int:
+        """How many recordings are best transcribed at the same time."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether only a new process can go on."""
+
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:

@@ -54,6 +54,16 @@ class Engine:
         """The codes that can be asked for."""
         return self.backend.languages
 
+    @property
+    def notes_at_once(self) -> int:
+        """How many recordings are best transcribed at the same time: with fewer, cores would be idle."""
+        return self.backend.notes_at_once
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether the model hangs, so that only a new process can go on."""
+        return self.backend.is_stuck
+
     def decode(self, path: Path) -> Audio:
         """Decode any audio or video file, however hostile.
 

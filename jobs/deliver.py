@@ -7,7 +7,7 @@ import structlog
 
 from engine.errors import Cancelled, Fault
 from jobs.door import NotNow, Undeliverable
-from jobs.engine_thread import NoteLost
+from jobs.engine_threads import NoteLost
 from jobs.lease import Lease
 from jobs.persistence import persistently
 from jobs.story import tell_story

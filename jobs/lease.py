@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from jobs.engine_thread import NoteLost
+from jobs.engine_threads import NoteLost
 from jobs.periodic import meanwhile
 from storage.ledger import Ledger
 from storage.life import HOLD_S

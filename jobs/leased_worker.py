@@ -32,19 +32,21 @@ log = structlog.get_logger()
 
 
 class LeasedWorker(Worker):
-    """Runs one job at a time. `do` gets the id of a note, and raises nothing but NotNow."""
+    """Runs `at_once` jobs at a time. `do` gets the id of a note, and raises nothing but NotNow."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of, the numbers by name
         self,
         redis: ArqRedis,
         worker_id: str,
         do: Callable[[str], Awaitable[None]],
-        check_fitness: Callable[[], None],
+        takes_more: Callable[[], bool],
+        *,
+        at_once: int,
         grace_s: float,
     ) -> None:
-        """Prepare to work for the queue in `redis`; on SIGTERM, let a job run on for `grace_s`.
+        """Prepare to work for the queue in `redis`; on SIGTERM, let jobs run on for `grace_s`.
 
-        `check_fitness` is called before a job is picked, and raises when this process should take no more.
+        `takes_more` is asked all the time, tells whether a job may be picked, and raises when this process should end.
         """
 
         async def transcribe(ctx: dict[str, object], *args: str, **_: str) -> None:
@@ -61,7 +63,7 @@ class LeasedWorker(Worker):
             queue_name=QUEUE,
             redis_pool=redis,
             job_completion_wait=math.ceil(grace_s),
-            max_jobs=1,
+            max_jobs=at_once,
             job_timeout=FOREVER,
             max_tries=FOREVER,
             keep_result=0,
@@ -74,7 +76,7 @@ class LeasedWorker(Worker):
             log_results=False,
         )
         self._worker_id = worker_id
-        self._check_fitness = check_fitness
+        self._takes_more = takes_more
         self._scripts = Scripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
@@ -82,12 +84,14 @@ class LeasedWorker(Worker):
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
-        if not job_ids or self.job_counter >= self.max_jobs:
+        if not job_ids or self.job_counter >= self.max_jobs or not self._takes_more():
             return
-        self._check_fitness()
         token = f"{self._worker_id}:{secrets.token_hex(8)}"
         run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS)
         if run is None:
+            return
+        if run.job_id in self._runs:  # this process was frozen until its lease was over, and is the first to pick again
+            self._runs[run.job_id] = run
             return
         await self.sem.acquire()
         self.job_counter += 1
@@ -146,8 +150,7 @@ class LeasedWorker(Worker):
                 log.info("lease_lost", job=job_id)
 
     async def _poll_iteration(self) -> None:
-        if not self.tasks:
-            self._check_fitness()
+        self._takes_more()
         try:
             await super()._poll_iteration()
         except TROUBLE as error:

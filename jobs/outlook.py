@@ -1,4 +1,4 @@
-"""How long a note will wait, from its place, the speed that was measured, and the number of workers."""
+"""How long a note will wait, from its place, the speed that was measured, and how many notes run at once."""
 
 from dataclasses import dataclass
 
@@ -33,11 +33,12 @@ async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
     workers = await queue.workers()
     if ahead is None:
         return Outlook(position=0, wait_s=own_s)
-    running = [worker.busy for worker in workers if worker.busy]
+    running = [note_id for worker in workers for note_id in worker.notes]
     before_s = await _audio_s(ledger, ahead) + await ledger.ahead_s(running) / 2
     before_s = before_s * rtf + OVERHEAD_S * len(ahead)
+    at_once = sum(worker.at_once for worker in workers)
     loading_s = 0.0 if workers else LOADING_S
-    return Outlook(position=len(ahead) + 1, wait_s=loading_s + before_s / max(1, len(workers)) + own_s)
+    return Outlook(position=len(ahead) + 1, wait_s=loading_s + before_s / max(1, at_once) + own_s)
 
 
 async def _audio_s(ledger: Ledger, ahead: list[str]) -> float:

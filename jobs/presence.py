@@ -12,30 +12,34 @@ SILENCE_S = 12
 
 
 class Presence(BaseModel):
-    """A worker: its id, the note it works on, its model, and since when it is there."""
+    """A worker: its id, the notes it works on, how many it takes at once, its model, and since when it is there."""
 
     model_config = ConfigDict(frozen=True)
 
     id: str
-    busy: str | None
+    notes: tuple[str, ...]
+    at_once: int
     model: str
     since: datetime
 
 
 class Announcer:
-    """A worker's own voice. `busy` is set by whoever gives it work."""
+    """A worker's own voice. `notes` is kept by whoever gives it work."""
 
-    def __init__(self, redis: ArqRedis, worker_id: str, model: str) -> None:
-        """Speak for the worker `worker_id`."""
+    def __init__(self, redis: ArqRedis, worker_id: str, model: str, at_once: int) -> None:
+        """Speak for the worker `worker_id`, which takes `at_once` notes at the same time."""
         self._redis = redis
         self._id = worker_id
         self._model = model
+        self._at_once = at_once
         self._since = datetime.now(UTC)
-        self.busy: str | None = None
+        self.notes: set[str] = set()
 
     async def announce(self) -> None:
         """Say that the worker is there."""
-        presence = Presence(id=self._id, busy=self.busy, model=self._model, since=self._since)
+        presence = Presence(
+            id=self._id, notes=tuple(self.notes), at_once=self._at_once, model=self._model, since=self._since
+        )
         async with self._redis.pipeline() as pipe:
             pipe.zadd(WORKERS, {self._id: self._since.timestamp()})
             pipe.set(_key(self._id), presence.model_dump_json(), ex=SILENCE_S)

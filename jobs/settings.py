@@ -18,4 +18,5 @@ class WorkersSettings(BaseModel):
 
     count: int = Field(default=0, ge=0)
     grace_s: float = Field(default=30, ge=0)
+    notes_at_once: int = Field(default=0, ge=0)
     max_memory_mb: int = Field(default=0, ge=0)

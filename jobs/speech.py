@@ -21,13 +21,21 @@ class Speech(Protocol):
     def model(self) -> str:
         """The model's name."""
 
+    @property
+    def notes_at_once(self) -> int:
+        """How many notes a worker should take at the same time."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether only a new process can go on."""
+
     def decode(self, path: Path) -> Audio:
-        """Decode a file. Blocks."""
+        """Decode a file. Blocks; threads may call it at the same time."""
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:
-        """Transcribe. Blocks, and looks at `cancelled` every few seconds."""
+        """Transcribe. Blocks, and looks at `cancelled` again and again; threads may call it at the same time."""
 
 
 def request_for(note: Note, defaults: Request) -> Request:

@@ -38,7 +38,7 @@ async def report_with(workers: Sequence[Presence], ledger: Ledger) -> QueueRepor
         processing=counts[State.PROCESSING],
         failed=counts[State.FAILED],
         workers=len(workers),
-        workers_busy=sum(worker.busy is not None for worker in workers),
+        workers_busy=sum(bool(worker.notes) for worker in workers),
         oldest_wait_s=round(await ledger.oldest_wait_s(), 1),
         rtf=None if rtf is None else round(rtf, 4),
     )

@@ -16,7 +16,7 @@ from engine.errors import Fault
 from engine.transcript import Transcript
 from jobs.deliver import deliver, settle_lost
 from jobs.door import NotNow
-from jobs.engine_thread import NoteLost
+from jobs.engine_threads import NoteLost
 from jobs.errors import GaveUp
 from jobs.lease import Lease
 from jobs.persistence import persistently
@@ -132,8 +132,10 @@ class Transcription:
         if found := await self._made_before():
             return found
         with scratch_folder(self._place.scratch, self._note) as folder:
-            audio = await self._audio(folder)
-            return await self._made_before() or await self._by_engine(audio)
+            path = await self._fetched(folder)
+            async with self._place.company.joined(suspect=self._note.tries > 0):
+                audio = await self._decoded(path)
+                return await self._made_before() or await self._by_engine(audio)
 
     async def _made_before(self) -> Transcript | None:
         """Give the transcript of the same audio, if there is one that nobody asked to make anew.
@@ -154,12 +156,15 @@ class Transcription:
         self._note = replace(note, digest=twin.digest)
         return await ledger.transcript(twin.id)
 
-    async def _audio(self, folder: Path) -> Audio:
-        place, note = self._place, self._note
-        path = await self._lease.unless_lost(place.door.fetch(note, folder))
+    async def _fetched(self, folder: Path) -> Path:
+        path = await self._lease.unless_lost(self._place.door.fetch(self._note, folder))
         await self._keep_recording(path)
+        return path
+
+    async def _decoded(self, path: Path) -> Audio:
+        place, note = self._place, self._note
         await self._begin()
-        audio = await place.thread.run(
+        audio = await place.threads.run(
             lambda _: place.engine.decode(path),
             limit_s=place.timeout_s,
             lost=self._lease.lost,
@@ -193,6 +198,6 @@ class Transcription:
 
         began = monotonic()
         async with teller.telling():
-            transcript = await self._place.thread.run(work, limit_s=self._place.timeout_s, lost=self._lease.lost)
+            transcript = await self._place.threads.run(work, limit_s=self._place.timeout_s, lost=self._lease.lost)
             self._engine_s = monotonic() - began
         return transcript

@@ -1,4 +1,4 @@
-"""A worker: takes notes from the queue one by one until it is told to stop. The engine and the door are handed in."""
+"""A worker: takes notes from the queue until it is told to stop. The engine and the door are handed in."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from arq import ArqRedis
 from engine.request import Request
 from jobs.door import Door, NotNow
 from jobs.ending import end
-from jobs.engine_thread import STOP_S
+from jobs.engine_threads import STOP_S
 from jobs.errors import EngineStuck
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
 from jobs.memory import Outgrown, check_growth, check_limit
@@ -48,13 +48,15 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     timeout_s: float,
     grace_s: float,
     max_memory_mb: int = 0,
+    notes_at_once: int = 0,
     defaults: Request | None = None,
     name: str | None = None,
 ) -> None:
-    """Work until SIGTERM or SIGINT; then finish the note at hand, for up to `grace_s`, or hand it back.
+    """Work until SIGTERM or SIGINT; then finish the notes at hand, for up to `grace_s`, or hand them back.
 
-    A worker that has grown past `max_memory_mb` (0 is no limit) ends as well, between two notes. `timeout_s` limits
-    decoding a note, and transcribing it. `defaults` holds where a note asks for nothing.
+    A worker that has grown past `max_memory_mb` (0 is no limit) takes no more notes and ends with its last.
+    `timeout_s` limits decoding a note, and transcribing it. `notes_at_once` is how many it takes at the same time; 0 is
+    as many as suit the engine. `defaults` holds where a note asks for nothing.
 
     Raises:
         MemoryLimitTooSmall: it is larger than that before it began.
@@ -73,41 +75,65 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         defaults=defaults or Request(),
     )
     queue = Queue(redis, ledger)
-    announcer = Announcer(redis, place.worker_id, engine.model)
+    at_once = notes_at_once or engine.notes_at_once
+    announcer = Announcer(redis, place.worker_id, engine.model, at_once)
     reaper = Reaper(redis, ledger, queue)
     async with (
         _announced(announcer),
         meanwhile(INTERVAL_S, reaper.pass_by, "reaper"),
         meanwhile(INTERVAL_S, lambda: sweep(place.scratch, ledger), "scratch"),
     ):
-        await _work(place, redis, announcer, grace_s)
+        await _Shift(place, redis, announcer, at_once, grace_s).work()
 
 
-async def _work(place: Workplace, redis: ArqRedis, announcer: Announcer, grace_s: float) -> None:
-    async def do(note_id: str) -> None:
-        announcer.busy = note_id
-        with contextlib.suppress(*TROUBLE):
-            await announcer.announce()
+class _Shift:
+    """A worker from its first note to its end."""
+
+    def __init__(self, place: Workplace, redis: ArqRedis, announcer: Announcer, at_once: int, grace_s: float) -> None:
+        self._place = place
+        self._announcer = announcer
+        self._met_stuck_engine = False
+        self._worker = LeasedWorker(
+            redis, place.worker_id, self._do, self._takes_more, at_once=at_once, grace_s=grace_s
+        )
+
+    async def work(self) -> None:
+        """Take notes until a signal, or until this process should be replaced."""
+        log.info("worker_ready", worker=self._place.worker_id, model=self._place.engine.model)
+        working = asyncio.create_task(_through_outages(self._worker))
+        signalled = self._worker.main_task = asyncio.create_task(_forever())  # what arq cancels to stop
         try:
-            await transcribe_note(place, note_id, lambda: worker.renew(note_id))
+            await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            signalled.cancel()
+            await _ended(self._worker, working)
+            await self._place.threads.rest()
+
+    async def _do(self, note_id: str) -> None:
+        self._announcer.notes.add(note_id)
+        with contextlib.suppress(*TROUBLE):
+            await self._announcer.announce()
+        try:
+            await transcribe_note(self._place, note_id, lambda: self._worker.renew(note_id))
         except NotNow:
             raise
         except Exception:
             log.exception("internal", job=note_id)
             raise NotNow(HOLD_S) from None  # by then nobody holds the note, and the ledger counts the try
         finally:
-            announcer.busy = None
+            self._announcer.notes.discard(note_id)
+            self._met_stuck_engine = self._place.threads.stuck  # not before: the chat has to be told first
 
-    worker = LeasedWorker(redis, place.worker_id, do, lambda: _check_fitness(place), grace_s)
-    log.info("worker_ready", worker=place.worker_id, model=place.engine.model)
-    working = asyncio.create_task(_through_outages(worker))
-    signalled = worker.main_task = asyncio.create_task(_forever())  # what arq cancels to stop
-    try:
-        await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        signalled.cancel()
-        await _ended(worker, working)
-        await place.thread.rest()
+    def _takes_more(self) -> bool:
+        if self._met_stuck_engine or self._place.engine.is_stuck:
+            raise EngineStuck(seconds=STOP_S)
+        try:
+            check_growth(self._place.max_memory_mb)
+        except Outgrown:
+            if self._worker.tasks:
+                return False
+            raise
+        return not self._place.company.is_closed
 
 
 async def _forever() -> None:
@@ -137,12 +163,6 @@ async def _ended(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
         log.info("worker_outgrown", held_mb=round(held.resident_mb))
     except asyncio.CancelledError:
         pass
-
-
-def _check_fitness(place: Workplace) -> None:
-    if place.thread.stuck:
-        raise EngineStuck(seconds=STOP_S)
-    check_growth(place.max_memory_mb)
 
 
 @contextlib.asynccontextmanager

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.request import Request
+from jobs.company import Company
 from jobs.door import Door
-from jobs.engine_thread import EngineThread
+from jobs.engine_threads import EngineThreads
 from jobs.speech import Speech
 from storage.ledger import Ledger
 from storage.recordings import Recordings
@@ -24,4 +25,5 @@ class Workplace:
     timeout_s: float
     defaults: Request
     max_memory_mb: int = 0
-    thread: EngineThread = field(default_factory=EngineThread)
+    threads: EngineThreads = field(default_factory=EngineThreads)
+    company: Company = field(default_factory=Company)

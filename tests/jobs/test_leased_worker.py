@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from engine.audio import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import engine_thread, reaper, worker
+from jobs import engine_threads, reaper, worker
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
@@ -32,7 +32,7 @@ from tests.storage.samples import unfinished
 
 @asynccontextmanager
 async def working(
-    place: Workplace, redis: ArqRedis, engine: Speech | None = None
+    place: Workplace, redis: ArqRedis, engine: Speech | None = None, notes_at_once: int = 1
 ) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.create_task(
         run_worker(
@@ -44,6 +44,7 @@ async def working(
             data_dir=place.scratch.parent,
             timeout_s=2.0,
             grace_s=0,
+            notes_at_once=notes_at_once,
         )
     )
     try:
@@ -107,6 +108,8 @@ class Stuck:
     """An engine that never stops."""
 
     model = "stuck"
+    notes_at_once = 1
+    is_stuck = False
 
     def __init__(self, inner: Speech) -> None:
         self._inner = inner
@@ -140,7 +143,7 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
     for each in (note, following):
         await queue.enqueue(each)
     async with working(place, redis, engine) as task:
-        with pytest.raises(EngineStuck, match=str(engine_thread.STOP_S)):
+        with pytest.raises(EngineStuck, match=str(engine_threads.STOP_S)):
             await asyncio.wait_for(asyncio.shield(task), 20)
     engine.release.set()
     assert [event["code"] for event in door.events("failed", note.id)] == ["timeout"]
@@ -201,7 +204,7 @@ async def test_workers_show_themselves_and_what_they_do(
             return (report["workers"], report["workers_busy"], report["processing"]) == (2, 1, 1)
 
         await until(seen)
-        assert [worker.busy for worker in await queue.workers() if worker.busy] == [note.id]
+        assert sorted(worker.notes for worker in await queue.workers()) == [(), (note.id,)]
 
 
 async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: ArqRedis) -> None:
@@ -214,7 +217,7 @@ async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: Ar
         await asyncio.sleep(0.3)
         handed_back.set()
 
-    stopping = LeasedWorker(redis, "worker-a", do, lambda: None, 0)
+    stopping = LeasedWorker(redis, "worker-a", do, lambda: True, at_once=1, grace_s=0)
     stopping.tasks["note"] = asyncio.create_task(hand_back())
     waiting = asyncio.create_task(stopping.stopped())
     await asyncio.sleep(0.05)

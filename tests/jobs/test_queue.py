@@ -83,8 +83,10 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
     assert [look.position for look in looks] == [1, 2, 3]
     assert [look.wait_s for look in looks] == pytest.approx([LOADING_S + turn * one_note_s for turn in (1, 2, 3)])
     for worker in ("a", "b"):
-        await Announcer(redis, worker, "fake").announce()
+        await Announcer(redis, worker, "fake", at_once=1).announce()
     assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
+    await Announcer(redis, "b", "fake", at_once=3).announce()
+    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(1.5 * one_note_s)
 
 
 async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:
@@ -97,10 +99,12 @@ async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledg
 
 
 async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
-    announcer = Announcer(redis, "a", "fake")
-    announcer.busy = "note"
+    announcer = Announcer(redis, "a", "fake", at_once=2)
+    announcer.notes.add("note")
     await announcer.announce()
-    assert [(worker.id, worker.busy, worker.model) for worker in await present(redis)] == [("a", "note", "fake")]
+    assert [(worker.id, worker.notes, worker.at_once, worker.model) for worker in await present(redis)] == [
+        ("a", ("note",), 2, "fake")
+    ]
     assert 0 < await redis.ttl("earshot:worker:a") <= 12
     await redis.delete("earshot:worker:a")
     assert await present(redis) == []

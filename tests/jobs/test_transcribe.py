@@ -18,7 +18,7 @@ from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import transcribe
 from jobs.door import NotNow
-from jobs.engine_thread import EngineThread
+from jobs.engine_threads import EngineThreads
 from jobs.speech import Speech
 from jobs.transcribe import transcribe_note
 from jobs.workplace import Workplace
@@ -39,6 +39,8 @@ class Listening:
     before: Callable[[threading.Event], object] = lambda _: None
     requests: tuple[Request, ...] = ()
     model: str = "fake"
+    notes_at_once: int = 1
+    is_stuck: bool = False
 
     def decode(self, path: Path) -> Audio:
         return self.inner.decode(path)
@@ -115,16 +117,16 @@ async def test_a_stuck_engine_does_not_keep_the_failure_from_being_told(
 ) -> None:
     release = threading.Event()
     engine.before = lambda _: release.wait(30)
-    run = EngineThread.run
+    run = EngineThreads.run
 
-    async def impatient(self: EngineThread, *args: object, **named: object) -> object:
+    async def impatient(self: EngineThreads, *args: object, **named: object) -> object:
         return await run(self, *args, **{**named, "patience_s": 0.1})  # type: ignore[arg-type]  # as they came
 
-    monkeypatch.setattr(EngineThread, "run", impatient)
+    monkeypatch.setattr(EngineThreads, "run", impatient)
     place = replace(place_with, timeout_s=1.0)
     ended = await work_on(place, await arrivals.note())
     release.set()
-    assert place.thread.stuck
+    assert place.threads.stuck
     assert ended.delivered_at is not None
     assert [event["code"] for event in door.events("failed")] == ["timeout"]
 
@@ -292,7 +294,7 @@ async def test_the_same_sound_that_is_being_transcribed_is_waited_for(
     first, second = [await arrivals.note(seed=1) for _ in range(2)]
     working = asyncio.create_task(transcribe_note(place_with, first.id, renew))
     await until(begun.is_set)
-    other = replace(place_with, worker_id="worker-b", thread=EngineThread())
+    other = replace(place_with, worker_id="worker-b", threads=EngineThreads())
     with pytest.raises(NotNow):
         await transcribe_note(other, second.id, renew)
     go_on.set()

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from engine.errors import TooSlow
-from jobs.engine_thread import EngineThread, NoteLost
+from jobs.engine_threads import EngineThreads, NoteLost
 
 
 async def test_the_loop_goes_on_while_the_engine_works() -> None:
@@ -18,7 +18,7 @@ async def test_the_loop_goes_on_while_the_engine_works() -> None:
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    await EngineThread().run(lambda _: time.sleep(0.3), limit_s=10, lost=asyncio.Event())
+    await EngineThreads().run(lambda _: time.sleep(0.3), limit_s=10, lost=asyncio.Event())
     ticking.cancel()
     assert ticks > 5
 
@@ -28,11 +28,11 @@ async def test_an_exception_of_the_engine_comes_through() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await EngineThread().run(fail, limit_s=10, lost=asyncio.Event())
+        await EngineThreads().run(fail, limit_s=10, lost=asyncio.Event())
 
 
 async def test_what_takes_too_long_is_told_to_stop() -> None:
-    thread = EngineThread()
+    thread = EngineThreads()
     with pytest.raises(TooSlow, match=r"longer than 0\.1 s"):
         await thread.run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event())
     assert not thread.stuck
@@ -42,11 +42,11 @@ async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
     lost = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, lost.set)
     with pytest.raises(NoteLost):
-        await EngineThread().run(lambda stop: stop.wait(30), limit_s=10, lost=lost)
+        await EngineThreads().run(lambda stop: stop.wait(30), limit_s=10, lost=lost)
 
 
 async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
-    thread, release = EngineThread(), threading.Event()
+    thread, release = EngineThreads(), threading.Event()
     with pytest.raises(TooSlow):
         await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), patience_s=0.05)
     assert thread.stuck
@@ -54,7 +54,7 @@ async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
 
 
 async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop() -> None:
-    thread, release = EngineThread(), threading.Event()
+    thread, release = EngineThreads(), threading.Event()
 
     def work(stop: threading.Event) -> None:
         stop.wait(30)

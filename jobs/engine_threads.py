@@ -1,15 +1,17 @@
-"""Runs the engine in a thread, so that the worker's loop goes on: leases and heartbeats never wait for a model."""
+"""Runs the engine in threads, so that the worker's loop goes on: leases and heartbeats never wait for a model."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from engine.errors import TooSlow
 
 STOP_S = 3.0
+TICK_S = 1.0
 
 Result = TypeVar("Result")
 
@@ -18,13 +20,13 @@ class NoteLost(Exception):
     """The note is no longer this worker's: cancelled, deleted, or taken over."""
 
 
-class EngineThread:
-    """Runs one piece of work at a time. `stuck` once a piece did not stop when told to."""
+class EngineThreads:
+    """Runs pieces of work, each in a thread of its own. `stuck` once a piece did not stop when told to."""
 
     def __init__(self) -> None:
         """Nothing runs yet."""
         self.stuck = False
-        self._working: asyncio.Future[Any] | None = None
+        self._working: set[asyncio.Future[Any]] = set()
 
     async def run(
         self,
@@ -36,34 +38,44 @@ class EngineThread:
     ) -> Result:
         """Run `work` to its end; set the event that it is given when it is no longer wanted.
 
-        `patience_s` is how long it may take to stop then, before it counts as stuck.
+        `patience_s` is how long it may take to stop then, before it counts as stuck. Of a time in which several run,
+        each has used its share: what is fast enough by itself is not too slow because it shares the machine.
 
         Raises:
             TooSlow: it was not done within `limit_s`.
             NoteLost: `lost` was set.
         """
         stop = threading.Event()
-        self._working = future = in_thread(lambda: work(stop))
+        future = in_thread(lambda: work(stop))
+        self._working.add(future)
+        future.add_done_callback(self._working.discard)
         losing = asyncio.create_task(lost.wait())
         either: tuple[asyncio.Future[Result] | asyncio.Task[Literal[True]], ...] = (future, losing)
         try:
-            await asyncio.wait(either, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+            await self._first_of(either, limit_s)
         finally:  # who is cancelled does not wait: the note can be handed back while the engine still stops
             losing.cancel()
             stop.set()
-        in_time = future.done()
-        await self.rest(patience_s)
-        if in_time:
+        if future.done():
             return future.result()
+        await asyncio.wait({future}, timeout=patience_s)
+        self.stuck = self.stuck or not future.done()
         if lost.is_set():
             raise NoteLost
         raise TooSlow(limit_s=round(limit_s) if limit_s >= 1 else limit_s)
 
     async def rest(self, patience_s: float = STOP_S) -> None:
         """Wait until nothing runs, for at most `patience_s`."""
-        if self._working is not None:
-            await asyncio.wait({self._working}, timeout=patience_s)
-            self.stuck = not self._working.done()
+        if self._working:
+            await asyncio.wait(self._working, timeout=patience_s)
+        self.stuck = bool(self._working)
+
+    async def _first_of(self, either: Collection[asyncio.Future[Any]], limit_s: float) -> None:
+        while limit_s > 0 and not any(future.done() for future in either):
+            began, sharing = monotonic(), len(self._working)
+            tick_s = min(TICK_S, limit_s * sharing)
+            await asyncio.wait(either, timeout=tick_s, return_when=asyncio.FIRST_COMPLETED)
+            limit_s -= (monotonic() - began) / sharing
 
 
 def in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:
