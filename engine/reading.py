@@ -196,12 +196,20 @@ def _finished(reading: Reading, request: Request) -> Reading:
 def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:
     heard_s = piece.heard.start / SAMPLE_RATE
     return Segment(
-        start=piece.spoken.start / SAMPLE_RATE,
-        end=piece.spoken.end / SAMPLE_RATE,
+        start=_milliseconds(piece.spoken.start / SAMPLE_RATE),
+        end=_milliseconds(piece.spoken.end / SAMPLE_RATE),
         text=reading.text,
         speaker=None if track.channel is None else f"Speaker {track.channel + 1}",
         channel=track.channel,
-        words=tuple(Word(start=heard_s + word.start, end=heard_s + word.end, text=word.text) for word in reading.words),
+        words=tuple(
+            Word(start=_milliseconds(heard_s + word.start), end=_milliseconds(heard_s + word.end), text=word.text)
+            for word in reading.words
+        ),
         events=reading.events,
         emotion=reading.emotion,
     )
+
+
+def _milliseconds(seconds: float) -> float:
+    """Drop what no model knows of a time, and nobody wants to read."""
+    return round(seconds, 3)

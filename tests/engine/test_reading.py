@@ -80,12 +80,12 @@ def test_silence_has_no_segments_and_no_language() -> None:
 
 
 def test_the_text_and_its_words_have_the_form_that_was_asked_for() -> None:
-    model = Loudness(says=Reading("<|zh|>我的头发,OK。", "zh", (Word(start=0.5, end=1, text="我的头发,OK。"),)))
+    model = Loudness(says=Reading("<|zh|>我的头发,OK。", "zh", (Word(start=1 / 3, end=2 / 3, text="我的头发,OK。"),)))
     plain = Request(punctuation=False, chinese="traditional")
     transcript, progress = transcribe(recording(0, 2_000, 0), plain, model)
     (segment,) = transcript.segments
     assert segment.text == progress[-1].text == "我的頭髮 OK"
-    assert [word.text for word in segment.words] == ["我的頭髮 OK"]
+    assert segment.words == (Word(start=1.033, end=1.367, text="我的頭髮 OK"),)
 
 
 def test_a_region_without_words_leaves_no_segment() -> None:
