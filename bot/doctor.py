@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
-
-from bot.errors import TokenRefused
-from bot.manner import patience
+from bot.errors import TokenMissing
 from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
-from bot.telegram import make_bot
 from bot.wishes import default_request
 from engine.audio import decode
 from engine.errors import Fault
@@ -57,22 +53,14 @@ class Wrong(Exception):
 
 async def token(settings: Settings) -> str:
     """Ask Telegram who the bot is."""
-    bot = make_bot(settings.telegram)
+    if not settings.telegram.token.get_secret_value():
+        raise TokenMissing
+    from bot.token_check import NoAnswer, username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
+
     try:
-        with patience(0):
-            me = await bot.get_me(request_timeout=10)
-    except TelegramUnauthorizedError:
-        raise TokenRefused from None
-    except TelegramNetworkError:
-        where = settings.telegram.api_base
-        raise Wrong(
-            f"{where} cannot be reached. Check the network, a proxy or firewall, and telegram.api_base."
-        ) from None
-    except TelegramAPIError as error:
-        raise Wrong(f"{settings.telegram.api_base} answers: {error.message}. Check telegram.api_base.") from None
-    finally:
-        await bot.session.close()
-    return f"the bot is @{me.username}"
+        return f"the bot is @{await username(settings.telegram)}"
+    except NoAnswer as reason:
+        raise Wrong(str(reason)) from None
 
 
 async def redis(settings: Settings) -> str:

@@ -1,9 +1,11 @@
 """The worker process: puts engine, ledger, queue and Telegram's door together, and works until it is told to stop."""
 
 import asyncio
+from concurrent.futures import Future
 
 from bot.answers import Answers
 from bot.door import TelegramDoor
+from bot.engine_loading import begin_loading
 from bot.places import open_ledger, recordings_of, redis_url
 from bot.settings import Settings
 from bot.telegram import open_bot
@@ -13,30 +15,30 @@ from jobs.queue import connect
 from jobs.worker import run_worker
 
 
-async def run_worker_process(settings: Settings) -> None:
-    """Transcribe notes until SIGTERM or SIGINT.
+async def run_worker_process(settings: Settings, loading: Future[Engine] | None = None) -> None:
+    """Transcribe notes until SIGTERM or SIGINT, with the engine that is already `loading` or else one of its own.
 
     Raises:
         Fault: it cannot start, or its engine got stuck.
     """
-    async with open_bot(settings) as bot:
-        defaults = default_request(settings.engine)
-        engine = await asyncio.to_thread(Engine.open, settings.engine)
-        redis = connect(redis_url(settings))
-        try:
-            async with open_ledger(settings) as ledger:
-                await run_worker(
-                    engine=engine,
-                    ledger=ledger,
-                    redis=redis,
-                    door=TelegramDoor(Answers(bot, ledger)),
-                    recordings=recordings_of(settings),
-                    data_dir=settings.data_dir,
-                    timeout_s=settings.engine.timeout_s,
-                    grace_s=settings.workers.grace_s,
-                    notes_at_once=settings.workers.notes_at_once,
-                    max_memory_mb=settings.workers.max_memory_mb,
-                    defaults=defaults,
-                )
-        finally:
-            await redis.aclose(close_connection_pool=True)
+    loading = loading or begin_loading(settings.engine)
+    defaults = default_request(settings.engine)
+    redis = connect(redis_url(settings))
+    try:
+        async with open_bot(settings) as bot, open_ledger(settings) as ledger:
+            engine = await asyncio.wrap_future(loading)
+            await run_worker(
+                engine=engine,
+                ledger=ledger,
+                redis=redis,
+                door=TelegramDoor(Answers(bot, ledger)),
+                recordings=recordings_of(settings),
+                data_dir=settings.data_dir,
+                timeout_s=settings.engine.timeout_s,
+                grace_s=settings.workers.grace_s,
+                notes_at_once=settings.workers.notes_at_once,
+                max_memory_mb=settings.workers.max_memory_mb,
+                defaults=defaults,
+            )
+    finally:
+        await redis.aclose(close_connection_pool=True)

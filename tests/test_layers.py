@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 HEAVY = ("torch", "funasr", "whisper", "transformers", "av", "numba", "modelscope")
 
 
@@ -31,8 +33,9 @@ def test_the_bot_process_holds_no_speech_library() -> None:
     assert not loaded.intersection(HEAVY)
 
 
-def test_the_supervisor_holds_no_speech_library() -> None:
-    assert not loaded_by("bot.cli.run").intersection(HEAVY)
+@pytest.mark.parametrize("command", ["doctor", "history", "models", "queue", "run", "transcribe", "worker"])
+def test_a_command_that_does_not_talk_to_telegram_yet_loads_neither_aiogram_nor_what_reads_speech(command: str) -> None:
+    assert not loaded_by(f"bot.cli.{command}").intersection({*HEAVY, "aiogram", "alembic", "onnxruntime", "onnx"})
 
 
 def test_the_help_page_waits_for_no_library() -> None:

@@ -5,6 +5,7 @@ import json
 import click
 
 from bot.early_stop import stop_at_once_until_ready
+from bot.errors import TokenMissing
 from bot.lifeline import end_with_parent
 from bot.log import set_up_log
 from bot.settings import Settings
@@ -19,11 +20,18 @@ def begin(role: str) -> Settings:
 
 
 def begin_role(role: str, *, until_stdin_closes: bool) -> Settings:
-    """Begin a program that runs until it is told to stop, or until its parent ends."""
+    """Begin a program that talks to Telegram until it is told to stop, or until its parent ends.
+
+    Raises:
+        TokenMissing: it could not talk to Telegram.
+    """
     stop_at_once_until_ready()
     if until_stdin_closes:
         end_with_parent()
-    return begin(role)
+    settings = begin(role)
+    if not settings.telegram.token.get_secret_value():
+        raise TokenMissing
+    return settings
 
 
 def print_json(value: object) -> None:

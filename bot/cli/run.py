@@ -6,7 +6,6 @@ import click
 
 from bot.child import GaveUp
 from bot.cli.opening import begin_role
-from bot.errors import TokenMissing
 from bot.model_fetching import fetch_missing
 from bot.supervisor import run_all
 
@@ -19,8 +18,6 @@ def command(*, until_stdin_closes: bool) -> None:
     Fetches the speech model first where it is missing. Ctrl-C or SIGTERM ends it all.
     """
     settings = begin_role("run", until_stdin_closes=until_stdin_closes)
-    if not settings.telegram.token.get_secret_value():
-        raise TokenMissing
     fetch_missing(settings.engine)
     try:
         asyncio.run(run_all(settings))

@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from bot.cli.opening import begin_role
+from bot.engine_loading import begin_loading
 from bot.model_fetching import fetch_missing
-from bot.worker_process import run_worker_process
 
 
 @click.command()
@@ -19,4 +19,7 @@ def command(*, name: str, until_stdin_closes: bool) -> None:
     """
     settings = begin_role(name, until_stdin_closes=until_stdin_closes)
     fetch_missing(settings.engine)
-    asyncio.run(run_worker_process(settings))
+    loading = begin_loading(settings.engine)
+    from bot.worker_process import run_worker_process  # noqa: PLC0415 - a second of imports, while the engine loads
+
+    asyncio.run(run_worker_process(settings, loading))

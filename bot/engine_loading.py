@@ -1,0 +1,15 @@
+"""Loads the engine in a thread of its own, while this process imports and opens all else that a worker needs."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from engine.settings import EngineSettings
+from engine.speech import Engine
+
+
+def begin_loading(settings: EngineSettings) -> Future[Engine]:
+    """Begin to load; the engine, or the `ModelFault`, is in the future. A process that ends waits for the thread."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
+    try:
+        return thread.submit(Engine.open, settings)
+    finally:
+        thread.shutdown(wait=False)

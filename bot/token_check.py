@@ -1,0 +1,40 @@
+"""Asks Telegram who the bot is."""
+
+from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
+
+from bot.errors import TokenRefused
+from bot.manner import patience
+from bot.settings import TelegramSettings
+from bot.telegram import make_bot
+
+ANSWERS_WITHIN_S = 10
+
+
+class NoAnswer(Exception):
+    """Telegram, or what is set in its place, does not say; `str()` tells what to do."""
+
+
+async def username(settings: TelegramSettings) -> str:
+    """Give the bot's name.
+
+    Raises:
+        TokenMissing: the token is empty.
+        TokenRefused: Telegram does not know it.
+        NoAnswer: nobody says.
+    """
+    bot = make_bot(settings)
+    where = settings.api_base
+    try:
+        with patience(0):
+            me = await bot.get_me(request_timeout=ANSWERS_WITHIN_S)
+    except TelegramUnauthorizedError:
+        raise TokenRefused from None
+    except TelegramNetworkError:
+        raise NoAnswer(
+            f"{where} cannot be reached. Check the network, a proxy or firewall, and telegram.api_base."
+        ) from None
+    except TelegramAPIError as error:
+        raise NoAnswer(f"{where} answers: {error.message}. Check telegram.api_base.") from None
+    finally:
+        await bot.session.close()
+    return str(me.username)
