@@ -38,6 +38,14 @@ async def test_what_takes_too_long_is_told_to_stop() -> None:
     assert not thread.stuck
 
 
+async def test_a_time_in_which_several_work_counts_for_each_in_part() -> None:
+    threads, began = EngineThreads(), time.monotonic()
+    working = [threads.run(lambda stop: stop.wait(30), limit_s=0.2, lost=asyncio.Event()) for _ in range(4)]
+    ended = await asyncio.gather(*working, return_exceptions=True)
+    assert {type(end) for end in ended} == {TooSlow}
+    assert time.monotonic() - began > 0.2 * 4 * 0.9
+
+
 async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
     lost = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, lost.set)

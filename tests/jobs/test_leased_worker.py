@@ -32,7 +32,12 @@ from tests.storage.samples import unfinished
 
 @asynccontextmanager
 async def working(
-    place: Workplace, redis: ArqRedis, engine: Speech | None = None, notes_at_once: int = 1
+    place: Workplace,
+    redis: ArqRedis,
+    engine: Speech | None = None,
+    *,
+    notes_at_once: int = 1,
+    max_memory_mb: int = 0,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.create_task(
         run_worker(
@@ -45,6 +50,7 @@ async def working(
             timeout_s=2.0,
             grace_s=0,
             notes_at_once=notes_at_once,
+            max_memory_mb=max_memory_mb,
         )
     )
     try:

@@ -1,0 +1,207 @@
+"""A worker in this very process that has several notes at hand."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from arq import ArqRedis
+
+from engine.audio import Audio
+from engine.request import Progress, Request
+from engine.transcript import Transcript
+from jobs import memory
+from jobs.queue import Queue
+from jobs.statistics import queue_report
+from jobs.workplace import Workplace
+from storage import life
+from storage.ledger import Ledger
+from storage.note import Note, State
+from storage.rows import now
+from tests.jobs.conftest import Arrivals, until
+from tests.jobs.doors import FileDoor
+from tests.jobs.test_leased_worker import Patient, told, working
+
+AT_ONCE = 3
+
+
+@dataclass
+class Held:
+    """What the engine was given, by its text, until it is let go."""
+
+    inside: set[str] = field(default_factory=set)
+    at_once: list[int] = field(default_factory=list)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+
+class Holding(Patient):
+    """An engine that holds what it is given until it is let go, or told to stop."""
+
+    notes_at_once = AT_ONCE
+
+    def __init__(self, place: Workplace) -> None:
+        super().__init__(place.engine)
+        self.held = Held()
+
+    def transcribe(
+        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        self.held.inside.add(audio.digest)
+        self.held.at_once.append(len(self.held.inside))
+        while not (self.held.go_on.wait(0.02) or cancelled.is_set()):
+            pass
+        self.held.inside.discard(audio.digest)
+        return self._inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+
+@pytest.fixture
+async def engine(place: Workplace) -> AsyncIterator[Holding]:
+    engine = Holding(place)
+    yield engine
+    engine.held.go_on.set()
+
+
+async def queued(queue: Queue, arrivals: Arrivals, count: int) -> list[Note]:
+    notes = [await arrivals.note(chat_id=chat) for chat in range(count)]
+    for note in notes:
+        await queue.enqueue(note)
+    return notes
+
+
+async def died_over(ledger: Ledger, note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker begin on the note and never be heard of again."""
+    held = await ledger.claim(note.id, "dead")
+    assert held is not None
+    assert await ledger.begin(note.id, held.fence)
+    monkeypatch.setattr(life, "now", lambda: now() + timedelta(seconds=life.HOLD_S + 1))
+
+
+async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_worker_is_busy(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+) -> None:
+    notes = await queued(queue, arrivals, AT_ONCE + 2)
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: len(engine.held.inside) == AT_ONCE)
+        await asyncio.sleep(0.3)  # for what would be one too many
+        report = await queue_report(place.ledger, queue)
+        assert (report["workers"], report["workers_busy"], report["processing"]) == (1, 1, AT_ONCE)
+        (worker,) = await queue.workers()
+        assert (set(worker.notes), worker.at_once) == ({note.id for note in notes[:AT_ONCE]}, AT_ONCE)
+        assert [await queue.position(note.id) for note in notes] == [0, 0, 0, 1, 2]
+        engine.held.go_on.set()
+        await until(lambda: told(place.ledger))
+    assert max(engine.held.at_once) == AT_ONCE
+    assert {event["note"]: event["text"] for event in door.events("done")} == arrivals.texts
+    assert len(door.events("done")) == len(notes)
+    assert await redis.keys("arq:*") == []
+
+
+async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding
+) -> None:
+    notes = await queued(queue, arrivals, AT_ONCE)
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: len(engine.held.inside) == AT_ONCE)
+    for note in notes:
+        found = await place.ledger.get(note.id)
+        assert found is not None
+        assert (found.state, found.tries) == (State.QUEUED, 0)
+        assert await place.ledger.claim(note.id, "another") is not None
+    assert await redis.keys("arq:in-progress:*") == []
+
+
+async def test_cancelling_one_note_leaves_the_others_alone(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+) -> None:
+    first, second = await queued(queue, arrivals, 2)
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: len(engine.held.inside) == 2)
+        assert await place.ledger.cancel(first.id)
+        await until(lambda: len(engine.held.inside) == 1)
+        engine.held.go_on.set()
+        await until(lambda: told(place.ledger))
+    assert [event["note"] for event in door.events("done")] == [second.id]
+    assert [event["code"] for event in door.events("failed")] == ["cancelled"]
+
+
+async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace,
+    queue: Queue,
+    redis: ArqRedis,
+    arrivals: Arrivals,
+    engine: Holding,
+    door: FileDoor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    *running, late = [await arrivals.note(chat_id=chat) for chat in range(AT_ONCE)]
+    async with working(place, redis, engine, max_memory_mb=1_000_000, notes_at_once=0) as task:
+        for note in running:
+            await queue.enqueue(note)
+        await until(lambda: len(engine.held.inside) == len(running))
+        monkeypatch.setattr(memory, "resident_mb", lambda: 2_000_000.0)
+        await queue.enqueue(late)
+        await asyncio.sleep(0.5)  # for what it must not take
+        assert len(engine.held.inside) == len(running)
+        engine.held.go_on.set()
+        await asyncio.wait_for(asyncio.shield(task), 10)
+    assert {event["note"] for event in door.events("done")} == {note.id for note in running}
+    assert await queue.position(late.id) == 1
+
+
+async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace,
+    queue: Queue,
+    redis: ArqRedis,
+    arrivals: Arrivals,
+    engine: Holding,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suspects = [await arrivals.note(chat_id=chat) for chat in range(2)]
+    for note in suspects:
+        await died_over(place.ledger, note, monkeypatch)
+    notes = [*suspects, *[await arrivals.note(chat_id=chat) for chat in range(2, 5)]]
+    for note in notes:
+        await queue.enqueue(note)
+    engine.held.go_on.set()
+    seen: dict[str, int] = {}
+
+    def alone(audio_digest: str) -> None:
+        seen[audio_digest] = len(engine.held.inside)
+
+    inner = engine.transcribe
+
+    def watched(
+        audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
+    ) -> Transcript:
+        engine.held.inside.add(audio.digest)
+        cancelled.wait(0.2)
+        alone(audio.digest)
+        return inner(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+    monkeypatch.setattr(engine, "transcribe", watched)
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: told(place.ledger))
+    digests = [found.digest for note in suspects if (found := await place.ledger.get(note.id))]
+    assert [seen[str(digest)] for digest in digests] == [1, 1]
+    assert max(seen.values()) > 1
+
+
+async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+) -> None:
+    (note,) = await queued(queue, arrivals, 1)
+    lease = f"arq:in-progress:{note.id}"
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: bool(engine.held.inside))
+        await redis.delete(lease)  # as it is after the process was frozen for long enough
+
+        async def taken_again() -> bool:
+            return await redis.get(lease) is not None
+
+        await until(taken_again)
+        engine.held.go_on.set()
+        await until(lambda: told(place.ledger))
+    assert len(door.events("fetch")) == len(door.events("done")) == 1
+    assert await redis.keys("arq:*") == []
