@@ -22,6 +22,8 @@ def default_request(settings: EngineSettings) -> Request:
         itn=settings.itn,
         punctuation=settings.punctuation,
         chinese=settings.chinese,
+        correct=settings.corrections,
+        speakers=settings.speakers,
     )
 
 

@@ -12,6 +12,7 @@ FAKE = "fake"
 VAD = "fsmn-vad"
 PUNCTUATION = "ct-punc"
 SAMPLE = "sample"
+SPEAKERS = "speakers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

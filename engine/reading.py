@@ -19,9 +19,11 @@ from engine.errors import Cancelled
 from engine.hotwords import sanitised
 from engine.regions import Piece, Region, joined, padded, split
 from engine.request import Progress, Request
+from engine.speakers import Voice, with_speakers
 from engine.text import finished, join
 from engine.tracks import Track, tracks
 from engine.transcript import Segment, Transcript, Word
+from engine.voices import Voices
 
 MARGIN_S = 0.3
 JOIN_GAP_S = 1.0
@@ -32,7 +34,7 @@ VAD_BLOCK_S = 20
 class Reading(NamedTuple):
     """What a model made of one piece: the text, "" where nobody speaks, and its language.
 
-    The times of `words` are seconds from the beginning of the piece.
+    The times of `words` are seconds from the beginning of the piece. The `voices` in it are no model's to tell.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Reading(NamedTuple):
     words: tuple[Word, ...] = ()
     events: tuple[str, ...] = ()
     emotion: str = ""
+    voices: tuple[Voice, ...] = ()
 
 
 class Detector(Protocol):
@@ -79,6 +82,7 @@ class _Reader:
     done: int = 0
     unread: int = 0
     segments: list[Segment] = field(default_factory=list)
+    voices: list[list[Voice]] = field(default_factory=list)
     spoken: Counter[str] = field(default_factory=Counter)
 
     def heard(self, sample: int) -> None:
@@ -99,6 +103,8 @@ class _Reader:
         self.unread -= 1
         if reading.text:
             self.segments.append(_segment(track, piece, reading))
+            start_s = spoken.start / SAMPLE_RATE
+            self.voices.append([voice._replace(middle=start_s + voice.middle) for voice in reading.voices])
             self.text = join([self.text, reading.text])
             self.spoken[reading.language] += spoken.end - spoken.start
         self._reached(spoken.end)
@@ -106,11 +112,12 @@ class _Reader:
 
 @dataclass(frozen=True, slots=True)
 class ModelBackend:
-    """A backend made of a speech model."""
+    """A backend made of a speech model, and of what tells voices apart."""
 
     name: str
     languages: tuple[str, ...]
     model: SpeechModel
+    voices: Voices | None = None
     crew: Crew = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,12 +144,15 @@ class ModelBackend:
         """
         reader = _Reader(audio, on_progress, cancelled)
         request = replace(request, hotwords=sanitised(request.hotwords))
-        voices = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
-        pieces = heapq.merge(*voices, key=lambda found: found[0].spoken)
+        found = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
+        pieces = heapq.merge(*found, key=lambda found: found[0].spoken)
 
         def read(found: tuple[Piece, Track]) -> Reading:
             piece, track = found
-            return _finished(self.model.read(track.piece(*piece.heard), request), request)
+            reading = _finished(self.model.read(track.piece(*piece.heard), request), request)
+            if self.voices is None or not reading.text or request.speakers == "off" or track.channel is not None:
+                return reading
+            return reading._replace(voices=self.voices.heard(track.piece(*piece.spoken)))
 
         with closing(self.crew.done(read, pieces, cancelled)) as readings:
             for (piece, track), reading in readings:
@@ -150,7 +160,7 @@ class ModelBackend:
         return Transcript(
             language=self._language(request, reader.spoken),
             duration=audio.duration,
-            segments=tuple(reader.segments),
+            segments=_with_speakers(reader, request),
             model=self.name,
         )
 
@@ -172,6 +182,14 @@ class ModelBackend:
         for piece in padded(cut, margin=margin, total=len(track)):
             reader.unread += 1
             yield piece, track
+
+
+def _with_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:
+    """Name the speakers, by voice or by channel; who is alone on both channels of a recording has no name."""
+    segments = with_speakers(reader.segments, reader.voices, request.speakers)
+    if request.channels == "auto" and len({segment.speaker for segment in segments}) == 1:
+        return tuple(replace(segment, speaker=None) for segment in segments)
+    return segments
 
 
 def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]]:

@@ -1,12 +1,14 @@
 """What an owner can set about speech."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from platformdirs import user_cache_path
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.text import Chinese
+
+MOST_SPEAKERS = 20
 
 
 def default_models_dir() -> Path:
@@ -32,4 +34,6 @@ class EngineSettings(BaseModel):
     punctuation: bool = True
     chinese: Chinese = "as spoken"
     hotwords: Path | None = None
+    corrections: bool = False
+    speakers: Literal["off", "auto"] | Annotated[int, Field(ge=1, le=MOST_SPEAKERS)] = "off"
     fake_rtf: float = Field(default=0, ge=0)

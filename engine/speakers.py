@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
@@ -21,7 +22,8 @@ ALIKE = 0.3
 # A speaker of fewer windows is taken for noise, or for a moment when two speak at once.
 FEWEST_SHARE, FEWEST_LOW, FEWEST_HIGH = 0.02, 2, 8
 AT_ONCE = 400
-REACH_S = 0.8
+REACH_S = 1.2
+DISTANCE_COUNTS = 0.2
 
 
 class Voice(NamedTuple):
@@ -184,16 +186,17 @@ def _starts(segment: Segment) -> list[int]:
 
 
 def _cuts(words: Sequence[Word], who: Sequence[int]) -> Iterator[int]:
-    """Give the words with which another speaker begins: near where the voice changes, after the longest pause."""
+    """Give the words with which another speaker begins: near where the voice changes, after a long pause."""
     change = last = 0
     for _, same in groupby(who):
-        if change:
-            near = [
-                number
-                for number in range(last + 1, len(words))
-                if abs(words[number].start - words[change].start) <= REACH_S
-            ]
-            if near:
-                last = max(near, key=lambda number: words[number].start - words[number - 1].end)
-                yield last
+        near = [n for n in range(last + 1, len(words)) if abs(words[n].start - words[change].start) <= REACH_S]
+        if change and near:
+            last = max(near, key=partial(_fitness, words, change))
+            yield last
         change += len(list(same))
+
+
+def _fitness(words: Sequence[Word], change: int, number: int) -> float:
+    """Tell how well a word fits as the first of the next speaker: the pause before it, less for those farther off."""
+    pause_s = words[number].start - words[number - 1].end
+    return pause_s - DISTANCE_COUNTS * abs(words[number].start - words[change].start)

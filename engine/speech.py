@@ -14,11 +14,23 @@ from engine.errors import ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
 from engine.languages import first_unknown, lacks_punctuation, languages_of
-from engine.models import AUTOMATIC, CATALOGUE, FAKE, PUNCTUATION, VAD, check_language, find_part, is_here, locate
+from engine.models import (
+    AUTOMATIC,
+    CATALOGUE,
+    FAKE,
+    PUNCTUATION,
+    SPEAKERS,
+    VAD,
+    check_language,
+    find_part,
+    is_here,
+    locate,
+)
 from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
 from engine.settings import EngineSettings
 from engine.transcript import Transcript
+from engine.voices import Voices
 
 __all__ = ["Engine", "Progress", "Request"]
 
@@ -113,7 +125,16 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
         model=_load(settings, path) if settings.model in CATALOGUE else _load_own(settings, path),
+        voices=_voices(settings, on_download),
     )
+
+
+def _voices(settings: EngineSettings, on_download: OnDownload) -> Voices:
+    """Give what tells voices apart: at once where the settings want it, else when somebody asks for it."""
+    voices = Voices(lambda: pull(SPEAKERS, settings.models_dir, on_progress=on_download))
+    if settings.speakers != "off":
+        voices.load()
+    return voices
 
 
 def _load_own(settings: EngineSettings, path: Path) -> SpeechModel:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from engine.errors import ModelBroken
 from engine.features import log_mel
 from engine.model_folder import read_weights
+from engine.models import SPEAKERS
 from engine.runtime import Network, NetworkBroken
-from engine.speaker_network import MELS, network
 from engine.speakers import Voice
 
-SPEAKERS = "speakers"
 WEIGHTS = "campplus_cn_en_common.pt"
+MELS = 80
 RATE = 16_000
 WINDOW, STEP = 24_000, 12_000
 AT_ONCE = 16
@@ -59,6 +59,8 @@ class Voices:
 
 
 def _load(folder: Path) -> Network:
+    from engine.speaker_network import network  # noqa: PLC0415 - a second that only those wait for who want speakers
+
     try:
         return Network(network(read_weights(folder, WEIGHTS)), is_fused=False)
     except (OSError, ValueError, KeyError, NetworkBroken) as broken:

@@ -15,7 +15,8 @@ from bot.model_fetching import fetch_missing
 from bot.wishes import default_request
 from engine.errors import Fault
 from engine.formats import FORMATS, render
-from engine.request import ChannelMode
+from engine.request import ChannelMode, Speakers
+from engine.settings import MOST_SPEAKERS
 from engine.speech import Engine, Progress, Request
 from engine.text import Chinese
 from engine.transcript import Transcript
@@ -42,6 +43,21 @@ class Formats(Names):
         return names
 
 
+class SpeakerCount(click.ParamType[Speakers]):
+    """How many speakers there are, as far as it is known."""
+
+    name = "off|auto|number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Speakers:
+        """Read a word or a number."""
+        match str(value):
+            case "off" | "auto" as word:
+                return word
+            case digits if digits.isdecimal() and 1 <= int(digits) <= MOST_SPEAKERS:
+                return int(digits)
+        self.fail(f"{value!r} is neither off nor auto nor a number up to {MOST_SPEAKERS}", param, ctx)
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--format", "formats", type=Formats(), default="txt", help=f"Any of {','.join(FORMATS)}.")
@@ -50,6 +66,10 @@ class Formats(Names):
     "--hotwords", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of words to favour."
 )
 @click.option("--channels", type=click.Choice(["auto", "mix", "split"]), default="auto", help="What to do with stereo.")
+@click.option("--correct/--no-correct", default=None, help="Put hotwords where the text only sounds like them.")
+@click.option(
+    "--speakers", type=SpeakerCount(), help="Tell who speaks on one channel: off, auto, or how many there are."
+)
 @click.option("--itn/--no-itn", default=None, help="Numbers as digits, or in words where the model can.")
 @click.option("--punctuation/--no-punctuation", default=None, help="Text with its marks, or without.")
 @click.option("--chinese", type=click.Choice(get_args(Chinese)), help="Characters of Chinese.")
@@ -61,18 +81,27 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     language: tuple[str, ...] | None,
     hotwords: Path | None,
     channels: ChannelMode,
+    correct: bool | None,
+    speakers: Speakers | None,
     itn: bool | None,
     punctuation: bool | None,
     chinese: Chinese | None,
     out: Path | None,
 ) -> int:
     """Turn files into text, without Telegram: text to stdout, the rest to stderr."""
-    settings = begin("transcribe").engine
+    wishes = {
+        "hotwords": hotwords,
+        "corrections": correct,
+        "speakers": speakers,
+        "itn": itn,
+        "punctuation": punctuation,
+        "chinese": chinese,
+    }
+    told = {name: wish for name, wish in wishes.items() if wish is not None}
+    settings = begin("transcribe").engine.model_copy(update=told)
     fetch_missing(settings)
     engine = Engine.open(settings)
-    wishes = {"hotwords": hotwords, "itn": itn, "punctuation": punctuation, "chinese": chinese}
-    told = {name: wish for name, wish in wishes.items() if wish is not None}
-    request = replace(default_request(settings.model_copy(update=told)), channels=channels)
+    request = replace(default_request(settings), channels=channels)
     if language:
         request = replace(request, language=None, languages=language)
     request = engine.resolved(request)

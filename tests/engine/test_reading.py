@@ -10,8 +10,8 @@ from engine.audio import Audio
 from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
 from engine.regions import Region
-from engine.request import Progress, Request
-from engine.transcript import Transcript, Word
+from engine.request import ChannelMode, Progress, Request
+from engine.transcript import Segment, Transcript, Word
 
 SECOND = 16_000
 
@@ -177,3 +177,17 @@ def test_the_segments_of_two_voices_interleave_by_time() -> None:
 def test_one_voice_has_neither_speaker_nor_channel() -> None:
     transcript, _ = transcribe(recording(2_000))
     assert (transcript.segments[0].speaker, transcript.segments[0].channel) == (None, None)
+
+
+def test_who_is_alone_on_two_channels_has_a_channel_but_no_name() -> None:
+    left = recording(2_000, 0, 0, 0, 0, 0, 2_000, 2_000, 0, 0)
+    right = recording(0, 0, 30_000, 0, 30_000, 0, 0, 0, 0, 0)  # loud, but no words
+    stereo = np.stack([left, right], axis=1)
+    modes: tuple[ChannelMode, ...] = ("auto", "split")
+    named = {mode: {found.speaker for found in spoken(stereo, mode)} for mode in modes}
+    assert named == {"auto": {None}, "split": {"Speaker 1"}}
+    assert {found.channel for found in spoken(stereo, "auto")} == {0}
+
+
+def spoken(stereo: NDArray[np.int16], mode: ChannelMode) -> tuple[Segment, ...]:
+    return transcribe(stereo, Request(channels=mode))[0].segments

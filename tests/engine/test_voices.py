@@ -1,14 +1,17 @@
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio import Audio, decode
 from engine.errors import ModelBroken
 from engine.hub import pull
+from engine.models import SPEAKERS
 from engine.speakers import clusters
-from engine.voices import SPEAKERS, Voices
+from engine.speech import Engine, Request
+from engine.voices import Voices
 
 SECOND = 16_000
 
@@ -71,3 +74,25 @@ def test_damaged_weights_are_told_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "campplus_cn_en_common.pt").write_bytes(b"nothing")
     with pytest.raises(ModelBroken, match="earshot models pull speakers"):
         Voices(lambda: tmp_path).load()
+
+
+def test_a_conversation_on_one_channel_is_told_apart(starter: Engine, voices: Voices, shared: Path) -> None:
+    voices.load()
+    stereo = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60).samples
+    left, right = stereo[:, 0], stereo[: 2_800 * 16, 1]
+    turns = [left, right, left, right]
+    ends_s = np.cumsum([len(turn) for turn in turns]) / SECOND
+    transcript = starter.transcribe(
+        Audio(samples=np.concatenate(turns)),
+        Request(speakers="auto"),
+        on_progress=lambda _: None,
+        cancelled=threading.Event(),
+    )
+    right_s = total_s = 0.0
+    for segment in transcript.segments:
+        for moment in np.arange(segment.start, segment.end, 0.01):
+            turn = int(np.searchsorted(ends_s, moment))
+            right_s += segment.speaker == f"Speaker {turn % 2 + 1}"
+            total_s += 1
+    assert right_s / total_s >= 0.9
+    assert transcript.segments[-1].text == "The horizon seems extremely distant."
