@@ -17,6 +17,7 @@ from bot.wishes import default_request
 from engine.audio import decode
 from engine.errors import Fault
 from engine.models import CATALOGUE, VAD, check_language, is_here
+from engine.prepared import decided
 from jobs.queue import connect
 from jobs.redis import TROUBLE
 from jobs.redis_server import find_server
@@ -90,7 +91,12 @@ async def model(settings: Settings) -> str:
     check_language(settings.engine)
     words = len(default_request(settings.engine).hotwords)
     if is_here(settings.engine):
-        return f"{name} is here" + (f", {words} hotwords too" if settings.engine.hotwords else "")
+        decision = decided(settings.engine)
+        return (
+            f"{name} is here"
+            + (f", {words} hotwords too" if settings.engine.hotwords else "")
+            + (f"; it runs in {decision.precision}: {decision.reason}" if decision else "")
+        )
     if name in CATALOGUE:
         raise Wrong(f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start.")
     raise Wrong(f"{name} lacks {VAD}. `earshot models pull {VAD}` fetches it; so does the next start.")

@@ -160,6 +160,23 @@ class PrecisionMissing(ModelFault):
     sentence = "The model “{model}” cannot run in {precision} here. Set engine.precision to auto or fp32."
 
 
+class ExportFailed(ModelFault):
+    """A model cannot be brought into the form that runs fastest, for a reason that lies with this machine."""
+
+    code = "export_failed"
+    sentence = (
+        "The model in {model} cannot be prepared for this machine: {reason}. See that its folder or engine.models_dir "
+        "can be written to and has room for as much again."
+    )
+
+
+class NothingToVerify(ModelFault):
+    """`earshot models verify` was asked where there is nothing to choose, or nothing to read."""
+
+    code = "nothing_to_verify"
+    sentence = "There is nothing to verify: {reason}."
+
+
 class DownloadBroken(ModelFault):
     """What was downloaded is not what was published, or broke off."""
 

@@ -15,6 +15,7 @@ SIGNS_OF_A_GPU = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/proc/driver/nvidia
 
 # These multiply and add 8-bit numbers in one step, without overflow.
 DOT_PRODUCT = frozenset({"avx512_vnni", "avx_vnni", "asimddp", "hw.optional.arm.FEAT_DotProd"})
+BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "hw.optional.arm.FEAT_BF16"})
 # This adds in 16 bits, which two products of full range do not fit into: the weights may have 7 bits only.
 PAIRS = "avx2"
 
@@ -38,9 +39,18 @@ def int8(of: frozenset[str]) -> Int8:
     return "halved" if PAIRS in of else "none"
 
 
-def may_have_gpu() -> bool:
-    """Tell whether it is worth while to load torch and ask for a GPU."""
-    return any(Path(sign).exists() for sign in SIGNS_OF_A_GPU)
+def has_bf16(of: frozenset[str]) -> bool:
+    """Tell whether a processor with these flags multiplies numbers in bf16; without, torch imitates it very slowly."""
+    return bool(of & BF16)
+
+
+def has_gpu() -> bool:
+    """Tell whether torch can use a GPU; torch is loaded to find out only where there are signs of one."""
+    if not any(Path(sign).exists() for sign in SIGNS_OF_A_GPU):
+        return False
+    import torch  # noqa: PLC0415 - only where it is worth its memory
+
+    return torch.cuda.is_available()
 
 
 def _apple_flags() -> frozenset[str]:

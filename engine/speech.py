@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from engine import audio as sound
 from engine.audio import Audio
 from engine.errors import ModelBroken, OwnModelBroken, UnknownLanguage
+from engine.export import NotExportable
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
 from engine.languages import first_unknown, lacks_punctuation, languages_of
@@ -31,6 +33,9 @@ from engine.request import Backend, Progress, Request
 from engine.settings import EngineSettings
 from engine.transcript import Transcript
 from engine.voices import Voices
+
+if TYPE_CHECKING:
+    from engine.prepared import Preparation
 
 __all__ = ["Engine", "Progress", "Request"]
 
@@ -124,7 +129,7 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
     return ModelBackend(
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
-        model=_load(settings, path) if settings.model in CATALOGUE else _load_own(settings, path),
+        model=(_load if settings.model in CATALOGUE else _load_own)(settings, path, on_download),
         voices=_voices(settings, on_download),
     )
 
@@ -137,19 +142,47 @@ def _voices(settings: EngineSettings, on_download: OnDownload) -> Voices:
     return voices
 
 
-def _load_own(settings: EngineSettings, path: Path) -> SpeechModel:
+def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
     """Load a model of the owner's: fetching it again is no remedy where it is broken."""
     try:
-        return _load(settings, path)
+        return _load(settings, path, on_download)
     except ModelBroken as broken:
         raise OwnModelBroken(path=broken.params["path"], reason=broken.params["reason"]) from broken
 
 
-def _load(settings: EngineSettings, path: Path) -> SpeechModel:
+def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
+    from engine.prepared import can_be_prepared  # noqa: PLC0415 - the bot's process can do without
+
+    if can_be_prepared(path, settings):
+        with suppress(NotExportable):  # FunASR may know it, or what is wrong with it
+            return preparation(settings, on_download).load()
+    return _load_with_torch(settings, path)
+
+
+def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: None) -> Preparation:
+    """Give what prepares the model of the settings.
+
+    Raises:
+        ModelFault: parts of it are missing or damaged.
+    """
+    from engine.prepared import Preparation  # noqa: PLC0415 - as above
+    from engine.voice_activity import Vad  # noqa: PLC0415 - as above
+
+    path = locate(settings)
+    name = settings.model if settings.model in CATALOGUE else path.name
+    return Preparation(name, path, Vad.load(settings.model, _vad(settings, path)), settings, on_download)
+
+
+def _load_with_torch(settings: EngineSettings, path: Path) -> SpeechModel:
     from engine.families import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
+    punctuation = find_part(PUNCTUATION, path, settings.models_dir) if lacks_punctuation(path) else None
+    parts = Parts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)
+    return load(settings.model, parts, settings)
+
+
+def _vad(settings: EngineSettings, path: Path) -> Path:
     vad = find_part(VAD, path, settings.models_dir)
     if vad is None:
         raise ModelBroken(path=str(path), model=settings.model, reason=f"{VAD} is missing")
-    punctuation = find_part(PUNCTUATION, path, settings.models_dir) if lacks_punctuation(path) else None
-    return load(settings.model, Parts(recogniser=path, vad=vad, punctuation=punctuation), settings)
+    return vad

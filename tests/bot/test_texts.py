@@ -40,6 +40,7 @@ FOR_THE_OWNER = (
     "hotwords_",
     "nothing_",
     "memory_",
+    "export_",
     DatabaseFault.code,
 )
 TRANSLATED = [language for language in languages() if language != "en"]

@@ -4,6 +4,7 @@ import pytest
 
 from engine.settings import EngineSettings
 from engine.speech import Engine
+from tests.engine.folders import write_sensevoice
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,9 @@ def sensevoice(shared: Path, starter_models_dir: Path) -> Engine:
     """A stock SenseVoiceSmall folder, with weights that know some Chinese."""
     folder = shared / "models/sensevoice-charctc"
     return Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SenseVoice folder with small random weights."""
+    return write_sensevoice(tmp_path_factory.mktemp("tiny") / "sensevoice")

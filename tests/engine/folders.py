@@ -1,5 +1,6 @@
 """Writes model folders as they are published, very small and with random weights, which do all but understand."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -13,6 +14,19 @@ FEATURES = 560
 WIDTH = 16
 LETTERS = [chr(ord("a") + letter) for letter in range(26)]
 HAN = [chr(0x4E00 + number) for number in range(60)]
+TAGS = ["zh", "en", "yue", "ja", "ko", "nospeech", "Speech", "BGM", "Laughter", "HAPPY", "NEUTRAL", "withitn"]
+ALPHABET = [
+    "<unk>",
+    "<s>",
+    "</s>",
+    "\u2581hello",
+    "\u2581wor",
+    "ld",
+    ".",
+    *LETTERS,
+    *HAN,
+    *(f"<|{tag}|>" for tag in TAGS),
+]
 TOKENS = ["<blank>", "<s>", "</s>", *LETTERS, *(f"{letter}@@" for letter in LETTERS), *HAN, "<unk>"]
 
 
@@ -54,6 +68,39 @@ def write_seaco(folder: Path) -> Path:
     return _finish(folder, config, parts, {"predictor.cif_output.bias": -1.2})  # four tokens a second
 
 
+def write_sensevoice(folder: Path) -> Path:
+    """Write a SenseVoiceSmall, which tells language, emotion and events with the text."""
+    config: dict[str, object] = {
+        "model": "SenseVoiceSmall",
+        "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
+        "encoder": "SenseVoiceEncoderSmall",
+        "encoder_conf": _encoder() | {"num_blocks": 3, "tp_blocks": 2},
+        "tokenizer": "SentencepiecesTokenizer",
+        "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
+        "frontend": "WavFrontend",
+        "frontend_conf": _frontend() | {"dither": 0.0},
+    }
+    folder.mkdir(parents=True)
+    write_alphabet(folder / "tiny.bpe.model")
+    (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
+    parts: Parts = {"tokenizer_conf": {"bpemodel": "tiny.bpe.model"}, "frontend_conf": {"cmvn_file": "am.mvn"}}
+    return _finish(folder, config, parts, {})
+
+
+def write_alphabet(path: Path) -> None:
+    """Write a sentencepiece model: words, letters and characters, then tags."""
+    from sentencepiece import sentencepiece_model_pb2 as made  # noqa: PLC0415 - not before a test needs a model
+
+    model = made.ModelProto()
+    model.trainer_spec.model_type = made.TrainerSpec.BPE
+    model.normalizer_spec.name = "identity"
+    special = {"<unk>": 2, "<s>": 3, "</s>": 3}
+    for number, piece in enumerate(ALPHABET):
+        kind = special.get(piece, 4 if piece.startswith("<|") else 1)
+        model.pieces.add(piece=piece, score=-float(number), type=kind)
+    path.write_bytes(model.SerializeToString())
+
+
 def write_punctuation(folder: Path) -> Path:
     """Write what puts marks between words, as `ct-punc` does."""
     config: dict[str, object] = {
@@ -74,6 +121,82 @@ def write_punctuation(folder: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "tokens.json").write_text(json.dumps(TOKENS), encoding="utf-8")
     return _finish(folder, config, {"tokenizer_conf": {"token_list": "tokens.json"}}, {})
+
+
+def write_nano(folder: Path) -> Path:
+    """Write a Fun-ASR-Nano: SenseVoice's encoder, a language model in a folder of its own, and CTC for the times."""
+    config: dict[str, object] = {
+        "model": "FunASRNano",
+        "model_conf": {"length_normalized_loss": True},
+        "audio_encoder": "SenseVoiceEncoderSmall",
+        "audio_encoder_conf": _encoder() | {"num_blocks": 2, "tp_blocks": 1},
+        "audio_adaptor": "Transformer",
+        "audio_adaptor_conf": _adaptor() | {"use_low_frame_rate": True},
+        "llm": "Qwen3-0.6b",
+        "llm_conf": {"hub": "hf", "llm_dtype": "fp32", "init_param_path": None},
+        "ctc_decoder": "Transformer",
+        "ctc_decoder_conf": _adaptor(),
+        "ctc_vocab_size": 257,
+        "ctc_tokenizer": "SenseVoiceTokenizer",
+        "ctc_tokenizer_conf": {"vocab_path": None, "is_multilingual": True, "num_languages": 10},
+        "tokenizer": "HuggingfaceTokenizer",
+        "tokenizer_conf": {"init_param_path": None},
+        "frontend": "WavFrontend",
+        "frontend_conf": _frontend(),
+    }
+    folder.mkdir(parents=True)
+    _write_language_model(folder / "Qwen3-0.6B")
+    ranks = (base64.b64encode(bytes([byte])).decode() for byte in range(256))
+    (folder / "multilingual.tiktoken").write_text("".join(f"{rank} {byte}\n" for byte, rank in enumerate(ranks)))
+    (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
+    parts: Parts = {
+        "llm_conf": {"init_param_path": "Qwen3-0.6B"},
+        "tokenizer_conf": {"init_param_path": "Qwen3-0.6B"},
+        "ctc_tokenizer_conf": {"vocab_path": "multilingual.tiktoken"},
+        "frontend_conf": {"cmvn_file": "am.mvn"},
+    }
+    _finish(folder, config, parts, {})
+    _let_it_write_letters_only(folder)
+    return folder
+
+
+def _let_it_write_letters_only(folder: Path) -> None:
+    import torch  # noqa: PLC0415 - not before a test needs a model
+
+    alphabet = json.loads((folder / "Qwen3-0.6B/tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    weights = torch.load(folder / "model.pt", weights_only=True)
+    for piece, number in alphabet.items():
+        if piece not in {*LETTERS, "\u0120"}:  # a space
+            weights["llm.lm_head.weight"][number] = 0
+    torch.save(weights, folder / "model.pt")
+
+
+def _write_language_model(folder: Path) -> None:
+    with tamed():
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415 - not before a test needs it
+        from transformers import PreTrainedTokenizerFast, Qwen3Config  # noqa: PLC0415 - as above
+
+    alphabet = {piece: number for number, piece in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    letters = Tokenizer(models.BPE(vocab=alphabet, merges=[]))
+    letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters.decoder = decoders.ByteLevel()
+    special = {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=letters, **special)
+    tokenizer.save_pretrained(folder)
+    sizes = {"hidden_size": WIDTH, "intermediate_size": WIDTH, "num_hidden_layers": 2, "head_dim": 8}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(tokenizer)}
+    Qwen3Config(**sizes, **heads, eos_token_id=256, pad_token_id=257).save_pretrained(folder)
+
+
+def _adaptor() -> dict[str, object]:
+    return {
+        "downsample_rate": 1,
+        "encoder_dim": WIDTH,
+        "llm_dim": WIDTH,
+        "ffn_dim": WIDTH,
+        "n_layer": 1,
+        "attention_heads": 2,
+    }
 
 
 def _layers() -> dict[str, object]:

@@ -1,0 +1,220 @@
+"""Keeps a model's network in the form that runs without torch. Knows no sound; a process of its own does the writing.
+
+`python -m engine.export MODEL FOLDER PRECISION` is that process: the memory that it takes ends with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ValidationError
+
+from engine.alone import alone
+from engine.errors import ExportFailed
+
+Precision = Literal["fp32", "int8", "int8-halved"]
+OnProgress = Callable[[int, int], None]
+
+VERSION = 1
+SETTINGS, WEIGHTS = "config.yaml", "model.pt"
+SOURCES = (SETTINGS, WEIGHTS)
+ANYONE_WRITES = 0o222
+NOT_EXPORTABLE = 3
+SAID_EVERY_BYTES = 8_000_000
+
+
+class NotExportable(Exception):
+    """The model is of a kind that cannot be written so, or it is damaged; `str()` says what was found."""
+
+
+class Decision(BaseModel):
+    """Which arithmetic is used, and why. `agreement` is the share of characters that int8 read as fp32 does."""
+
+    precision: Precision
+    reason: str
+    agreement: float | None = None
+    recordings: int = 0
+
+
+class Stamp(BaseModel):
+    """From what an export was made, and what was found out about it."""
+
+    version: int = VERSION
+    sha256: str
+    files: dict[str, tuple[int, int]]
+    decision: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """The exports of the model folder `model`: within it, or in `models_dir` where it cannot be written to."""
+
+    model: Path
+    models_dir: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where they are, or will be."""
+        within = self.model / "earshot"
+        if within.is_dir() or (os.access(self.model, os.W_OK) and self.model.stat().st_mode & ANYONE_WRITES):
+            return within
+        place = hashlib.sha256(str(self.model.absolute()).encode()).hexdigest()[:12]
+        return self.models_dir / "exports" / f"{self.model.name}-{place}"
+
+    def path(self, precision: Precision) -> Path:
+        """Give the file that holds the network."""
+        return self.folder / f"{precision}.onnx"
+
+    def has(self, precision: Precision) -> bool:
+        """Tell whether the network is there, and of the model as it is now."""
+        return self.path(precision).is_file() and self._stamp(precision) is not None
+
+    def network(self, precision: Precision, on_progress: OnProgress = lambda *_: None) -> Path:
+        """Give the file that holds the network, written anew where it is not there or the model has changed.
+
+        `on_progress` is told the bytes done and the bytes in all, again and again.
+
+        Raises:
+            NotExportable: this cannot be done with this model.
+            ExportFailed: the machine did not let it be written.
+        """
+        if not self.has(precision):
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with alone(self.folder / ".lock"):
+                    self._write(precision, on_progress)
+            except OSError as error:
+                raise ExportFailed(model=str(self.model), reason=error.strerror or str(error)) from error
+        return self.path(precision)
+
+    def decision(self, precision: Precision) -> Decision | None:
+        """Give what was decided about this precision, None where nothing was or the model has changed."""
+        stamp = self._stamp(precision)
+        return stamp.decision if stamp is not None else None
+
+    def keep(self, precision: Precision, decision: Decision) -> None:
+        """Keep what was decided about this precision."""
+        stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_sizes_and_times(self.model))
+        with suppress(OSError):  # then it is decided again at the next start
+            _write(self.folder / f"{precision}.json", stamp.model_copy(update={"decision": decision}))
+
+    def drop(self, precision: Precision) -> None:
+        """Remove a network that is not needed, and keep what was decided about it."""
+        with suppress(OSError):
+            self.path(precision).unlink(missing_ok=True)
+            self.path(precision).with_suffix(".weights").unlink(missing_ok=True)
+
+    def _write(self, precision: Precision, on_progress: OnProgress) -> None:
+        """Write a network, unless another process has just done so."""
+        if self.has(precision):
+            return
+        decision = self.decision(precision)
+        _run(self.model, self.folder, precision, on_progress)
+        if decision is not None:
+            self.keep(precision, decision)
+
+    def _stamp(self, precision: Precision) -> Stamp | None:
+        """Read a stamp if it is of the model as it is now; of files that only look newer, the content counts."""
+        path = self.folder / f"{precision}.json"
+        try:
+            stamp = Stamp.model_validate_json(path.read_bytes())
+            files = _sizes_and_times(self.model)
+        except (OSError, ValidationError):
+            return None
+        if stamp.version != VERSION or (stamp.files != files and stamp.sha256 != fingerprint(self.model)):
+            return None
+        if stamp.files != files:
+            stamp = stamp.model_copy(update={"files": files})
+            with suppress(OSError):
+                _write(path, stamp)
+        return stamp
+
+
+def fingerprint(model: Path) -> str:
+    """Give the SHA-256 of all that an export is made from."""
+    digest = hashlib.sha256()
+    for name in SOURCES:
+        with (model / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _sizes_and_times(model: Path) -> dict[str, tuple[int, int]]:
+    found = {name: (model / name).stat() for name in SOURCES}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+
+
+def _write(path: Path, stamp: Stamp) -> None:
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(stamp.model_dump_json(indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def _run(model: Path, folder: Path, precision: Precision, on_progress: OnProgress) -> None:
+    said = ""
+    with subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
+        [sys.executable, "-m", "engine.export", str(model.absolute()), str(folder.absolute()), precision],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    ) as process:
+        for line in process.stdout or ():
+            match line.split():
+                case ["Progress", done, "of", total]:
+                    on_progress(int(done), int(total))
+                case [_, *_]:
+                    said = line.strip()[:200]
+    if process.returncode == NOT_EXPORTABLE:
+        raise NotExportable(said)
+    if process.returncode != 0:
+        raise ExportFailed(model=str(model), reason=said or f"it ended with {process.returncode}")
+
+
+def main(model: Path, folder: Path, precision: Precision) -> int:
+    """Write one network, then the stamp that makes it count."""
+    from engine.sensevoice_network import write_sensevoice  # noqa: PLC0415 - only where something is exported
+
+    partial = folder / f".{precision}.partial"
+    partial.mkdir(exist_ok=True)
+    stamp = Stamp(files=_sizes_and_times(model), sha256=fingerprint(model))
+    try:
+        write_sensevoice(model, partial / f"{precision}.onnx", precision, _Said())
+    except (KeyError, IndexError, ValueError) as unfit:
+        sys.stdout.write(f"{type(unfit).__name__}: {unfit}\n".replace("\n", " "))
+        return NOT_EXPORTABLE
+    except OSError as error:
+        sys.stdout.write(f"{error.strerror or error}\n")
+        return 1
+    for suffix in (".weights", ".onnx"):
+        name = f"{precision}{suffix}"
+        (partial / name).replace(folder / name)
+    partial.rmdir()
+    _write(folder / f"{precision}.json", stamp)
+    return 0
+
+
+class _Said:
+    """Says on stdout how far it is, not too often."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == total or done - self._last >= SAID_EVERY_BYTES:
+            self._last = done
+            sys.stdout.write(f"Progress {done} of {total}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))  # type: ignore[arg-type]  # our own caller's

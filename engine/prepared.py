@@ -1,0 +1,174 @@
+"""Prepares a SenseVoice folder for this machine, once, and loads what came of it.
+
+The texts of a model that is already prepared come without torch and without FunASR.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from engine.audio import Audio, decode
+from engine.cores import cores
+from engine.errors import AudioFault, ModelBroken, ModelFault, NothingToVerify
+from engine.export import Decision, Exports, NotExportable, Precision
+from engine.features import Frontend
+from engine.hub import OnDownload, sample
+from engine.languages import SENSEVOICE, model_class
+from engine.models import locate
+from engine.precision import Texts, candidate, prove, unproved
+from engine.processor import flags, has_gpu, int8
+from engine.reading import ModelBackend
+from engine.request import Request
+from engine.runtime import Network, NetworkBroken
+from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.settings import EngineSettings
+from engine.transcript import Segment
+from engine.voice_activity import Vad
+
+TRIAL_SAMPLES = 16_000
+
+
+def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
+    """Tell whether this model, with these settings, runs exported: SenseVoice on a processor does."""
+    on_processor = settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
+    return on_processor and settings.precision != "bf16" and model_class(folder) == "SenseVoiceSmall"
+
+
+def decided(settings: EngineSettings) -> Decision | None:
+    """Give in which arithmetic the model of the settings runs, without loading it; None where that is open yet."""
+    folder = locate(settings)
+    if not can_be_prepared(folder, settings):
+        return None
+    kind = int8(flags())
+    return unproved(settings.precision, kind) or Exports(folder, settings.models_dir).decision(candidate(kind))
+
+
+def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
+    """Give what has to be written yet before the model is ready: both kinds, where they will be compared."""
+    folder = locate(settings)
+    if not can_be_prepared(folder, settings):
+        return ()
+    decision, exports = decided(settings), Exports(folder, settings.models_dir)
+    wanted: tuple[Precision, ...] = (decision.precision,) if decision else ("fp32", candidate(int8(flags())))
+    return tuple(precision for precision in wanted if not exports.has(precision))
+
+
+def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], on_progress: OnDownload) -> None:
+    """Write the model of the settings in these precisions.
+
+    Raises:
+        ExportFailed: the machine does not let it be written.
+    """
+    folder = locate(settings)
+    exports = Exports(folder, settings.models_dir)
+    for precision in precisions:
+        with suppress(NotExportable):  # what is wrong with it shows when it is loaded
+            exports.network(precision, partial(on_progress, f"{folder.name} ({precision})"))
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is needed to prepare the model in `folder`, which people call `name`."""
+
+    name: str
+    folder: Path
+    vad: Vad
+    settings: EngineSettings
+    on_progress: OnDownload
+
+    def load(self) -> SenseVoice:
+        """Load the model, prepared before if it was not yet.
+
+        Raises:
+            NotExportable: it cannot be prepared.
+            ExportFailed: the machine does not let it be prepared.
+            ModelBroken: files are missing or damaged.
+        """
+        return self._reader(self._decision().precision)
+
+    def verify(self, clips: Path) -> Decision:
+        """Prove int8 anew with the owner's own recordings in the folder `clips`, and keep what came of it.
+
+        Raises:
+            NothingToVerify: there is no recording in it.
+            ModelFault: as `load`.
+        """
+        recordings = _recordings(clips, self.settings.max_audio_s)
+        if not recordings:
+            raise NothingToVerify(reason=f"no recording in {clips} can be read")
+        return self._proved(candidate(int8(flags())), recordings)
+
+    def _decision(self) -> Decision:
+        kind = int8(flags())
+        precision = candidate(kind)
+        settled = unproved(self.settings.precision, kind) or self._exports.decision(precision)
+        return settled or self._proved(precision, self._sample())
+
+    def _sample(self) -> Sequence[Audio]:
+        try:
+            file = sample(self.settings.models_dir, on_progress=self.on_progress)
+        except ModelFault:
+            return ()
+        return (decode(file, max_audio_s=self.settings.max_audio_s),)
+
+    def _proved(self, precision: Precision, recordings: Sequence[Audio]) -> Decision:
+        decision = prove(precision, lambda asked: self._texts(asked, recordings))
+        self._exports.keep(precision, decision)
+        self._exports.drop("fp32" if decision.precision == precision else precision)
+        return decision
+
+    def _texts(self, precision: Precision, recordings: Sequence[Audio]) -> Texts:
+        if not recordings:
+            return {}
+        backend = ModelBackend(self.name, SENSEVOICE, self._reader(precision))
+        return {
+            (number, piece.start): piece.text
+            for number, audio in enumerate(recordings)
+            for piece in _read(backend, audio)
+        }
+
+    def _reader(self, precision: Precision) -> SenseVoice:
+        path = self._exports.network(precision, partial(self.on_progress, f"{self.name} ({precision})"))
+        try:
+            model = SenseVoice(
+                network=Network(path),
+                frontend=Frontend.load(self.folder),
+                alphabet=Alphabet(alphabet_file(self.folder)),
+                vad=self.vad,
+                reads_at_once=self.settings.threads or cores(),
+            )
+            model.read(np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16), Request())
+        except FileNotFoundError as missing:
+            raise self._broken(f"{Path(str(missing.filename)).name} is missing") from missing
+        except (OSError, ValueError, RuntimeError, NetworkBroken) as broken:
+            raise self._broken(str(broken).splitlines()[0][:200]) from broken
+        return model
+
+    @property
+    def _exports(self) -> Exports:
+        return Exports(self.folder, self.settings.models_dir)
+
+    def _broken(self, reason: str) -> ModelBroken:
+        return ModelBroken(path=str(self.folder), model=self.name, reason=reason)
+
+
+def _recordings(folder: Path, max_audio_s: float) -> list[Audio]:
+    """Decode what can be decoded."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        try:
+            found.append(decode(path, max_audio_s=max_audio_s))
+        except (AudioFault, IsADirectoryError):
+            continue
+    return found
+
+
+def _read(backend: ModelBackend, audio: Audio) -> tuple[Segment, ...]:
+    return backend.transcribe(audio, Request(), on_progress=lambda _: None, cancelled=threading.Event()).segments

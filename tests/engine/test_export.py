@@ -1,0 +1,97 @@
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ExportFailed
+from engine.export import Decision, Exports, NotExportable
+
+
+@pytest.fixture
+def exports(tiny: Path, tmp_path: Path) -> Exports:
+    return Exports(shutil.copytree(tiny, tmp_path / "sensevoice"), tmp_path / "models")
+
+
+def test_a_network_is_written_once_into_the_model_s_own_folder(exports: Exports) -> None:
+    told: list[tuple[int, int]] = []
+    path = exports.network("fp32", lambda done, total: told.append((done, total)))
+    assert path == exports.model / "earshot/fp32.onnx"
+    assert told[-1][0] == told[-1][1] > 0
+    written = path.stat().st_mtime_ns
+    assert exports.network("fp32").stat().st_mtime_ns == written
+
+
+def test_several_that_want_it_at_once_get_one(exports: Exports) -> None:
+    told: list[int] = []
+    with ThreadPoolExecutor() as pool:
+        paths = list(pool.map(lambda _: exports.network("fp32", lambda done, _: told.append(done)), range(3)))
+    assert set(paths) == {exports.path("fp32")}
+    assert len(told) == 1
+
+
+def test_a_folder_that_nobody_may_write_to_is_left_alone(exports: Exports) -> None:
+    exports.model.chmod(0o555)
+    try:
+        path = exports.network("fp32")
+    finally:
+        exports.model.chmod(0o755)
+    assert path.is_relative_to(exports.models_dir)
+    assert not (exports.model / "earshot").exists()
+
+
+def test_a_model_that_has_changed_is_to_be_exported_and_judged_anew(exports: Exports) -> None:
+    exports.network("fp32")
+    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
+    config = exports.model / "config.yaml"
+    config.write_text(config.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert not exports.has("fp32")
+    assert exports.decision("fp32") is None
+
+
+def test_weights_that_only_look_newer_are_the_same(exports: Exports) -> None:
+    written = exports.network("fp32").stat().st_mtime_ns
+    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
+    os.utime(exports.model / "model.pt", (1, 1))
+    assert exports.network("fp32").stat().st_mtime_ns == written
+    decision = exports.decision("fp32")
+    assert decision is not None
+    assert decision.reason == "it was so"
+
+
+def test_a_decision_outlives_the_network_that_it_dropped(exports: Exports) -> None:
+    exports.network("int8")
+    exports.keep("int8", Decision(precision="fp32", reason="it reads otherwise", agreement=0.5))
+    exports.drop("int8")
+    assert not exports.has("int8")
+    exports.network("int8")
+    decision = exports.decision("int8")
+    assert decision is not None
+    assert decision.agreement == 0.5
+
+
+def test_half_a_network_does_not_count(exports: Exports) -> None:
+    (exports.folder / ".fp32.partial").mkdir(parents=True)
+    (exports.folder / ".fp32.partial/fp32.onnx").write_bytes(b"half")
+    exports.path("fp32").write_bytes(b"without a stamp")
+    assert not exports.has("fp32")
+    assert exports.network("fp32").stat().st_size > len(b"without a stamp")
+
+
+@pytest.mark.parametrize(("file", "content"), [("model.pt", b"nothing"), ("config.yaml", b"model: Other\n")])
+def test_what_is_damaged_or_of_another_kind_is_not_exportable(exports: Exports, file: str, content: bytes) -> None:
+    (exports.model / file).write_bytes(content)
+    with pytest.raises(NotExportable, match=file):
+        exports.network("fp32")
+    assert not exports.has("fp32")
+
+
+def test_where_nothing_can_be_written_the_reason_is_told(exports: Exports) -> None:
+    exports.models_dir.write_bytes(b"a file")
+    exports.model.chmod(0o555)
+    try:
+        with pytest.raises(ExportFailed, match="models_dir"):
+            exports.network("fp32")
+    finally:
+        exports.model.chmod(0o755)

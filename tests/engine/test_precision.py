@@ -1,0 +1,59 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.export import Precision
+from engine.precision import Texts, candidate, differences, prove, unproved
+from engine.processor import Int8
+
+LONG = "and so my fellow americans ask not what your country can do for you ask what you can do for it " * 2
+
+
+def read(exact: Texts, rounded: Texts) -> dict[Precision, Texts]:
+    return {"fp32": exact, "int8": rounded}
+
+
+@pytest.mark.parametrize("kind", ["full", "halved", "none"])
+def test_what_is_set_needs_no_proof(kind: Int8) -> None:
+    exact, rounded = unproved("fp32", kind), unproved("int8", kind)
+    assert exact is not None
+    assert rounded is not None
+    assert (exact.precision, rounded.precision) == ("fp32", candidate(kind))
+
+
+def test_weights_have_half_their_range_where_products_may_overflow() -> None:
+    assert (candidate("full"), candidate("halved")) == ("int8", "int8-halved")
+
+
+def test_a_processor_that_gains_nothing_takes_fp32_and_others_have_to_prove_int8() -> None:
+    settled = unproved("auto", "none")
+    assert settled is not None
+    assert settled.precision == "fp32"
+    assert unproved("auto", "full") is None
+    assert unproved("auto", "halved") is None
+
+
+def test_int8_is_taken_where_it_reads_the_same() -> None:
+    texts = {(0, 0.5): LONG, (1, 0.0): "again"}
+    decision = prove("int8", read(texts, texts | {(0, 0.5): LONG.replace("so", "sa", 1)}).__getitem__)
+    assert decision.precision == "int8"
+    assert decision.agreement == pytest.approx(1 - 1 / (len(LONG) + 5))
+    assert decision.recordings == 2
+
+
+@pytest.mark.parametrize("rounded", [{}, {(0, 0.0): LONG[:-4]}, {(0, 0.0): LONG, (0, 3.0): "what is not there"}])
+def test_int8_is_refused_where_it_reads_less_or_more_or_otherwise(rounded: Texts) -> None:
+    decision = prove("int8", read({(0, 0.0): LONG}, rounded).__getitem__)
+    assert decision.precision == "fp32"
+    assert "99%" in decision.reason
+
+
+def test_silence_proves_nothing() -> None:
+    assert prove("int8", read({}, {(0, 0.0): "?"}).__getitem__).precision == "fp32"
+
+
+@given(st.text("ab", max_size=8), st.text("ab", max_size=8), st.text("ab", max_size=8))
+def test_differences_are_a_distance(one: str, other: str, third: str) -> None:
+    assert (differences(one, other) == 0) == (one == other)
+    assert differences(one, other) == differences(other, one)
+    assert differences(one, third) <= differences(one, other) + differences(other, third)

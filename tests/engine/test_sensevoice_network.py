@@ -1,0 +1,138 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.audio import decode
+from engine.export import Exports, Precision
+from engine.features import Frontend
+from engine.precision import candidate
+from engine.processor import flags, int8
+from engine.request import Request
+from engine.runtime import Network, NetworkBroken
+from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.sensevoice_network import rounded
+from engine.taming import tamed
+from engine.voice_activity import Vad
+
+Floats = NDArray[np.float32]
+CLIPS = ("en_jfk.flac", "en_librivox_sense_0880.wav", "zh_funasr_asr_example.wav", "zh_voice_message.ogg")
+
+
+class Original:
+    """FunASR's own way from samples to text, with what its encoder gave on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        with tamed():
+            from funasr import AutoModel  # noqa: PLC0415 - not before a test needs it
+
+            self._model = AutoModel(
+                model=str(folder), disable_update=True, disable_pbar=True, log_level="ERROR", ncpu=1
+            )
+        self._model.kwargs["frontend"].dither = 0.0
+        self._model.model.encoder.register_forward_hook(lambda _, __, output: self._keep(output[0].numpy()))
+
+    def read(self, samples: NDArray[np.int16], language: str) -> str:
+        waveform = samples.astype(np.float32) / (1 << 15)
+        raw = self._model.generate(input=waveform, language=language, use_itn=True, ncpu=1)[0]["text"]
+        return re.sub(r"<\|[^|]*\|>", "", raw).strip()
+
+    def _keep(self, encoded: Floats) -> None:
+        self.encoded = encoded.copy()
+
+
+def opened(folder: Path, models_dir: Path, vad: Path, precision: Precision = "fp32") -> SenseVoice:
+    return SenseVoice(
+        network=Network(Exports(folder, models_dir).network(precision)),
+        frontend=Frontend.load(folder),
+        alphabet=Alphabet(alphabet_file(folder)),
+        vad=Vad.load("sensevoice", vad),
+        reads_at_once=2,
+    )
+
+
+def encoded(model: SenseVoice, rows: Floats, queries: tuple[int, int]) -> Floats:
+    language, itn = (np.full(len(rows), query, np.int64) for query in queries)
+    [found] = model.network.run("encoded", speech=rows, language=language, itn=itn)
+    return found.astype(np.float32)
+
+
+def assert_the_same(model: SenseVoice, original: Original, samples: NDArray[np.int16]) -> None:
+    for language, query in (("auto", 0), ("en", 4), ("yue", 7)):
+        text = original.read(samples, language)
+        ours = encoded(model, model.frontend.features(samples)[np.newaxis], (query, 14))
+        scale = max(1.0, float(np.abs(original.encoded).max()))
+        assert np.abs(ours - original.encoded).max() / scale <= 1e-4
+        request = Request(language=None if language == "auto" else language)
+        assert model.read(samples, request).text == text
+
+
+def test_fp32_gives_the_numbers_and_texts_of_the_original(
+    tiny: Path, starter_models_dir: Path, sample: Path, tmp_path: Path
+) -> None:
+    model = opened(tiny, tmp_path, starter_models_dir / "fsmn-vad")
+    original = Original(tiny)
+    samples = decode(sample, max_audio_s=60).samples
+    for length in (len(samples), 16_001, 3_200):
+        assert_the_same(model, original, samples[:length])
+
+
+def test_fp32_reads_real_speech_as_the_original_does(shared: Path, starter_models_dir: Path) -> None:
+    folder = shared / "models/sensevoice-charctc"
+    model, original = opened(folder, starter_models_dir, starter_models_dir / "fsmn-vad"), Original(folder)
+    for clip in CLIPS:
+        samples = decode(shared / "clips" / clip, max_audio_s=60).mono()
+        assert model.read(samples, Request()).text == original.read(samples, "auto") != ""
+        assert_the_same(model, original, samples)
+
+
+def noise(pieces: int) -> Floats:
+    return np.random.default_rng(0).normal(0, 1, (pieces, 30, 560)).astype(np.float32)
+
+
+def test_pieces_of_one_length_may_be_read_together(tiny: Path, starter_models_dir: Path, tmp_path: Path) -> None:
+    model = opened(tiny, tmp_path, starter_models_dir / "fsmn-vad")
+    both = encoded(model, noise(2), (3, 15))
+    alone = [encoded(model, noise(2)[number : number + 1], (3, 15))[0] for number in range(2)]
+    assert np.abs(both - alone).max() <= 1e-4
+
+
+def test_int8_is_near_to_fp32(tiny: Path, starter_models_dir: Path, tmp_path: Path) -> None:
+    precisions: tuple[Precision, ...] = ("fp32", candidate(int8(flags())))
+    models = [opened(tiny, tmp_path, starter_models_dir / "fsmn-vad", precision) for precision in precisions]
+    exact, near = (encoded(model, noise(1), (3, 15)).ravel() for model in models)
+    assert (exact != near).any()
+    assert np.corrcoef(exact, near)[0, 1] >= 0.95
+
+
+def test_a_file_that_is_no_network_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "fp32.onnx"
+    path.write_bytes(b"nothing")
+    with pytest.raises(NetworkBroken):
+        Network(path)
+
+
+def matrices(seed: int) -> Floats:
+    return np.random.default_rng(seed).normal(0, 1, (9, 4)).astype(np.float32)
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from([63, 127]))
+def test_rounded_weights_are_as_near_as_whole_numbers_can_be(seed: int, largest: int) -> None:
+    matrix = matrices(seed)
+    whole, scale = rounded(matrix, largest)
+    assert np.abs(whole).max() == largest
+    assert (np.abs(whole * scale - matrix) <= scale * 0.501).all()
+
+
+def test_weights_that_are_nothing_stay_nothing() -> None:
+    whole, scale = rounded(np.zeros((3, 2), np.float32), 127)
+    assert not (whole * scale).any()
+
+
+def test_two_products_of_halved_weights_fit_into_sixteen_bits() -> None:
+    whole, _ = rounded(matrices(0), 63)
+    assert 2 * 255 * int(np.abs(whole.astype(np.int32)).max()) <= np.iinfo(np.int16).max
