@@ -6,6 +6,7 @@ from pathlib import Path
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CORES_A_WORKER = 2
+MOST_CORES_A_WORKER = 8  # what Python itself does for every piece keeps one core busy when that many read
 GIB_A_WORKER = 4
 GIB = 2**30
 
@@ -18,8 +19,10 @@ def memory_gib() -> float:
     return memory / GIB
 
 
-def suitable_workers(cores: int, memory_gib: float) -> int:
-    """Choose the number of workers: two cores and 4 GiB for each, one at least."""
+def suitable_workers(cores: int, memory_gib: float, *, reads_on_all_cores: bool) -> int:
+    """Choose the number of workers: two cores and 4 GiB for each, one at least; few where each reads on all cores."""
+    if reads_on_all_cores:
+        return -(-cores // MOST_CORES_A_WORKER)
     return max(1, min(cores // CORES_A_WORKER, round(memory_gib) // GIB_A_WORKER))
 
 

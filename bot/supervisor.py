@@ -14,6 +14,7 @@ from bot.machine import memory_gib, suitable_threads, suitable_workers
 from bot.settings import Settings
 from engine.cores import cores
 from engine.errors import Fault
+from engine.models import reads_on_all_cores
 from jobs.outage import Outage
 from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer
@@ -86,7 +87,9 @@ async def run_all(settings: Settings) -> None:
 
 def children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
     """Prepare the bot and as many workers as are set, or suit the machine."""
-    count = settings.workers.count or suitable_workers(cores(), memory_gib())
+    count = settings.workers.count or suitable_workers(
+        cores(), memory_gib(), reads_on_all_cores=reads_on_all_cores(settings.engine)
+    )
     threads = settings.engine.threads or suitable_threads(cores(), count)
     environment = {**environment, "EARSHOT_ENGINE__THREADS": str(threads)}
     if sys.stderr.isatty():

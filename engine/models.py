@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
-from engine.languages import first_unknown, languages_of
+from engine.languages import first_unknown, languages_of, model_class
 from engine.settings import EngineSettings
 
 AUTOMATIC = "auto"
@@ -122,6 +122,14 @@ def check_language(settings: EngineSettings) -> None:
         raise LanguageSettingWrong(model=settings.model, language=settings.language, known=listed)
     if unknown := first_unknown(settings.languages, known):
         raise LanguagesSettingWrong(model=settings.model, language=unknown, known=", ".join(known))
+
+
+def reads_on_all_cores(settings: EngineSettings) -> bool:
+    """Tell whether one process with this model uses many cores: more processes would only hold its weights more often.
+
+    Looks at the model's folder, if that is here, and loads nothing.
+    """
+    return settings.model == "sensevoice" or model_class(Path(settings.model).expanduser()) == "SenseVoiceSmall"
 
 
 def is_here(settings: EngineSettings) -> bool:

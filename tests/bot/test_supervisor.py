@@ -93,9 +93,16 @@ async def test_an_impatient_second_signal_ends_all_by_force(diary: Path) -> None
 def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.supervisor.cores", lambda: 8)
     monkeypatch.setattr("bot.supervisor.memory_gib", lambda: 16.0)
+    monkeypatch.setenv("EARSHOT_ENGINE__MODEL", "paraformer")
     _, workers = children(Settings(), {})
     assert len(workers) == 4
     assert {worker.environment["EARSHOT_ENGINE__THREADS"] for worker in workers} == {"2"}
+
+
+def test_one_worker_has_all_cores_where_its_model_reads_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.supervisor.cores", lambda: 8)
+    _, (worker,) = children(Settings(), {})
+    assert worker.environment["EARSHOT_ENGINE__THREADS"] == "8"
 
 
 def test_settings_decide_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ModelMissing
-from engine.models import CATALOGUE, VAD, catalogue, find_part, is_here, locate, named
+from engine.models import CATALOGUE, VAD, catalogue, find_part, is_here, locate, named, reads_on_all_cores
 from engine.settings import EngineSettings
 
 
@@ -55,6 +55,18 @@ def test_a_path_may_be_a_folder_or_a_whisper_file(tmp_path: Path, monkeypatch: p
     assert locate(settings(str(folder / "model.pt"), tmp_path)) == folder / "model.pt"
     monkeypatch.chdir(tmp_path)
     assert locate(settings("./mine", tmp_path)) == folder
+
+
+@pytest.mark.parametrize(("kind", "does"), [("SenseVoiceSmall", True), ("SeacoParaformer", False), (None, False)])
+def test_a_folder_of_sensevoice_s_reads_on_all_cores(tmp_path: Path, *, kind: str | None, does: bool) -> None:
+    if kind:
+        (tmp_path / "config.yaml").write_text(f"model: {kind}\n")
+    assert reads_on_all_cores(settings(str(tmp_path), tmp_path)) == does
+
+
+@pytest.mark.parametrize(("name", "does"), [("sensevoice", True), ("whisper-turbo", False), ("fake", False)])
+def test_of_the_names_sensevoice_reads_on_all_cores(name: str, tmp_path: Path, *, does: bool) -> None:
+    assert reads_on_all_cores(settings(name, tmp_path)) == does
 
 
 @pytest.mark.parametrize("model", ["nothing", "/nowhere/at/all", ""])
