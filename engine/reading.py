@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE, Audio
+from engine.corrections import corrected
 from engine.crew import Crew
 from engine.errors import Cancelled
 from engine.hotwords import sanitised
@@ -22,7 +23,7 @@ from engine.request import Progress, Request
 from engine.speakers import Voice, with_speakers
 from engine.text import finished, join
 from engine.tracks import Track, tracks
-from engine.transcript import Segment, Transcript, Word
+from engine.transcript import Correction, Segment, Transcript, Word
 from engine.voices import Voices
 
 MARGIN_S = 0.3
@@ -34,7 +35,8 @@ VAD_BLOCK_S = 20
 class Reading(NamedTuple):
     """What a model made of one piece: the text, "" where nobody speaks, and its language.
 
-    The times of `words` are seconds from the beginning of the piece. The `voices` in it are no model's to tell.
+    The times of `words` are seconds from the beginning of the piece. No model tells `corrections` and
+    `voices`.
     """
 
     text: str
@@ -42,6 +44,7 @@ class Reading(NamedTuple):
     words: tuple[Word, ...] = ()
     events: tuple[str, ...] = ()
     emotion: str = ""
+    corrections: tuple[Correction, ...] = ()
     voices: tuple[Voice, ...] = ()
 
 
@@ -208,7 +211,10 @@ def _finished(reading: Reading, request: Request) -> Reading:
         punctuation=request.punctuation,
         chinese=request.chinese,
     )
-    return reading._replace(text=text, words=words)
+    changes: tuple[Correction, ...] = ()
+    if request.correct:
+        text, words, changes = corrected(text, words, request.hotwords)
+    return reading._replace(text=text, words=words, corrections=changes)
 
 
 def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:
@@ -225,6 +231,7 @@ def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:
         ),
         events=reading.events,
         emotion=reading.emotion,
+        corrections=reading.corrections,
     )
 
 

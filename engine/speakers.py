@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.request import Speakers
+from engine.text import places
 from engine.transcript import Segment, Word
 
 Floats = NDArray[np.float32]
@@ -146,7 +147,7 @@ def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> It
     if not who:
         yield segment
         return
-    starts = _starts(segment)
+    starts = [place.start for place in places(segment.words, segment.text)]
     nearest = [who[int(np.abs(np.array(middles) - (word.start + word.end) / 2).argmin())] for word in segment.words]
     if not starts or len(set(nearest)) == 1:
         yield _said_by(segment, nearest or who)
@@ -154,14 +155,16 @@ def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> It
     cuts = [0, *_cuts(segment.words, nearest), len(segment.words)]
     for first, end in pairwise(cuts):
         is_last = end == len(segment.words)
+        text = segment.text[starts[first] if first else 0 : None if is_last else starts[end]].strip()
         yield _said_by(
             replace(
                 segment,
                 start=segment.words[first].start if first else segment.start,
                 end=segment.end if is_last else segment.words[end - 1].end,
-                text=segment.text[starts[first] if first else 0 : None if is_last else starts[end]].strip(),
+                text=text,
                 words=segment.words[first:end],
                 events=() if first else segment.events,
+                corrections=tuple(change for change in segment.corrections if change.written in text),
             ),
             nearest[first:end],
         )
@@ -170,19 +173,6 @@ def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> It
 def _said_by(segment: Segment, who: Sequence[int]) -> Segment:
     [(most, _)] = Counter(who).most_common(1)
     return replace(segment, speaker=f"Speaker {most + 1}")
-
-
-def _starts(segment: Segment) -> list[int]:
-    """Find where each word begins in the text; nothing where one of them is not there."""
-    starts: list[int] = []
-    end = 0
-    for word in segment.words:
-        start = segment.text.find(word.text.strip(), end)
-        if start < 0:
-            return []
-        starts.append(start)
-        end = start + len(word.text.strip())
-    return starts
 
 
 def _cuts(words: Sequence[Word], who: Sequence[int]) -> Iterator[int]:

@@ -1,0 +1,98 @@
+"""How words sound, and how far apart two of them are. Pure: knows no hotwords; Latin letters and Chinese characters."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+Syllables = tuple[str, ...]
+
+NEAR, VOWELS, WEAK = 0.4, 0.45, 0.4
+_VOWELS = "aiu"
+_WEAK = _VOWELS + "h"
+_ALIKE = frozenset(
+    frozenset(pair) for pair in ("bp", "dt", "gk", "fv", "mn", "jC", "CS", "jS", "sS", "Td", "Tt", "Ts", "gj", "bv")
+)
+
+# Spelling to sounds, in this order: S as in she, C as in church, T as in thing.
+_RULES = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"^(?:kn|gn|pn)", "n"),
+        (r"^wr", "r"),
+        (r"^(?:x|ps)", "s"),
+        (r"sch|sh|ti(?=o|a)|ci(?=o|a)", "S"),
+        (r"tch|ch", "C"),
+        (r"ph", "f"),
+        (r"th", "T"),
+        (r"ght|gh$", "t"),
+        (r"gh", "g"),
+        (r"dge?(?=$|i)", "j"),
+        (r"ck|q(?=u)", "k"),
+        (r"c(?=[eiy])|z", "s"),
+        (r"[cq]", "k"),
+        (r"x", "ks"),
+        (r"(?<=[aeiou])[wy](?![aeiou])|(?<=[bcdfgklmnprstvSCT])e$", ""),
+        (r"y(?=[aeiou])", "j"),
+        (r"a[iy]|[eiy]+[aeiouy]*", "i"),
+        (r"a[aeiouy]*", "a"),
+        (r"[ou][aeiouy]*", "u"),
+        (r"(.)\1+", r"\1"),
+    )
+)
+# What speakers of different regions do not tell apart.
+_SAME_SYLLABLES = (("zh", "z"), ("ch", "c"), ("sh", "s"))
+
+
+@lru_cache(maxsize=1 << 14)
+def sound(word: str) -> str:
+    """Give the sounds of a word of Latin letters, "" for one of others."""
+    letters = "".join(part for part in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(part))
+    if not re.fullmatch(r"[a-z]+", letters):
+        return ""
+    for pattern, said in _RULES:
+        letters = pattern.sub(said, letters)
+    return letters
+
+
+def distance(one: str, other: str) -> float:
+    """Give how many sounds have to be changed to come from one to the other; near ones count less."""
+    row = [0.0]
+    for said in other:
+        row.append(row[-1] + _weight(said))
+    for mine in one:
+        diagonal, row[0] = row[0], row[0] + _weight(mine)
+        for column, said in enumerate(other, start=1):
+            cheapest = min(row[column] + _weight(mine), row[column - 1] + _weight(said), diagonal + _gap(mine, said))
+            diagonal, row[column] = row[column], cheapest
+    return row[-1]
+
+
+def _weight(said: str) -> float:
+    return WEAK if said in _WEAK else 1.0
+
+
+@lru_cache(maxsize=1 << 10)
+def _gap(one: str, other: str) -> float:
+    if one == other:
+        return 0.0
+    if one in _VOWELS and other in _VOWELS:
+        return VOWELS
+    return NEAR if frozenset((one, other)) in _ALIKE else 1.0
+
+
+def syllables(characters: str) -> Syllables:
+    """Give the syllable of each Chinese character, with its tone: "da2", as the characters around it tell."""
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415 - a second and 50 MB that only corrections need
+
+    return tuple(lazy_pinyin(characters, style=Style.TONE3, neutral_tone_with_five=True))
+
+
+def blurred(said: Syllables) -> Syllables:
+    """Give the syllables without tones, and without what speakers of different regions do not tell apart."""
+    return tuple(_blurred(syllable.rstrip("12345")) for syllable in said)
+
+
+def _blurred(syllable: str) -> str:
+    for distinct, same in _SAME_SYLLABLES:
+        syllable = syllable.replace(distinct, same)
+    return re.sub(r"(?<=[aei])ng$", "n", syllable)

@@ -1,0 +1,149 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.corrections import corrected
+from engine.text import places
+from engine.transcript import Correction, Word
+
+HOTWORDS = (
+    "Kubernetes",
+    "Earshot",
+    "Gutenberg",
+    "Sweynheim",
+    "Redis",
+    "Kafka",
+    "Postgres",
+    "Mistral",
+    "Grafana",
+    "Fun ASR",
+    "nginx",
+    "达摩院",
+    "周杰伦",
+    "通义",
+)
+
+
+@pytest.mark.parametrize(
+    ("heard", "written"),
+    [
+        ("We run it on cooper netties, mostly.", "We run it on Kubernetes, mostly."),
+        ("Cube ernetes and Cuber Netties are the same.", "Kubernetes and Kubernetes are the same."),
+        ("the Guttenburg Bible of Swainheim", "the Gutenberg Bible of Sweynheim"),
+        ("a reddis cache and a postgress table", "a Redis cache and a Postgres table"),
+        ("用kubernets部署", "用Kubernetes部署"),
+        ("欢迎来到打魔院的展览", "欢迎来到达摩院的展览"),
+        ("我喜欢周节轮的歌", "我喜欢周杰伦的歌"),
+    ],
+)
+def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str) -> None:
+    assert corrected(heard, (), HOTWORDS).text == written
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I have an ear shot of it, and my coffee is ready.",
+        "The minstrel sang within the radius of the castle.",
+        "May be it is a fun as are all of them.",
+        "Is the grey fauna near the great farm in Granada?",
+        "Readies, roads, riders, reduce, ridicule, radish.",
+        "The governess takes cover; Nettie's copper nets are cuter.",
+        "Write to cafe@redis.io or see https://example.org/kubernets/readme and kubernets.yaml",
+        "Kubernetes, Redis, Kafka and Postgres; Gutenberg!",
+        "prekubernetsed reddis_cache reddis2",
+        "nginx is written small at the beginning, too",
+        "我同意他的意见,这是统一的说法。",
+        "他们同一天同义反复,痛意难当。",
+        "大魔王的院子里有打磨机。",
+        "周结论是对的。",
+        "他打了魔院长的电话,周节轮休。",
+        "The mistrial was reported by a postgraduate; graphs of Anna.",
+        "Ein Kaffee, bitte; die Gutenbergstraße ist weit.",
+        "",
+    ],
+)
+def test_what_people_say_anyway_is_left_alone(text: str) -> None:
+    assert corrected(text, (), HOTWORDS) == (text, (), ())
+
+
+def test_a_hotword_that_is_a_common_word_changes_none() -> None:
+    text = "Their apple is there, maybe; it may be a great grate."
+    assert corrected(text, (), ("Apple", "Maybe", "Great", "There")).text == text
+
+
+def test_what_was_heard_is_kept() -> None:
+    found = corrected("Cooper netties and reddis.", (), HOTWORDS)
+    assert found.corrections == (
+        Correction(heard="Cooper netties", written="Kubernetes"),
+        Correction(heard="reddis", written="Redis"),
+    )
+
+
+def test_the_small_word_before_stays() -> None:
+    assert corrected("to a kafca topic of the reddis", (), HOTWORDS).text == "to a Kafka topic of the Redis"
+
+
+def test_words_and_their_times_follow() -> None:
+    spoken = ["On", "cooper", "netties,", "mostly."]
+    words = tuple(Word(start=n, end=n + 0.5, text=text) for n, text in enumerate(spoken))
+    assert corrected("On cooper netties, mostly.", words, HOTWORDS).words == (
+        words[0],
+        Word(start=1, end=2.5, text="Kubernetes,"),
+        words[3],
+    )
+
+
+def test_characters_keep_their_own_times() -> None:
+    words = tuple(Word(start=n, end=n + 1, text=character) for n, character in enumerate("去打魔院"))
+    assert [(word.start, word.text) for word in corrected("去打魔院", words, HOTWORDS).words] == [
+        (0, "去"),
+        (1, "达"),
+        (2, "摩"),
+        (3, "院"),
+    ]
+
+
+pieces = st.sampled_from(
+    [
+        "cooper netties",
+        "reddis",
+        "Redis",
+        "the",
+        "打魔院",
+        "同意",
+        "mistral",
+        " ",
+        ", ",
+        "-",
+        ".",
+        "ear",
+        "x",
+        "é",
+        "\n",
+        "1",
+    ]
+)
+
+
+@settings(deadline=None)  # dictionaries are read the first time
+@given(st.lists(pieces, max_size=12).map("".join))
+def test_a_correction_can_be_undone_and_is_made_once(text: str) -> None:
+    words = tuple(Word(start=n, end=n + 1, text=word) for n, word in enumerate(text.split()))
+    found = corrected(text, words, HOTWORDS)
+    undone, end = found.text, 0
+    for change in found.corrections:
+        start = undone.index(change.written, end)
+        undone = undone[:start] + change.heard + undone[start + len(change.written) :]
+        end = start + len(change.heard)
+        assert change.heard != change.written
+    assert len(undone) == len(text)
+    assert not found.words or places(found.words, found.text)
+    assert corrected(found.text, (), HOTWORDS).text == found.text
+
+
+@given(st.text(max_size=60), st.lists(st.text(min_size=1, max_size=12), max_size=8))
+def test_any_text_and_any_hotwords_do_no_harm(text: str, hotwords: list[str]) -> None:
+    found = corrected(text, (), tuple(hotwords))
+    assert bool(found.corrections) == (found.text != text)
+    assert all(change.written in hotwords for change in found.corrections)

@@ -1,0 +1,54 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.pronunciation import blurred, distance, sound, syllables
+
+sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Gutenberg", "guttenburg"),
+        ("Philip", "Filip"),
+        ("knight", "night"),
+        ("Catherine", "Katherin"),
+        ("Schön", "Schon"),
+    ],
+)
+def test_words_that_sound_alike_are_near(one: str, other: str) -> None:
+    assert distance(sound(one), sound(other)) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Kafka", "coffee"), ("Redis", "ready"), ("Mistral", "minstrel"), ("a", "")]
+)
+def test_words_that_do_not_are_far(one: str, other: str) -> None:
+    assert distance(sound(one), sound(other)) > 0.06 * len(sound(one))
+
+
+@pytest.mark.parametrize("word", ["", "达摩院", "Мир", "x2", "it's", "\U0001f600"])
+def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
+    assert sound(word) == ""
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyzäéß", max_size=30))
+def test_every_word_sounds_in_some_way(word: str) -> None:
+    assert len(sound(word)) <= 2 * len(word)
+
+
+@given(sounds, sounds, sounds)
+def test_the_distance_is_one(one: str, other: str, third: str) -> None:
+    assert distance(one, one) == 0
+    assert distance(one, other) == pytest.approx(distance(other, one))
+    assert distance(one, other) <= len(one) + len(other)
+    assert distance(one + third, other + third) <= distance(one, other) + 1e-9
+
+
+def test_every_character_has_its_syllable_as_those_around_it_tell() -> None:
+    assert syllables("银行很行") == ("yin2", "hang2", "hen3", "xing2")
+
+
+def test_what_regions_do_not_tell_apart_is_the_same() -> None:
+    assert blurred(("zhang1", "sheng1", "ling2")) == blurred(("zang4", "sen1", "lin5")) == ("zan", "sen", "lin")
