@@ -73,11 +73,11 @@ class _Clock:
     times_ms: list[int]
 
     @classmethod
-    def of(cls, segment: Segment, text: str) -> "_Clock":
-        whole = _said(text, range(len(text)))
+    def of(cls, segment: Segment, text: str, spoken: list[int]) -> "_Clock":
+        whole = _said(spoken, range(len(text)))
         known = [(whole.start, segment.start)]
         for word, place in zip(segment.words, places(segment.words, text), strict=False):
-            said = _said(text, place)
+            said = _said(spoken, place)
             known += [(said.start, word.start), (said.stop, word.end)]
         known.append((whole.stop, segment.end))
         times = accumulate((max(0, round(second * 1000)) for _, second in known), max)
@@ -108,6 +108,7 @@ class _Layout:
     speaker: str | None
     columns: list[int]
     cuts: list[int]
+    spoken: list[int]
     clock: _Clock
 
     @classmethod
@@ -116,7 +117,8 @@ class _Layout:
         columns = list(accumulate(map(_columns, text), initial=0))
         room = max(LEAST_ROOM, LINE_COLUMNS - sum(map(_columns, prefix)))
         cuts = list(_cuts(text, columns, room))
-        return cls(text, prefix, segment.speaker, columns, cuts, _Clock.of(segment, text))
+        spoken = [offset for offset, character in enumerate(text) if character.isalnum()]
+        return cls(text, prefix, segment.speaker, columns, cuts, spoken, _Clock.of(segment, text, spoken))
 
     def cues(self, first: int, last: int) -> Iterator[Cue]:
         """Cut what lies between two of the places in two, again and again, until each part can be read."""
@@ -170,7 +172,7 @@ class _Layout:
         return self.columns[stop] - self.columns[start] - self.text.startswith(" ", start, stop)
 
     def _times_ms(self, first: int, last: int) -> tuple[int, int]:
-        said = _said(self.text, range(self.cuts[first], self.cuts[last]))
+        said = _said(self.spoken, range(self.cuts[first], self.cuts[last]))
         start_ms = self.clock.begin_ms(said.start)
         return start_ms, max(start_ms, self.clock.end_ms(said.stop))
 
@@ -200,10 +202,10 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
 
 
-def _said(text: str, place: range) -> range:
+def _said(spoken: list[int], place: range) -> range:
     """Leave out the marks and spaces around what is said at a place, if anything is."""
-    said = [offset for offset in place if text[offset].isalnum()]
-    return range(said[0], said[-1] + 1) if said else place
+    first, behind = bisect_left(spoken, place.start), bisect_left(spoken, place.stop)
+    return range(spoken[first], spoken[behind - 1] + 1) if first < behind else place
 
 
 def _one_after_another(spoken: list[Cue]) -> Iterator[Cue]:

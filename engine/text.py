@@ -31,7 +31,7 @@ _is_wide_mark = re.compile(f"[{_WIDE_MARKS}]").match
 _TAG = re.compile(r"<\|.*?\|>", re.DOTALL)
 _NEEDLESS_SPACE = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])|(?<=[{_WIDE_MARKS}]) | (?=[{_WIDE_MARKS}])")
 _BEFORE_LATIN = re.compile(f"(?<=[{_HAN}])(?={_LATIN})")
-_AFTER_LATIN = re.compile(rf"({_LATIN}[\w'’.+#&/-]*?)(?=[{_HAN}])")  # noqa: RUF001 - an apostrophe
+_AFTER_LATIN = re.compile(rf"(?<![0-9A-Za-z\u00c0-\u024f])({_LATIN}[\w'’.+#&/-]*?)(?=[{_HAN}])")  # noqa: RUF001 - an apostrophe
 _SYMBOL = re.compile(r"[^\w\s]")
 
 # Marks that are said, or spell a word or a number where they stand inside of it.
