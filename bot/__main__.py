@@ -10,6 +10,7 @@ from importlib import import_module
 
 import click
 
+from bot.importing import importing_much
 from engine.errors import Fault
 
 COMMANDS = {
@@ -21,6 +22,7 @@ COMMANDS = {
     "models": "List the speech models, or fetch one.",
     "queue": "Show what waits and what runs.",
     "history": "Show the newest voice notes.",
+    "bench": "Measure speed and accuracy.",
     "doctor": "Check whether everything is in place.",
 }
 FAILED = 1
@@ -38,7 +40,8 @@ class Commands(click.Group):
         """Import the one that is asked for."""
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f"bot.cli.{cmd_name}").command
+        with importing_much():
+            found: click.Command = import_module(f"bot.cli.{cmd_name}").command
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above

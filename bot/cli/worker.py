@@ -6,6 +6,7 @@ import click
 
 from bot.cli.opening import begin_role
 from bot.engine_loading import begin_loading
+from bot.importing import importing_much
 from bot.model_fetching import fetch_missing
 
 
@@ -20,6 +21,7 @@ def command(*, name: str, until_stdin_closes: bool) -> None:
     settings = begin_role(name, until_stdin_closes=until_stdin_closes)
     fetch_missing(settings.engine)
     loading = begin_loading(settings.engine)
-    from bot.worker_process import run_worker_process  # noqa: PLC0415 - a second of imports, while the engine loads
+    with importing_much():
+        from bot.worker_process import run_worker_process  # noqa: PLC0415 - a second, in which the engine loads already
 
     asyncio.run(run_worker_process(settings, loading))

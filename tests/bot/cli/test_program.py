@@ -1,5 +1,6 @@
 """What holds for all commands: help, versions, exit codes, one line for what goes wrong."""
 
+import gc
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import COMMANDS, outcome
+from bot.importing import importing_much
 from bot.settings import PROJECT
 from tests.bot.cli.conftest import Earshot
 
@@ -25,6 +27,14 @@ def test_the_help_page_names_every_command(earshot: Earshot) -> None:
 def test_every_command_has_a_help_page_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: earshot {name} ")
+
+
+def test_garbage_is_collected_again_when_a_command_was_imported_and_when_that_failed() -> None:
+    assert outcome(["queue", "--help"]) == 0
+    assert gc.isenabled()
+    with pytest.raises(ImportError), importing_much():
+        raise ImportError
+    assert gc.isenabled()
 
 
 def test_every_command_file_is_a_command() -> None:
