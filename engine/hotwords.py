@@ -15,8 +15,13 @@ _FORBIDDEN = re.compile(r"https?:|[/\\:]|\.txt\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
 
 
+# As in FunASR's own lists: "Kubernetes 30". A term that ends in a number needs a weight behind it: "Windows 11 20".
+_WEIGHTED = re.compile(r"(.*\S)\s+(\d{1,3})")
+USUAL_WEIGHT = 20
+
+
 def read_hotwords(path: Path) -> tuple[str, ...]:
-    """Read one term a line; `#` begins a comment.
+    """Read one term a line, maybe with its weight; `#` begins a comment.
 
     Raises:
         HotwordsUnreadable: the file cannot be read.
@@ -26,7 +31,21 @@ def read_hotwords(path: Path) -> tuple[str, ...]:
             text = file.read(MAX_BYTES).decode("utf-8-sig", errors="ignore")
     except OSError as error:
         raise HotwordsUnreadable(path=str(path), reason=error.strerror or str(error)) from None
-    return sanitised(line.partition("#")[0] for line in text.splitlines())
+    return by_weight(line.partition("#")[0] for line in text.splitlines())
+
+
+def by_weight(lines: Iterable[str]) -> tuple[str, ...]:
+    """Give the terms in lines of a term and maybe its weight, the heaviest first.
+
+    No model of ours takes the weight itself: it decides which terms are kept where there are too many.
+    """
+    weighed = sorted(map(_weighed, lines), key=lambda found: -found[1])
+    return sanitised(term for term, _ in weighed)
+
+
+def _weighed(line: str) -> tuple[str, int]:
+    found = _WEIGHTED.fullmatch(line.strip())
+    return (found.group(1), int(found.group(2))) if found else (line, USUAL_WEIGHT)
 
 
 def sanitised(terms: Iterable[str]) -> tuple[str, ...]:

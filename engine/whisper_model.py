@@ -94,7 +94,8 @@ class WhisperModel:
             "without_timestamps": True,
             "fp16": self._halves,
             # As a sentence: Whisper goes on in the manner of its prompt, and after bare words it leaves out marks.
-            "prompt": f"Glossary: {', '.join(hotwords)}." if hotwords else None,
+            # The first ones last, because of a long prompt it keeps the end.
+            "prompt": f"Glossary: {', '.join(reversed(hotwords))}." if hotwords else None,
         }
         (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options))
         if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import HotwordsUnreadable
-from engine.hotwords import MAX_CHARACTERS, MAX_WORDS, read_hotwords, sanitised
+from engine.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, by_weight, read_hotwords, sanitised
 
 
 def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
@@ -47,6 +47,62 @@ def test_terms_are_clean_unique_and_stay_as_they_are(terms: list[str]) -> None:
 
 def test_too_many_terms_are_cut_off() -> None:
     assert len(sanitised(str(number) for number in range(10_000))) == MAX_WORDS
+
+
+def test_the_heaviest_come_first_and_equal_ones_in_their_order() -> None:
+    lines = ["Earshot", "Kubernetes 30", "Fun ASR 100", "light 1", "达摩院 30", "plain 20"]
+    assert by_weight(lines) == ("Fun ASR", "Kubernetes", "达摩院", "Earshot", "plain", "light")
+
+
+@pytest.mark.parametrize(
+    ("line", "term"),
+    [
+        ("Windows 11 20", "Windows 11"),
+        ("Kubernetes\t30", "Kubernetes"),
+        ("  Fun  ASR   7 ", "Fun ASR"),
+        ("42", "42"),
+        ("C3PO", "C3PO"),
+        ("year 2026", "year 2026"),
+        ("half 0.5", "half 0.5"),
+    ],
+)
+def test_a_number_behind_a_term_is_its_weight(line: str, term: str) -> None:
+    assert by_weight([line]) == (term,)
+
+
+@pytest.mark.parametrize(
+    "line", ["http://127.0.0.1/x 30", "/etc/passwd 30", "words.txt 30", "30 ", "\x00 30", "a" * 65 + " 30"]
+)
+def test_a_weight_makes_nothing_safe_that_is_not(line: str) -> None:
+    assert [term for term in by_weight([line, "good 1"]) if term != "30"] == ["good"]
+
+
+@given(st.lists(st.text()))
+def test_any_lines_give_clean_terms(lines: list[str]) -> None:
+    terms = by_weight(lines)
+    assert sanitised(terms) == terms
+
+
+def test_of_a_list_that_is_too_long_the_heaviest_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("\n".join([*(f"term-{number}" for number in range(10_000)), "Earshot 21"]), encoding="utf-8")
+    terms = read_hotwords(path)
+    assert (terms[0], len(terms)) == ("Earshot", MAX_WORDS)
+
+
+def test_a_huge_file_is_read_in_part_only(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    with path.open("wb") as file:
+        file.write(b"Earshot\n")
+        file.truncate(1 << 40)  # without taking the space
+    assert read_hotwords(path) == ("Earshot",)
+    path.write_bytes(b"Earshot\n" + b"x" * (2 * MAX_BYTES))
+    assert read_hotwords(path) == ("Earshot",)
+
+
+def test_the_list_that_comes_along_reads_as_it_says() -> None:
+    path = Path(__file__).parents[2] / "hotwords/default.txt"
+    assert read_hotwords(path) == ("Earshot",)
 
 
 def test_broken_text_does_no_harm(tmp_path: Path) -> None:
