@@ -104,6 +104,7 @@ class Exports:
         """Keep what was decided about this precision."""
         stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_sizes_and_times(self.model))
         with suppress(OSError):  # then it is decided again at the next start
+            self.folder.mkdir(parents=True, exist_ok=True)
             _write(self.folder / f"{precision}.json", stamp.model_copy(update={"decision": decision}))
 
     def drop(self, precision: Precision) -> None:

@@ -11,6 +11,7 @@ from engine.export import Decision, Precision
 from engine.processor import Int8
 
 PROVED = 0.99
+UNPROVED = "no speech was at hand to prove int8 with; `earshot models verify FOLDER` takes recordings of yours"
 
 Texts = Mapping[tuple[int, float], str]
 """What was read in the piece of a recording that begins at a second; a piece without text may be left out."""
@@ -39,7 +40,7 @@ def prove(precision: Precision, read: Callable[[Precision], Texts]) -> Decision:
     exact, rounded = read("fp32"), read(precision)
     characters = sum(map(len, exact.values()))
     if characters == 0:
-        return Decision(precision="fp32", reason="there was no speech to prove int8 with")
+        return Decision(precision="fp32", reason=UNPROVED)
     wrong = sum(differences(exact.get(piece, ""), rounded.get(piece, "")) for piece in {*exact, *rounded})
     agreement = max(0.0, 1 - wrong / characters)
     return Decision(

@@ -15,3 +15,9 @@ def test_pulling_what_does_not_exist_says_what_does(earshot: Earshot, tmp_path: 
     assert "nonsense" in done.stderr
     assert "sensevoice" in done.stderr
     assert not list((tmp_path / "models").glob("*"))
+
+
+def test_verifying_is_refused_where_there_is_nothing_to_choose(earshot: Earshot, tmp_path: Path) -> None:
+    done = earshot("models", "verify", str(tmp_path), EARSHOT_ENGINE__MODEL="starter")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "starter has one arithmetic only" in done.stderr

@@ -1,0 +1,118 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine.any_funasr import AnyFunasr
+from engine.errors import NothingToVerify
+from engine.export import Exports, Precision
+from engine.hub import OnDownload
+from engine.precision import UNPROVED, candidate
+from engine.prepared import decided, missing_exports, write_exports
+from engine.processor import flags, int8
+from engine.reading import ModelBackend
+from engine.sensevoice import SenseVoice
+from engine.settings import EngineSettings
+from engine.speech import Engine, preparation
+from tests.engine.transcribing import text_of, transcribe
+
+INT8: Precision = candidate(int8(flags()))
+
+needs_a_choice = pytest.mark.skipif(int8(flags()) == "none", reason="this processor leaves no choice")
+
+
+@pytest.fixture
+def models_dir(starter_models_dir: Path, sample: Path, tmp_path: Path) -> Path:
+    """Where nothing is exported yet, and what every model needs is there."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "fsmn-vad").symlink_to(starter_models_dir / "fsmn-vad")
+    (folder / "sample").symlink_to(sample.parent)
+    return folder
+
+
+@pytest.fixture
+def rough(shared: Path, models_dir: Path) -> EngineSettings:
+    """Real weights that are known to bear no rounding."""
+    return EngineSettings(model=str(shared / "models/sensevoice-charctc"), models_dir=models_dir, device="cpu")
+
+
+@needs_a_choice
+def test_a_model_that_bears_no_rounding_runs_in_fp32_and_says_why(rough: EngineSettings, shared: Path) -> None:
+    assert decided(rough) is None
+    told: list[str] = []
+    engine = Engine.open(rough, on_download=lambda file, _done, _total: told.append(file))
+    assert {"sensevoice-charctc (fp32)", f"sensevoice-charctc ({INT8})"} == set(told)
+    decision = decided(rough)
+    assert decision is not None
+    assert decision.precision == "fp32"
+    assert decision.agreement is not None
+    assert decision.agreement < 0.99
+    exports = Exports(Path(rough.model), rough.models_dir)
+    assert (exports.has("fp32"), exports.has(INT8)) == (True, False)
+    assert text_of(transcribe(engine, shared / "clips/zh_voice_message.ogg"))
+
+
+@needs_a_choice
+def test_what_was_decided_is_not_asked_again(rough: EngineSettings) -> None:
+    Engine.open(rough)
+    nothing: OnDownload = lambda *_: pytest.fail("something was written")  # noqa: E731
+    Engine.open(rough, on_download=nothing)
+    assert missing_exports(rough) == ()
+
+
+@needs_a_choice
+def test_without_speech_to_prove_it_with_int8_is_not_taken(
+    tiny: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (models_dir / "sample").unlink()
+    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(models_dir), "CONFIG_FILE": "/dev/null"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    settings = EngineSettings(model=str(copied(tiny, models_dir)), models_dir=models_dir, device="cpu")
+    Engine.open(settings)
+    decision = decided(settings)
+    assert decision is not None
+    assert (decision.precision, decision.reason) == ("fp32", UNPROVED)
+
+
+@needs_a_choice
+def test_the_owner_s_recordings_decide_anew(rough: EngineSettings, shared: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (clips / "notes.txt").write_text("not a recording", encoding="utf-8")
+    with pytest.raises(NothingToVerify, match="clips"):
+        preparation(rough).verify(clips)
+    shutil.copy(shared / "clips/zh_voice_message.ogg", clips)
+    shutil.copy(shared / "clips/en_jfk.flac", clips)
+    decision = preparation(rough).verify(clips)
+    assert decision.recordings == 2
+    assert decided(rough) == decision
+
+
+def test_the_precision_that_is_set_is_the_only_one_written(tiny: Path, models_dir: Path) -> None:
+    folder = copied(tiny, models_dir)
+    settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu", precision="int8")
+    missing = missing_exports(settings)
+    assert missing == (INT8,)
+    write_exports(settings, missing, lambda *_: None)
+    assert sorted(path.suffix for path in (folder / "earshot").glob("*int8*")) == [".json", ".onnx", ".weights"]
+    assert not list((folder / "earshot").glob("fp32*"))
+    assert isinstance(model_of(Engine.open(settings)), SenseVoice)
+
+
+def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(tiny: Path, models_dir: Path) -> None:
+    import torch  # noqa: PLC0415 - not before a test needs it
+
+    folder = copied(tiny, models_dir)
+    torch.save({"state_dict": torch.load(folder / "model.pt"), "epoch": 3}, folder / "model.pt")
+    settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
+    assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+
+
+def copied(folder: Path, beside: Path) -> Path:
+    return shutil.copytree(folder, beside.parent / "sensevoice", ignore=shutil.ignore_patterns("earshot"))
+
+
+def model_of(engine: Engine) -> object:
+    assert isinstance(engine.backend, ModelBackend)
+    return engine.backend.model
