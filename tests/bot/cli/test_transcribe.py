@@ -103,6 +103,15 @@ def test_the_text_can_be_asked_for_without_marks_and_in_other_characters(earshot
     assert (done.returncode, "'as spoken', 'simplified', 'traditional'" in done.stderr) == (2, True)
 
 
+def test_speakers_and_corrections_can_be_asked_for(earshot: Earshot, tone: Tone) -> None:
+    for speakers in ("off", "auto", "2"):
+        done = earshot("transcribe", tone("a.wav", 1.0), "--speakers", speakers, "--correct")
+        assert (done.returncode, done.stderr) == (0, "")
+    for wrong in ("0", "21", "many", "-1", "²"):
+        done = earshot("transcribe", tone("a.wav", 1.0), "--speakers", wrong)
+        assert (done.returncode, "neither off nor auto nor a number up to 20" in done.stderr) == (2, True)
+
+
 def test_a_language_that_is_set_wrong_is_told_before_a_model_is_fetched(earshot: Earshot, tone: Tone) -> None:
     wrong = {"EARSHOT_ENGINE__MODEL": "starter", "EARSHOT_ENGINE__LANGUAGE": "de"}
     done = earshot("transcribe", tone("memo.wav", 1.0), **wrong)
