@@ -1,0 +1,85 @@
+"""Who takes part: Earshot, AutoModel in its two manners, and the rivals that can be installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bot.bench.contest import Contestant
+from bot.bench.environments import RIVALS, SHERPA, NoEnvironment, Rival, python_of, version_of
+from bot.bench.preparing import export, exported
+from engine.cores import cores
+from engine.models import VAD
+
+if TYPE_CHECKING:
+    from bot.bench.figures import Bench
+
+FILES_IN_A_BATCH = 32
+
+
+def earshot(bench: Bench, precision: str) -> Contestant:
+    """Earshot in one precision: one process for all cores, as a worker is."""
+    options = {
+        "model": str(bench.model),
+        "models_dir": str(bench.models_dir),
+        "device": bench.device,
+        "precision": precision,
+    }
+    return Contestant(name=f"Earshot {precision}", file="earshot.py", options=options)
+
+
+def automodel_tuned(bench: Bench) -> Contestant:
+    """AutoModel as fast as it goes: on a processor a process for each core with one thread, on a GPU in batches."""
+    options = {"model": str(bench.model), "device": bench.device, "manner": "tuned"}
+    if bench.device != "cpu":
+        return Contestant(
+            name="AutoModel tuned", file="automodel.py", options=options, files_a_call=FILES_IN_A_BATCH
+        )  # fmt: skip
+    return Contestant(name="AutoModel tuned", file="automodel.py", options=options, processes=cores())
+
+
+def automodel_as_in_readme(bench: Bench) -> Contestant:
+    """AutoModel as FunASR's README calls it."""
+    options = {
+        "model": str(bench.model),
+        "vad": str(bench.models_dir / VAD),
+        "device": bench.device,
+        "manner": "readme",
+    }
+    return Contestant(name="AutoModel README", file="automodel.py", options=options)
+
+
+def rivals(bench: Bench) -> list[Contestant]:
+    """Give those that can be had, in both precisions; of the others, say why not."""
+    pythons = dict(_installed(bench))
+    if pythons and not exported(bench.exported):
+        bench.say("  FunASR exports the model for them, the first time; that takes minutes")
+        export(bench.model, bench.exported)
+    return [
+        _entrant(bench, rival, python, precision) for rival, python in pythons.items() for precision in ("fp32", "int8")
+    ]
+
+
+def _installed(bench: Bench) -> Iterator[tuple[Rival, str]]:
+    for rival in RIVALS:
+        if rival.name in bench.without:
+            continue
+        try:
+            bench.say(f"  {rival.name}: its environment is {bench.cache / rival.name}, made the first time")
+            python = python_of(rival, bench.cache)
+            bench.say(f"  {rival.name} {version_of(rival, python)}")
+        except NoEnvironment as reason:
+            bench.say(f"  {rival.name} does not take part: {reason}")
+        else:
+            yield rival, python
+
+
+def _entrant(bench: Bench, rival: Rival, python: str, precision: str) -> Contestant:
+    """All cores for one note, and FunASR's own export of the same weights."""
+    options = {"threads": str(cores()), "precision": precision}
+    if rival is SHERPA:
+        network = bench.exported / ("model.onnx" if precision == "fp32" else "model_quant.onnx")
+        options |= {"network": str(network), "tokens": str(bench.exported / "tokens.txt")}
+    else:
+        options |= {"folder": str(bench.exported)}
+    return Contestant(name=f"{rival.name} {precision}", file=rival.file, options=options, python=python, may_fail=True)

@@ -1,0 +1,160 @@
+"""`earshot bench`: speed side by side with what people would use instead, and accuracy on clips of one's own."""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from bot.bench import peak, report
+from bot.bench.accuracy import Clip, Score, by_language, read_manifest, scores
+from bot.bench.contest import ContestantFailed
+from bot.bench.figures import FIGURES, Bench, TextMissing, recording
+from bot.bench.preparing import NotPrepared, stock_model
+from bot.cli.opening import begin
+from bot.model_fetching import fetch_missing
+from engine.cores import cores
+from engine.hub import pull, sample
+from engine.languages import model_class
+from engine.models import VAD, is_here, locate
+from engine.processor import flags, int8
+from engine.settings import EngineSettings
+from engine.speech import Engine
+
+QUICK_NOTES, QUICK_HOUR_S, QUICK_ROUNDS = 24, 300.0, 2
+
+
+@click.command()
+@click.option(
+    "--clips", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Measure accuracy on these."
+)
+@click.option("--only", multiple=True, type=click.Choice([*FIGURES]), help="Only this figure.")
+@click.option("--quick", is_flag=True, help="A few minutes: fewer notes, a shorter hour.")
+@click.option("--notes", type=click.IntRange(min=1), default=200, show_default=True, help="Short voice notes.")
+@click.option("--hour-s", type=click.FloatRange(min=60), default=3600, show_default=True, help="Seconds of the hour.")
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each contestant.")
+@click.option("--device", default="cpu", show_default=True, help="Or cuda.")
+@click.option("--precision", multiple=True, help="Earshot's arithmetic; all that suit the device by default.")
+@click.option("--without", multiple=True, help="Leave this one out, such as sherpa-onnx.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write a Markdown table.")
+def command(  # noqa: PLR0913 - one parameter for each of its options
+    *,
+    clips: Path | None,
+    only: tuple[str, ...],
+    quick: bool,
+    notes: int,
+    hour_s: float,
+    rounds: int,
+    device: str,
+    precision: tuple[str, ...],
+    without: tuple[str, ...],
+    out: Path | None,
+) -> int:
+    """Measure speed side by side with what people would use instead; or accuracy with --clips.
+
+    The last line of the output is JSON. --clips takes a folder with recordings and a manifest.tsv.
+    """
+    settings = begin("bench").engine
+    if clips is not None:
+        return measure_accuracy(settings, clips, out)
+    if quick:
+        notes, hour_s, rounds = min(notes, QUICK_NOTES), min(hour_s, QUICK_HOUR_S), min(rounds, QUICK_ROUNDS)
+    with tempfile.TemporaryDirectory(prefix="earshot-bench-") as work:
+        try:
+            model = model_for(settings)
+            bench = Bench(
+                model=model,
+                exported=cache_of(settings) / f"{model.name}-onnx",
+                models_dir=settings.models_dir,
+                cache=cache_of(settings),
+                work=Path(work),
+                speech=recording(sample(settings.models_dir)),
+                precisions=precision or (("fp32", "int8") if device == "cpu" else ("bf16",)),
+                device=device,
+                notes=notes,
+                hour_s=hour_s,
+                rounds=rounds,
+                without=frozenset(without),
+                say=say,
+            )
+            lines = list(measured(bench, only or tuple(FIGURES)))
+        except (ContestantFailed, NotPrepared, TextMissing) as reason:
+            raise click.ClickException(str(reason)) from None
+    show([line.cells for line in lines], report.HEAD, out)
+    click.echo(report.as_json(lines, about(bench)))
+    return 0
+
+
+def measured(bench: Bench, names: Sequence[str]) -> Iterator[report.Line]:
+    """Measure one figure after the other."""
+    for name in names:
+        say(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
+        yield from FIGURES[name](bench)
+
+
+def model_for(settings: EngineSettings) -> Path:
+    """Give the folder that all read with: the owner's SenseVoice if it is here, else one of our own make."""
+    pull(VAD, settings.models_dir, on_progress=lambda *_: None)
+    if is_here(settings) and model_class(locate(settings)) == "SenseVoiceSmall":
+        return locate(settings)
+    folder = cache_of(settings) / "sensevoice-random"
+    say(f"The model is a SenseVoiceSmall of full size with random weights (1 GB, written the first time): {folder}")
+    return stock_model(folder)
+
+
+def cache_of(settings: EngineSettings) -> Path:
+    """Give the folder for all that takes long to make."""
+    return settings.models_dir / "bench"
+
+
+def about(bench: Bench) -> dict[str, object]:
+    """Tell programs where and with what this was measured."""
+    names = ("earshot", "funasr", "torch", "onnxruntime", "numpy")
+    return {
+        "model": bench.model.name,
+        "device": bench.device,
+        "cores": cores(),
+        "processor": peak.processor(),
+        "int8": int8(flags()),
+        "python": platform.python_version(),
+        "notes": bench.notes,
+        "hour_s": bench.hour_s,
+        "rounds": bench.rounds,
+        "versions": {name: version(name) for name in names},
+    }
+
+
+def measure_accuracy(settings: EngineSettings, folder: Path, out: Path | None) -> int:
+    """Read the clips of a folder, and show how much was wrong by language."""
+    clips = read_manifest(folder)
+    fetch_missing(settings)
+    engine = Engine.open(settings)
+    found = scores(engine, clips, lambda clip, score, _: say(said_of(clip, score)))
+    if not found:
+        raise click.ClickException(f"the model {engine.model} knows none of the languages of these clips")
+    show(by_language(found), ("language", "clips", "WER", "CER"), out)
+    errors = {language: {"clips": one.clips, "wer": one.wer, "cer": one.cer} for language, one in found.items()}
+    click.echo(json.dumps({"model": engine.model, "accuracy": errors}))
+    return 0
+
+
+def said_of(clip: Clip, score: Score) -> str:
+    """Put a clip on a line."""
+    return f"  {clip.path.name}: WER {score.wer:.1%}, CER {score.cer:.1%}"
+
+
+def show(rows: Sequence[Sequence[str]], head: Sequence[str], out: Path | None) -> None:
+    """Print a table, and write it in Markdown if a file is named."""
+    click.echo(report.table(rows, head))
+    if out is not None:
+        out.write_text(report.markdown(rows, head) + "\n", encoding="utf-8")
+
+
+def say(line: str) -> None:
+    """Tell how far it is."""
+    click.echo(line, err=True)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import click
+import pytest
+
+from bot.bench.accuracy import Score, by_language, normalised, read_manifest, score, scores
+from engine.settings import EngineSettings
+from engine.speech import Engine
+
+
+def test_marks_capitals_and_the_writing_of_numbers_are_no_mistakes_in_english() -> None:
+    assert score("en", "Mister Smith doesn't owe twenty-one dollars.", "mr. smith does not owe $21").word_errors == 0
+
+
+def test_words_that_are_wrong_missing_or_too_many_count_once_each() -> None:
+    found = score("en", "ask not what your country can do", "ask what you country can do for")
+    assert (found.word_errors, found.words) == (3, 7)
+    assert found.wer == pytest.approx(3 / 7)
+
+
+def test_chinese_is_counted_by_characters_whatever_their_width_and_the_marks_between() -> None:
+    found = score("zh", "欢迎大家、来体验\uff21\uff22模型。", "欢迎 大家来体验ab摸型")
+    assert (found.character_errors, found.characters) == (1, 11)
+    assert found.cer == pytest.approx(1 / 11)
+
+
+def test_japanese_and_korean_lose_no_part_of_their_letters() -> None:
+    assert normalised("ja", "ガラス、です。") == "ガ ラ ス で す"
+    assert normalised("ko", "안녕하세요!") == "안 녕 하 세 요"
+
+
+def test_no_text_at_all_is_wrong_in_every_word_and_more_text_in_more_than_all() -> None:
+    assert score("en", "he was not", "").wer == 1.0
+    assert score("en", "he", "he was not").wer == 2.0
+
+
+def test_scores_of_clips_add_up_by_words_and_not_by_clips() -> None:
+    both = Score(1, 1, 2, 0, 10) + Score(1, 1, 98, 0, 490)
+    assert (both.clips, both.wer) == (2, 0.02)
+    assert by_language({"zh": Score(1, 1, 10, 1, 10), "en": both}) == [
+        ["en", "2", "2.0%", "0.0%"],
+        ["zh", "1", "", "10.0%"],
+    ]
+
+
+def test_a_manifest_may_name_more_than_is_needed_and_rows_without_reference_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "manifest.tsv").write_text(
+        'file\tlanguage\tseconds\treference_text\na.wav\ten\t1\tthe "forty"\nb.wav\tzh\t1\t\n'
+        "c.wav\ten\t1\t[left] One. [right] Two.\n"
+    )
+    assert [(clip.path, clip.language, clip.reference.split()) for clip in read_manifest(tmp_path)] == [
+        (tmp_path / "a.wav", "en", ["the", '"forty"']),
+        (tmp_path / "c.wav", "en", ["One.", "Two."]),
+    ]
+
+
+@pytest.mark.parametrize("content", [None, "name\tlanguage\nx\ty\n"])
+def test_a_folder_without_a_manifest_that_can_be_used_is_wrong_usage(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "manifest.tsv").write_text(content)
+    with pytest.raises(click.UsageError, match=r"manifest\.tsv"):
+        read_manifest(tmp_path)
+
+
+def test_the_starter_reads_english_clips_with_few_errors(shared: Path, starter_models_dir: Path) -> None:
+    engine = Engine.open(EngineSettings(model="starter", models_dir=starter_models_dir))
+    short = [clip for clip in read_manifest(shared / "clips") if "long" not in clip.path.name]
+    found = scores(engine, short, lambda *_: None)
+    assert set(found) == {"en"}
+    assert found["en"].wer <= 0.08
