@@ -46,5 +46,5 @@ def _best_path(emitted: NDArray[np.float32], skippable: NDArray[np.bool_]) -> ND
     path = np.empty(len(emitted), np.int64)
     for frame in reversed(range(len(emitted))):
         path[frame] = state
-        state -= steps[frame, state]
+        state -= int(steps[frame, state])
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from engine.fun_asr_nano import FunAsrNano
 from engine.funasr_model import FunasrNetwork, first_line, load_network
 from engine.languages import model_class
 from engine.paraformer import Paraformer
+from engine.processor import flags, has_bf16
 from engine.reading import Detector, SpeechModel
 from engine.request import Request
+from engine.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.settings import EngineSettings
 from engine.taming import tamed
 from engine.voice_activity import Vad
@@ -27,6 +29,11 @@ from engine.whisper_model import WhisperModel, load_whisper
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
+Loaded = TypeVar("Loaded")
+
+SENSEVOICE = "SenseVoiceSmall"
+NANO = "FunASRNano"
+IN_BF16 = (SENSEVOICE, NANO)
 MAX_THREADS = 4
 TRIAL_SAMPLES = 16_000
 
@@ -46,11 +53,11 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
     Raises:
         ModelFault: files are missing or damaged, or the machine lacks what the settings ask for.
     """
-    if settings.precision not in {"auto", "fp32"}:
-        raise PrecisionMissing(model=name, precision=settings.precision)
     device = _device(settings.device)
+    kind = model_class(parts.recogniser)
+    arithmetic = _arithmetic(name, kind, settings.precision, device)
     threads = settings.threads or min(MAX_THREADS, cores())
-    model = _Loader(name, device, threads).load(parts, Vad.load(name, parts.vad))
+    model = _Loader(name, device, arithmetic, threads).load(kind, parts, Vad.load(name, parts.vad))
     _try_out(name, parts.recogniser, lambda: model.read(_noise(), Request()))
     return model
 
@@ -59,30 +66,41 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
 class _Loader:
     name: str
     device: str
+    arithmetic: Arithmetic
     threads: int
 
-    def load(self, parts: Parts, vad: Detector) -> SpeechModel:
+    def load(self, kind: str, parts: Parts, vad: Detector) -> SpeechModel:
         if parts.recogniser.suffix == ".pt":
             return WhisperModel(self._whisper(parts.recogniser), vad)
-        kind = model_class(parts.recogniser)
+        if kind == SENSEVOICE and (self.device != "cpu" or self.arithmetic == "bf16"):
+            return self._sensevoice(parts.recogniser, vad)
         network = self._network(parts.recogniser)
         if kind.startswith("Whisper"):
             return WhisperModel(network.module.model, vad)
         if "Paraformer" in kind:
             return Paraformer(network, vad, None if parts.punctuation is None else self._network(parts.punctuation))
-        if kind == "FunASRNano":
-            return FunAsrNano(network, vad, "fp32" if self.device == "cpu" else "bf16")
+        if kind == NANO:
+            return FunAsrNano(network, vad, self.arithmetic)
         return AnyFunasr(network, vad)
 
     def _network(self, folder: Path) -> FunasrNetwork:
         return load_network(self.name, folder, device=self.device, threads=self.threads)
 
     def _whisper(self, path: Path) -> Whisper:
+        return self._loaded(path, lambda: load_whisper(path, self.device))
+
+    def _sensevoice(self, folder: Path, vad: Detector) -> SpeechModel:
+        return self._loaded(
+            folder, lambda: load_sensevoice(folder, vad, device=self.device, arithmetic=self.arithmetic)
+        )
+
+    def _loaded(self, path: Path, load: Callable[[], Loaded]) -> Loaded:
+        """Load what FunASR has no part in: neither in counting threads nor in saying what is broken."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
         torch.set_num_threads(self.threads)
         try:
-            return load_whisper(path, self.device)
+            return load()
         except Exception as broken:
             raise ModelBroken(path=str(path), model=self.name, reason=first_line(broken)) from broken
 
@@ -94,6 +112,24 @@ def _try_out(name: str, path: Path, use: Callable[[], object]) -> None:
             use()
     except Exception as broken:
         raise ModelBroken(path=str(path), model=name, reason=first_line(broken)) from broken
+
+
+def _arithmetic(name: str, kind: str, asked: str, device: str) -> Arithmetic:
+    """Choose bf16 where the model and the device have it: on a processor only if it is asked for.
+
+    Raises:
+        PrecisionMissing: what is asked for cannot be had.
+    """
+    can = kind in IN_BF16 and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(flags()))
+    if asked == "int8" or (asked == "bf16" and not can):
+        raise PrecisionMissing(model=name, precision=asked)
+    return "bf16" if asked == "bf16" or (asked == "auto" and can and device != "cpu") else "fp32"
+
+
+def _gpu_has_bf16() -> bool:
+    import torch  # noqa: PLC0415 - only where a model is loaded
+
+    return bool(torch.cuda.is_bf16_supported())
 
 
 def _noise() -> NDArray[np.int16]:

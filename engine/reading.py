@@ -18,6 +18,7 @@ from engine.corrections import corrected
 from engine.crew import Crew
 from engine.errors import Cancelled
 from engine.hotwords import sanitised
+from engine.quiet import Loudness
 from engine.regions import Piece, Region, joined, padded, split
 from engine.request import Progress, Request
 from engine.speakers import Voice, with_speakers
@@ -182,9 +183,16 @@ class ModelBackend:
         )
         touching = round(TOUCHING_S * SAMPLE_RATE)
         cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
-        for piece in padded(cut, margin=margin, total=len(track)):
+        for piece in padded((_trimmed(track, region) for region in cut), margin=margin, total=len(track)):
             reader.unread += 1
             yield piece, track
+
+
+def _trimmed(track: Track, region: Region) -> Region:
+    """Leave the quiet around speech to the margins: a region found or cut begins or ends a little outside."""
+    length_s = (region.end - region.start) / SAMPLE_RATE
+    start_s, end_s = Loudness(track.piece(*region)).trimmed(0.0, length_s)
+    return Region(region.start + round(start_s * SAMPLE_RATE), region.start + round(end_s * SAMPLE_RATE))
 
 
 def _with_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE
+from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
@@ -60,7 +61,7 @@ class WhisperModel:
             words = word_times(
                 self._network, features, tuple(result.tokens), language=language, seconds=len(samples) / SAMPLE_RATE
             )
-        return Reading(result.text.strip(), language, words)
+        return Reading(result.text.strip(), language, fitted(words, samples))
 
     def _features(self, samples: NDArray[np.int16]) -> torch.Tensor:
         """Encode the sound once, for the language, the text and the times."""

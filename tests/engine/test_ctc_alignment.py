@@ -41,5 +41,13 @@ def test_it_is_the_best_of_all_ways_to_say_the_tokens(tokens: list[int], frames:
     assert found == spans(best)
 
 
+def test_a_long_text_is_found_too() -> None:
+    """Say 150 tokens for two frames each, with a blank after each."""
+    said = np.random.default_rng(0).integers(1, 4, 150)
+    table = np.full((450, 4), -9.0, np.float32)
+    table[np.arange(450), np.stack([said, said, np.zeros_like(said)], axis=1).reshape(-1)] = -0.1
+    assert align(table, said, blank=BLANK) == [(start, start + 2) for start in range(0, 450, 3)]
+
+
 def test_nothing_was_said() -> None:
     assert align(scores(0, 5), np.array([], np.int64), blank=BLANK) == []

@@ -1,0 +1,74 @@
+"""Finds where sound begins and ends within a stretch of it, to the hundredth of a second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.audio import SAMPLE_RATE
+from engine.transcript import Word
+
+FRAME = SAMPLE_RATE // 100
+SMOOTHED_FRAMES = 3
+QUIETEST_PERCENT, LOUDEST_PERCENT = 5, 95
+PART_OF_RANGE = 0.15
+SMALLEST_RANGE_DB = 12.0
+LONGEST_QUIET_S = 0.6
+
+
+class Loudness:
+    """Which moments of a stretch of sound are loud, measured by its own range: noise moves the bar up."""
+
+    def __init__(self, samples: NDArray[np.int16]) -> None:
+        """Measure each hundredth of a second."""
+        frames = len(samples) // FRAME
+        power = np.square(samples[: frames * FRAME].astype(np.float32)).reshape(frames, FRAME).mean(axis=1)
+        self._decibels = 10 * np.log10(_smooth(power) + 1) if frames else power
+        self._loud = self._decibels >= _bar(self._decibels)
+
+    def quietest(self, start_s: float, end_s: float) -> float:
+        """Find the quietest moment between two, in seconds."""
+        first, last = _frame(start_s), _frame(end_s)
+        around = self._decibels[first:last]
+        return end_s if len(around) == 0 else (first + int(around.argmin())) * FRAME / SAMPLE_RATE
+
+    def trimmed(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """Leave out the quiet at both ends, as far as it is not so long that it may be something else."""
+        first, last = _frame(start_s), _frame(end_s)
+        loud = np.flatnonzero(self._loud[first:last])
+        if len(loud) == 0:
+            return start_s, end_s
+        step_s = FRAME / SAMPLE_RATE
+        begins = start_s + min(float(loud[0]) * step_s, LONGEST_QUIET_S)
+        ends = end_s - min(float(last - first - 1 - loud[-1]) * step_s, LONGEST_QUIET_S)
+        return (begins, ends) if begins < ends else (start_s, end_s)
+
+
+def fitted(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
+    """Let words begin and end with their sound, where their times are only about right or leave gaps between them."""
+    loudness = Loudness(samples)
+    bounds = [loudness.quietest(word.end, after.start) for word, after in pairwise(words)]
+    starts = [word.start for word in words[:1]] + bounds
+    ends = bounds + [word.end for word in words[-1:]]
+    spans = [loudness.trimmed(start, end) for start, end in zip(starts, ends, strict=True)]
+    return tuple(replace(word, start=start, end=end) for word, (start, end) in zip(words, spans, strict=True))
+
+
+def _smooth(power: NDArray[np.float32]) -> NDArray[np.float32]:
+    around = np.pad(power, SMOOTHED_FRAMES // 2, mode="edge")
+    return np.convolve(around, np.full(SMOOTHED_FRAMES, 1 / SMOOTHED_FRAMES, np.float32), mode="valid")
+
+
+def _bar(decibels: NDArray[np.float32]) -> float:
+    """Tell from where on it is loud: everywhere, where the range is too small to tell."""
+    if len(decibels) == 0:
+        return 0.0
+    low, high = np.percentile(decibels, [QUIETEST_PERCENT, LOUDEST_PERCENT])
+    return float(low + PART_OF_RANGE * (high - low)) if high - low >= SMALLEST_RANGE_DB else float(decibels.min())
+
+
+def _frame(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE) // FRAME

@@ -1,0 +1,76 @@
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engine.audio import decode
+from engine.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
+from engine.funasr_model import load_network
+from engine.reading import ModelBackend
+from engine.request import Request
+from engine.settings import EngineSettings
+from engine.speech import Engine
+from tests.engine.folders import write_nano
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_nano(tmp_path_factory.mktemp("nano") / "nano")
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path, starter_models_dir: Path) -> FunAsrNano:
+    engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
+    assert engine.languages == ("zh", "en", "ja")
+    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend.model, FunAsrNano)
+    return engine.backend.model
+
+
+@pytest.fixture(scope="module")
+def speech(sample: Path) -> NDArray[np.int16]:
+    return decode(sample, max_audio_s=60).samples
+
+
+def test_its_words_are_those_of_the_text_and_have_times(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
+    reading = model.read(speech, Request())
+    assert [word.text for word in reading.words] == reading.text.split()
+    assert 0 <= reading.words[0].start < reading.words[-1].end <= len(speech) / 16_000 + 0.1
+    assert all(earlier.start < earlier.end <= later.start for earlier, later in pairwise(reading.words))
+
+
+def test_language_hotwords_and_numbers_are_told_to_it_and_do_not_stay(
+    model: FunAsrNano, speech: NDArray[np.int16]
+) -> None:
+    plain = model.read(speech, Request())
+    asked = [Request(language="ja"), Request(hotwords=("Earshot",)), Request(itn=False)]
+    assert len({model.read(speech, request).text for request in asked} | {plain.text}) == 4
+    assert model.read(speech, Request()) == plain
+
+
+def test_it_tells_the_language_asked_for_or_the_one_of_its_letters(
+    model: FunAsrNano, speech: NDArray[np.int16]
+) -> None:
+    assert model.read(speech, Request(language="ja")).language == "ja"
+    assert model.read(speech, Request()).language == "en"
+
+
+def test_a_loop_ends_with_the_sound(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
+    for seconds in (1, 3):
+        text = model.read(speech[: 16_000 * seconds], Request()).text
+        assert len(text) <= SPARE_TOKENS + TOKENS_A_SECOND * seconds
+
+
+def test_a_very_short_piece_is_read_without_a_crash(model: FunAsrNano) -> None:
+    assert isinstance(model.read(np.zeros(1, np.int16), Request()).text, str)
+
+
+def test_nothing_is_looked_up_on_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("it opened a connection")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    load_network("nano", folder, device="cpu", threads=1)

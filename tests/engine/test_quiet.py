@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engine.quiet import LONGEST_QUIET_S, Loudness, fitted
+from engine.transcript import Word
+
+SECOND = 16_000
+
+
+def sound(*parts: tuple[float, int]) -> NDArray[np.int16]:
+    """Make hiss of given seconds and loudness, one after the other."""
+    hiss = np.random.default_rng(0)
+    return np.concatenate([hiss.normal(0, level, round(seconds * SECOND)) for seconds, level in parts]).astype(np.int16)
+
+
+@pytest.mark.parametrize("noise", [0, 5, 200])
+def test_the_quiet_at_both_ends_is_left_out_whatever_the_noise(noise: int) -> None:
+    samples = sound((0.25, noise), (1.0, 4_000), (0.3, noise), (0.5, 4_000), (0.15, noise))
+    assert Loudness(samples).trimmed(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
+
+
+def test_long_quiet_is_not_taken_away_whole() -> None:
+    samples = sound((2.0, 0), (1.0, 4_000))
+    assert Loudness(samples).trimmed(0.0, 3.0) == pytest.approx((LONGEST_QUIET_S, 3.0))
+
+
+@pytest.mark.parametrize("level", [0, 30, 4_000])
+def test_sound_of_one_loudness_stays_whole(level: int) -> None:
+    constant = np.full(SECOND, level, np.int16)
+    assert Loudness(constant).trimmed(0.0, 1.0) == (0.0, 1.0)
+
+
+@given(st.integers(0, 5_000), st.floats(0, 1), st.floats(0, 1))
+def test_a_stretch_only_gets_shorter_and_never_empty(frames: int, one: float, other: float) -> None:
+    samples = sound((0.1, 10), (0.1, 3_000), (0.1, 10))[:frames]
+    low, high = sorted((one * frames / SECOND, other * frames / SECOND))
+    start, end = Loudness(samples).trimmed(low, high)
+    assert low <= start <= end <= high
+    assert (start < end) == (low < high)
+
+
+def test_words_begin_and_end_with_their_sound() -> None:
+    samples = sound((0.2, 5), (0.4, 4_000), (0.5, 5), (0.6, 4_000), (0.3, 5))
+    words = (Word(start=0.0, end=0.55, text="One,"), Word(start=1.25, end=2.0, text="two."))
+    times = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    assert times == pytest.approx([0.2, 0.6, 1.1, 1.7], abs=0.02)
+
+
+def test_no_words_are_no_words() -> None:
+    assert fitted((), np.zeros(SECOND, np.int16)) == ()

@@ -1,0 +1,62 @@
+import csv
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from engine.speech import Engine
+from engine.transcript import Transcript
+from tests.engine.transcribing import differences, text_of, transcribe, words
+
+pytestmark = pytest.mark.slow  # four minutes of speech
+
+CLIP = "clips/en_long_lj001_multi_minute.mp3"
+NEAR_S = 0.2
+
+
+class Said(NamedTuple):
+    """A sentence, or part of one, between two pauses, and when it was really said."""
+
+    start: float
+    end: float
+    words: list[str]
+
+
+@pytest.fixture(scope="module")
+def said(shared: Path) -> list[Said]:
+    with (shared / CLIP).with_suffix(".segments.tsv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [Said(float(row["start"]), float(row["end"]), words(row["text"])) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def transcript(starter: Engine, shared: Path) -> Transcript:
+    return transcribe(starter, shared / CLIP)
+
+
+def test_segments_begin_and_end_where_a_sentence_does(transcript: Transcript, said: list[Said]) -> None:
+    for segment in transcript.segments:
+        assert min(abs(segment.start - part.start) for part in said) <= NEAR_S
+        assert min(abs(segment.end - part.end) for part in said) <= NEAR_S
+
+
+def test_the_first_word_of_each_sentence_is_where_it_was_said(transcript: Transcript, said: list[Said]) -> None:
+    heard = [
+        (plain, word.start) for segment in transcript.segments for word in segment.words for plain in words(word.text)
+    ]
+    spoken = [(plain, None if position else part.start) for part in said for position, plain in enumerate(part.words)]
+    pairs = SequenceMatcher(None, [plain for plain, _ in spoken], [plain for plain, _ in heard], autojunk=False)
+    late_s = [
+        heard[block.b + offset][1] - start
+        for block in pairs.get_matching_blocks()
+        for offset in range(block.size)
+        if (start := spoken[block.a + offset][1]) is not None
+    ]
+    assert len(late_s) >= 0.9 * len(said)
+    assert sum(abs(seconds) <= NEAR_S for seconds in late_s) >= 0.95 * len(late_s)
+
+
+def test_nothing_spoken_is_lost_where_it_is_cut(transcript: Transcript, said: list[Said]) -> None:
+    reference = [word for part in said for word in part.words]
+    assert differences(reference, words(text_of(transcript))) <= 0.07 * len(reference)
