@@ -84,7 +84,7 @@ class WhisperModel:
         import whisper  # noqa: PLC0415 - only where a model is loaded
 
         _, (probabilities,) = whisper.detect_language(self._network, features)
-        return str(max(allowed or probabilities, key=probabilities.__getitem__))
+        return str(max(allowed or probabilities, key=lambda code: probabilities.get(code, 0.0)))  # older ones lack "yue"
 
     def _decoded(self, features: torch.Tensor, language: str, hotwords: tuple[str, ...]) -> DecodingResult:
         """Write the text: greedily first, and with a search of five where that repeats itself or is unsure."""

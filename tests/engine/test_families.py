@@ -6,6 +6,8 @@ import pytest
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.families import Parts, load
 from engine.reading import SpeechModel
+from engine.sensevoice import SenseVoice
+from engine.sensevoice_torch import BatchedNetwork
 from engine.settings import EngineSettings
 from tests.engine.folders import write_seaco
 
@@ -56,6 +58,21 @@ def test_a_broken_detector_is_named_before_the_recogniser(starter_models_dir: Pa
 def test_a_device_that_is_not_there_is_refused(starter_models_dir: Path) -> None:
     with pytest.raises(DeviceMissing, match="cuda:99"):
         load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt", EngineSettings(device="cuda:99"))
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_sensevoice_runs_in_bf16_only_on_a_processor_that_has_it(
+    tiny: Path, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch, *, able: bool
+) -> None:
+    monkeypatch.setattr("engine.families.flags", lambda: frozenset({"avx512_bf16"} if able else {"avx2"}))
+    asked = EngineSettings(precision="bf16", device="cpu", threads=1)
+    if not able:
+        with pytest.raises(PrecisionMissing, match="bf16"):
+            load_with(starter_models_dir, tiny, asked)
+        return
+    model = load_with(starter_models_dir, tiny, asked)
+    assert isinstance(model, SenseVoice)
+    assert isinstance(model.network, BatchedNetwork)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
