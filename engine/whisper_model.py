@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ class WhisperModel:
         import whisper  # noqa: PLC0415 - only where a model is loaded
 
         _, (probabilities,) = whisper.detect_language(self._network, features)
-        return str(max(allowed or probabilities, key=lambda code: probabilities.get(code, 0.0)))  # older ones lack "yue"
+        return str(max(allowed or probabilities, key=lambda code: probabilities.get(code, 0.0)))
 
     def _decoded(self, features: torch.Tensor, language: str, hotwords: tuple[str, ...]) -> DecodingResult:
         """Write the text: greedily first, and with a search of five where that repeats itself or is unsure."""
@@ -111,7 +112,8 @@ def load_whisper(path: Path, device: str) -> Whisper:
     network: Whisper = whisper.load_model(str(path), device=device)
     heads = whisper._ALIGNMENT_HEADS.get(path.stem)  # noqa: SLF001 - it keeps them for names alone, and we give a path
     if heads is not None:
-        network.set_alignment_heads(heads)
+        with suppress(RuntimeError):  # of another size: it has no more than its name in common
+            network.set_alignment_heads(heads)
     return network
 
 

@@ -160,6 +160,31 @@ def write_nano(folder: Path) -> Path:
     return folder
 
 
+def write_whisper(path: Path) -> Path:
+    """Write a Whisper of many languages that always hears "hello", likeliest in English, then German, then French."""
+    import torch  # noqa: PLC0415 - not before a test needs a model
+
+    with tamed():
+        from whisper.model import ModelDimensions, Whisper  # noqa: PLC0415 - as above
+        from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - as above
+
+        tokenizer = get_tokenizer(multilingual=True, num_languages=99)
+    torch.manual_seed(0)
+    sizes = {"n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": WIDTH, "n_audio_head": 2, "n_audio_layer": 2}
+    texts = {"n_vocab": 51_865, "n_text_ctx": 448, "n_text_state": WIDTH, "n_text_head": 2, "n_text_layer": 2}
+    weights = Whisper(ModelDimensions(**sizes, **texts)).state_dict()
+    for part in ("weight", "bias"):
+        weights[f"decoder.ln.{part}"].zero_()
+    weights["decoder.ln.bias"][0] = 100.0  # so that what is written depends on the first of each token's numbers alone
+    likely = weights["decoder.token_embedding.weight"]
+    likely[:, 0] = 0.0
+    likely[tokenizer.eot, 0], likely[tokenizer.encode(" hello")[0], 0] = 1.0, 0.5
+    for code, how in (("en", 0.3), ("de", 0.2), ("fr", 0.1)):
+        likely[tokenizer.to_language_token(code), 0] = how
+    torch.save({"dims": sizes | texts, "model_state_dict": weights}, path)
+    return path
+
+
 def _let_it_write_letters_only(folder: Path) -> None:
     import torch  # noqa: PLC0415 - not before a test needs a model
 

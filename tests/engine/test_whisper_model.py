@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from engine.audio import decode
 from engine.reading import ModelBackend
 from engine.request import Request
+from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.whisper_model import WhisperModel
+from tests.engine.folders import write_whisper
 from tests.engine.transcribing import words
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -60,3 +62,31 @@ def test_a_word_is_where_it_was_said(model: WhisperModel, speech: NDArray[np.int
     assert [word.text for word in late] == [word.text for word in early]
     moved = [after.start - before.start for before, after in zip(early[1:], late[1:], strict=True)]
     assert moved == pytest.approx([2.0] * len(moved), abs=0.1)
+
+
+@pytest.fixture(scope="module")
+def polyglot(tmp_path_factory: pytest.TempPathFactory, starter_models_dir: Path) -> WhisperModel:
+    """Open a file of the owner's own."""
+    path = write_whisper(tmp_path_factory.mktemp("whisper") / "small.pt")
+    engine = Engine.open(EngineSettings(model=str(path), models_dir=starter_models_dir, threads=1))
+    assert len(engine.languages) == 100
+    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend.model, WhisperModel)
+    return engine.backend.model
+
+
+@pytest.mark.parametrize(
+    ("request_", "language"),
+    [
+        (Request(), "en"),
+        (Request(languages=("fr", "de")), "de"),
+        (Request(languages=("yue", "fr")), "fr"),
+        (Request(language="ja"), "ja"),
+    ],
+)
+def test_it_chooses_the_likeliest_of_the_languages_allowed(
+    polyglot: WhisperModel, speech: NDArray[np.int16], request_: Request, language: str
+) -> None:
+    reading = polyglot.read(speech, request_)
+    assert (reading.text, reading.language) == ("hello", language)
+    assert [word.text for word in reading.words] == ["hello"]
