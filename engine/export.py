@@ -9,8 +9,8 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -87,13 +87,23 @@ class Exports:
             ExportFailed: the machine did not let it be written.
         """
         if not self.has(precision):
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                with alone(self.folder / ".lock"):
-                    self._write(precision, on_progress)
-            except OSError as error:
-                raise ExportFailed(model=str(self.model), reason=error.strerror or str(error)) from error
+            with self.alone(".lock"):
+                self._write(precision, on_progress)
         return self.path(precision)
+
+    @contextmanager
+    def alone(self, lock: str) -> Iterator[None]:
+        """Wait until no other process holds this lock of the exports.
+
+        Raises:
+            ExportFailed: the machine does not let the folder be written to.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with alone(self.folder / lock):
+                yield
+        except OSError as error:
+            raise ExportFailed(model=str(self.model), reason=error.strerror or str(error)) from error
 
     def decision(self, precision: Precision) -> Decision | None:
         """Give what was decided about this precision, None where nothing was or the model has changed."""

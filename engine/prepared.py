@@ -33,6 +33,7 @@ from engine.transcript import Segment
 from engine.voice_activity import Vad
 
 TRIAL_SAMPLES = 16_000
+DECIDING = ".deciding"
 
 
 def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
@@ -103,13 +104,16 @@ class Preparation:
         recordings = _recordings(clips, self.settings.max_audio_s)
         if not recordings:
             raise NothingToVerify(reason=f"no recording in {clips} can be read")
-        return self._proved(candidate(int8(flags())), recordings)
+        with self._exports.alone(DECIDING):
+            return self._proved(candidate(int8(flags())), recordings)
 
     def _decision(self) -> Decision:
         kind = int8(flags())
         precision = candidate(kind)
-        settled = unproved(self.settings.precision, kind) or self._exports.decision(precision)
-        return settled or self._proved(precision, self._sample())
+        if settled := unproved(self.settings.precision, kind) or self._exports.decision(precision):
+            return settled
+        with self._exports.alone(DECIDING):  # else one worker drops what another is about to open
+            return self._exports.decision(precision) or self._proved(precision, self._sample())
 
     def _sample(self) -> Sequence[Audio]:
         try:
