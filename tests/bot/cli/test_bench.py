@@ -23,6 +23,7 @@ def test_the_stock_model_is_a_sensevoice(tiny: Path) -> None:
     assert model_class(tiny) == "SenseVoiceSmall"
 
 
+@pytest.mark.slow
 def test_all_who_take_part_read_the_same_notes_and_the_last_line_is_json(
     earshot_process: Earshot, tiny: Path, starter_models_dir: Path, tmp_path: Path
 ) -> None:
@@ -40,27 +41,30 @@ def test_all_who_take_part_read_the_same_notes_and_the_last_line_is_json(
     assert (tmp_path / "out.md").read_text().startswith("| figure | what |")
 
 
-def test_a_long_recording_is_compared_with_short_ones(
+def test_a_long_recording_is_compared_with_short_ones_and_a_start_is_timed(
     earshot_process: Earshot, tiny: Path, starter_models_dir: Path
 ) -> None:
     done = earshot_process(
-        "bench", "--only", "hour", "--hour-s", 60, "--rounds", 1, "--precision", "fp32",
+        "bench", "--only", "hour", "--only", "start", "--hour-s", 60, "--rounds", 1, "--precision", "fp32",
         EARSHOT_ENGINE__MODEL=str(tiny), EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert [figure["figure"] for figure in json.loads(done.stdout.splitlines()[-1])["figures"]] == ["one hour"] * 4
+    figures = json.loads(done.stdout.splitlines()[-1])["figures"]
+    assert [figure["figure"] for figure in figures] == [*["one hour"] * 4, "start"]
+    assert figures[-1]["what"] == "Earshot fp32, until its first job"
 
 
+@pytest.mark.slow
 def test_one_note_is_read_without_the_rivals_that_are_not_wanted(
     earshot_process: Earshot, tiny: Path, starter_models_dir: Path
 ) -> None:
     done = earshot_process(
-        "bench", "--only", "one", "--only", "start", "--rounds", 1, "--precision", "fp32", *ALONE,
+        "bench", "--only", "one", "--rounds", 1, "--precision", "fp32", *ALONE,
         EARSHOT_ENGINE__MODEL=str(tiny), EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = {figure["what"] for figure in json.loads(done.stdout.splitlines()[-1])["figures"]}
-    assert "Earshot fp32, until its first job" in told
+    assert "Earshot fp32 over AutoModel README" in told
     assert not any(rival.name in what for rival in RIVALS for what in told)
 
 
