@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable
 from concurrent.futures import Future, wait
@@ -16,7 +17,8 @@ from typing import Generic, TypeVar
 from engine.errors import Cancelled
 
 LOOK_S = 0.2
-PATIENCE_S = 120.0  # more than the slowest model takes over a piece on the slowest machine
+PATIENCE_S = 120.0  # more than a slow model takes over a piece
+REST_S = 8.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,6 +59,11 @@ class Crew:
         self._lock = threading.Lock()
         self._turns: Turns[Callable[[], None]] = Turns()
         self._at_work = 0
+        self._idle = threading.Event()
+        self._idle.set()
+        weakref.finalize(
+            self, self._idle.wait, REST_S
+        )  # a thread that is in a network when Python ends aborts the process
         self._abandoned: deque[tuple[float, Callable[[], bool]]] = deque()
 
     @property
@@ -97,6 +104,7 @@ class Crew:
             if self._at_work < self._size:
                 threading.Thread(target=self._work, name="crew", daemon=True).start()
                 self._at_work += 1
+                self._idle.clear()
             self._turns.put(whose, partial(_do, work, future))
         return future
 
@@ -115,6 +123,8 @@ class Crew:
             if self._turns:
                 return self._turns.take()
             self._at_work -= 1
+            if not self._at_work:
+                self._idle.set()
             return None
 
 
