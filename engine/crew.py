@@ -59,12 +59,9 @@ class Crew:
         self._lock = threading.Lock()
         self._turns: Turns[Callable[[], None]] = Turns()
         self._at_work = 0
-        self._idle = threading.Event()
-        self._idle.set()
-        weakref.finalize(
-            self, self._idle.wait, REST_S
-        )  # a thread that is in a network when Python ends aborts the process
+        self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._abandoned: deque[tuple[float, Callable[[], bool]]] = deque()
+        weakref.finalize(self, _rest, self._threads)
 
     @property
     def is_stuck(self) -> bool:
@@ -102,9 +99,10 @@ class Crew:
         future: Future[Result] = Future()
         with self._lock:
             if self._at_work < self._size:
-                threading.Thread(target=self._work, name="crew", daemon=True).start()
+                thread = threading.Thread(target=self._work, name="crew", daemon=True)
+                thread.start()
+                self._threads.add(thread)
                 self._at_work += 1
-                self._idle.clear()
             self._turns.put(whose, partial(_do, work, future))
         return future
 
@@ -123,9 +121,14 @@ class Crew:
             if self._turns:
                 return self._turns.take()
             self._at_work -= 1
-            if not self._at_work:
-                self._idle.set()
             return None
+
+
+def _rest(threads: Iterable[threading.Thread]) -> None:
+    """Wait for threads at the end of the process: one that comes out of a network after Python is gone aborts it."""
+    ends = time.monotonic() + REST_S
+    for thread in set(threads) - {threading.current_thread()}:
+        thread.join(max(0.0, ends - time.monotonic()))
 
 
 def _do(work: Callable[[], Result], future: Future[Result]) -> None:
