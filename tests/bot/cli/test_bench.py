@@ -24,10 +24,11 @@ def test_the_stock_model_is_a_sensevoice(tiny: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # it loads FunASR again and again
 def test_all_who_take_part_read_the_same_notes_and_the_last_line_is_json(
-    earshot_process: Earshot, tiny: Path, starter_models_dir: Path, tmp_path: Path
+    earshot: Earshot, tiny: Path, starter_models_dir: Path, tmp_path: Path
 ) -> None:
-    done = earshot_process(
+    done = earshot(
         "bench", "--only", "notes", "--notes", 3, "--rounds", 1, "--precision", "fp32", "--out", tmp_path / "out.md",
         EARSHOT_ENGINE__MODEL=str(tiny), EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
     )  # fmt: skip
@@ -55,10 +56,11 @@ def test_a_long_recording_is_compared_with_short_ones_and_a_start_is_timed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # it loads FunASR again and again
 def test_one_note_is_read_without_the_rivals_that_are_not_wanted(
-    earshot_process: Earshot, tiny: Path, starter_models_dir: Path
+    earshot: Earshot, tiny: Path, starter_models_dir: Path
 ) -> None:
-    done = earshot_process(
+    done = earshot(
         "bench", "--only", "one", "--rounds", 1, "--precision", "fp32", *ALONE,
         EARSHOT_ENGINE__MODEL=str(tiny), EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
     )  # fmt: skip
