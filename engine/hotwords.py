@@ -15,8 +15,8 @@ _FORBIDDEN = re.compile(r"https?:|[/\\:]|\.txt\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
 
 
-# As in FunASR's own lists: "Kubernetes 30". A term that ends in a number needs a weight behind it: "Windows 11 20".
-_WEIGHTED = re.compile(r"(.*\S)\s+(\d{1,3})")
+# A colon, which no term may have: FunASR's "word 30" would take the number of "Windows 11" for a weight.
+_WEIGHTED = re.compile(r"(.*[^\s:])\s*:\s*(\d{1,3})")
 USUAL_WEIGHT = 20
 
 

@@ -82,7 +82,7 @@ class SenseVoice:
         tags, tokens = self._run(rows, language, request)
         if language is None and request.languages:
             language = self.alphabet.likeliest(tags[0], request.languages)
-            if self.alphabet.tag(int(tags[0].argmax())) != language:
+            if self.alphabet.tag(int(tags[0].argmax())) not in {language, NOBODY}:
                 tags, tokens = self._run(rows, language, request)
         return self._reading(tags.argmax(axis=-1), tokens, language)
 

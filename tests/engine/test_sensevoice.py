@@ -44,6 +44,8 @@ def write_answer(path: Path, tags: list[str], tokens: list[str]) -> Path:
     for row, tag in enumerate(tags):
         scores[:, row, ALPHABET.index(tag)] = 2
     scores[:, 0, ALPHABET.index("<|ja|>")] += 1
+    if tags[0] == "<|nospeech|>":
+        scores[1:, 0, ALPHABET.index("<|en|>")] = 3  # told that it is some language, a network hears one
     numbers = np.tile([ALPHABET.index(token) for token in tokens], (16, 1))
     numbers[AS_SPOKEN, 0] = ALPHABET.index(HAN_ONE)
     constants = [numpy_helper.from_array(scores, "scores"), numpy_helper.from_array(numbers, "numbers")]
@@ -99,6 +101,11 @@ def test_plain_speech_has_neither_emotion_nor_events(hear: Answering) -> None:
 def test_where_nobody_speaks_there_is_no_text_but_what_else_is_heard(hear: Answering) -> None:
     assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"]) == Reading("", "", events=("music",))
     assert hear("en NEUTRAL Speech withitn", [BLANK, BLANK]).text == ""
+
+
+def test_languages_to_choose_from_make_no_text_where_nobody_speaks(hear: Answering) -> None:
+    request = Request(languages=("en", "zh"))
+    assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"], request) == Reading("", "", events=("music",))
 
 
 def test_a_token_is_written_once_unless_a_blank_is_between(hear: Answering) -> None:
