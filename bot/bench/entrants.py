@@ -53,7 +53,7 @@ def rivals(bench: Bench) -> list[Contestant]:
     """Give those that can be had, in both precisions; of the others, say why not."""
     pythons = dict(_installed(bench))
     if pythons and not exported(bench.exported):
-        bench.say("  FunASR exports the model for them, the first time; that takes minutes")
+        bench.tell("  FunASR exports the model for them, the first time; that takes minutes")
         export(bench.model, bench.exported)
     return [
         _entrant(bench, rival, python, precision) for rival, python in pythons.items() for precision in ("fp32", "int8")
@@ -65,11 +65,11 @@ def _installed(bench: Bench) -> Iterator[tuple[Rival, str]]:
         if rival.name in bench.without:
             continue
         try:
-            bench.say(f"  {rival.name}: its environment is {bench.cache / rival.name}, made the first time")
+            bench.tell(f"  {rival.name}: its environment is {bench.cache / rival.name}, made the first time")
             python = python_of(rival, bench.cache)
-            bench.say(f"  {rival.name} {version_of(rival, python)}")
+            bench.tell(f"  {rival.name} {version_of(rival, python)}")
         except NoEnvironment as reason:
-            bench.say(f"  {rival.name} does not take part: {reason}")
+            bench.tell(f"  {rival.name} does not take part: {reason}")
         else:
             yield rival, python
 

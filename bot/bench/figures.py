@@ -56,7 +56,7 @@ class Bench:
     hour_s: float
     rounds: int
     without: frozenset[str]
-    say: Callable[[str], None]
+    tell: Callable[[str], None]
 
 
 class TextMissing(Exception):
@@ -148,13 +148,13 @@ def one_hour(bench: Bench) -> Iterator[Line]:
     with teams(bench, [entrant]) as all_teams:
         one = all_teams[entrant.name]
         one.read(pieces[:2])
-        bench.say(f"  {entrant.name}: {count * PIECE_S:.0f} s in pieces, and as one recording")
+        bench.tell(f"  {entrant.name}: {count * PIECE_S:.0f} s in pieces, and as one recording")
         before = one.read(pieces[: count // 2])
         with sampled_memory(one) as memory:
             whole = one.read([hour])
         after = one.read(pieces[count // 2 :])
         yield from _costs(entrant.name, whole, [before, after], memory)
-        bench.say(f"  {entrant.name}: short notes while a long one is read")
+        bench.tell(f"  {entrant.name}: short notes while a long one is read")
         yield from _between(bench, one, pieces[0])
 
 
@@ -221,13 +221,13 @@ def teams(bench: Bench, contestants: Sequence[Contestant]) -> Iterator[dict[str,
     with ExitStack() as stack:
         opened = {}
         for contestant in contestants:
-            bench.say(f"  opening {contestant.name}")
+            bench.tell(f"  opening {contestant.name}")
             try:
                 opened[contestant.name] = stack.enter_context(team(contestant, bench.work))
             except ContestantFailed as reason:
                 if not contestant.may_fail:
                     raise
-                bench.say(f"  {contestant.name} does not take part: {reason}")
+                bench.tell(f"  {contestant.name} does not take part: {reason}")
         yield opened
 
 
@@ -250,7 +250,7 @@ def in_turns(
         for name, one in able.items():
             runs[name].append(one.read(files))
             if repeats == 1:
-                bench.say(f"  round {number + 1}: {name}: {runs[name][-1].wall_s:.1f} s")
+                bench.tell(f"  round {number + 1}: {name}: {runs[name][-1].wall_s:.1f} s")
         beside()
     for name, made in runs.items():
         if sum(map(bool, made[0].texts)) < TOLD * len(files):
@@ -265,7 +265,7 @@ def _is_able(bench: Bench, one: Team, files: Sequence[Path]) -> bool:
     except ContestantFailed as reason:
         if not one.contestant.may_fail:
             raise
-        bench.say(f"  {one.contestant.name} does not take part: {reason}")
+        bench.tell(f"  {one.contestant.name} does not take part: {reason}")
         return False
     return True
 

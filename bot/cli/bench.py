@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
                 hour_s=hour_s,
                 rounds=rounds,
                 without=frozenset(without),
-                say=say,
+                tell=say,
             )
             lines = list(measured(bench, only or tuple(FIGURES)))
         except (ContestantFailed, NotPrepared, TextMissing) as reason:
