@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,12 +98,11 @@ class Exports:
         Raises:
             ExportFailed: the machine does not let the folder be written to.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with alone(self.folder / lock):
-                yield
-        except OSError as error:
-            raise ExportFailed(model=str(self.model), reason=error.strerror or str(error)) from error
+        with ExitStack() as held:
+            with _or_failed(self.model):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                held.enter_context(alone(self.folder / lock))
+            yield
 
     def decision(self, precision: Precision) -> Decision | None:
         """Give what was decided about this precision, None where nothing was or the model has changed."""
@@ -112,8 +111,8 @@ class Exports:
 
     def keep(self, precision: Precision, decision: Decision) -> None:
         """Keep what was decided about this precision."""
-        stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_sizes_and_times(self.model))
         with suppress(OSError):  # then it is decided again at the next start
+            stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_sizes_and_times(self.model))
             self.folder.mkdir(parents=True, exist_ok=True)
             _write(self.folder / f"{precision}.json", stamp.model_copy(update={"decision": decision}))
 
@@ -169,16 +168,26 @@ def _write(path: Path, stamp: Stamp) -> None:
     partial.replace(path)
 
 
+@contextmanager
+def _or_failed(model: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ExportFailed(model=str(model), reason=error.strerror or str(error)) from error
+
+
 def _run(model: Path, folder: Path, precision: Precision, on_progress: OnProgress) -> None:
     said = ""
-    with subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
-        [sys.executable, "-m", "engine.export", str(model.absolute()), str(folder.absolute()), precision],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
+    with _or_failed(model):
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
+            [sys.executable, "-m", "engine.export", str(model.absolute()), str(folder.absolute()), precision],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+    with process:
         for line in process.stdout or ():
             match line.split():
                 case ["Progress", done, "of", total]:

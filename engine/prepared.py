@@ -118,7 +118,7 @@ class Preparation:
     def _sample(self) -> Sequence[Audio]:
         try:
             file = sample(self.settings.models_dir, on_progress=self.on_progress)
-        except ModelFault:
+        except (ModelFault, OSError):
             return ()
         return (decode(file, max_audio_s=self.settings.max_audio_s),)
 

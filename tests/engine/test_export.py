@@ -11,7 +11,9 @@ from engine.export import Decision, Exports, NotExportable
 
 @pytest.fixture
 def exports(tiny: Path, tmp_path: Path) -> Exports:
-    return Exports(shutil.copytree(tiny, tmp_path / "sensevoice"), tmp_path / "models")
+    return Exports(
+        shutil.copytree(tiny, tmp_path / "sensevoice", ignore=shutil.ignore_patterns("earshot")), tmp_path / "models"
+    )
 
 
 def test_a_network_is_written_once_into_the_model_s_own_folder(exports: Exports) -> None:
@@ -69,6 +71,11 @@ def test_a_decision_outlives_the_network_that_it_dropped(exports: Exports) -> No
     decision = exports.decision("int8")
     assert decision is not None
     assert decision.agreement == 0.5
+
+
+def test_what_fails_while_it_is_alone_is_not_taken_for_the_folder(exports: Exports) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), exports.alone(".lock"):
+        Path("elsewhere").stat()
 
 
 def test_half_a_network_does_not_count(exports: Exports) -> None:

@@ -76,6 +76,18 @@ def test_without_speech_to_prove_it_with_int8_is_not_taken(
 
 
 @needs_a_choice
+def test_a_models_dir_that_cannot_be_made_only_leaves_int8_unproved(tiny: Path, models_dir: Path) -> None:
+    folder = copied(tiny, models_dir)
+    (folder / "fsmn-vad").symlink_to(models_dir / "fsmn-vad")
+    (models_dir / "file").write_bytes(b"not a folder")
+    settings = EngineSettings(model=str(folder), models_dir=models_dir / "file/models", device="cpu")
+    Engine.open(settings)
+    decision = decided(settings)
+    assert decision is not None
+    assert decision.reason == UNPROVED
+
+
+@needs_a_choice
 def test_the_owner_s_recordings_decide_anew(rough: EngineSettings, shared: Path, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
