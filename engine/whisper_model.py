@@ -101,7 +101,8 @@ class WhisperModel:
         }
         (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options))
         if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:
-            (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options, beam_size=5))
+            with tamed():  # it hands a tensor to numpy, which complains
+                (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options, beam_size=5))
         return result
 
 

@@ -1,5 +1,7 @@
 import os
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,6 +9,8 @@ import pytest
 
 from engine.errors import ExportFailed
 from engine.export import Decision, Exports, NotExportable
+
+TOO_SMALL = 20_000
 
 
 @pytest.fixture
@@ -92,6 +96,19 @@ def test_what_is_damaged_or_of_another_kind_is_not_exportable(exports: Exports, 
     with pytest.raises(NotExportable, match=file):
         exports.network("fp32")
     assert not exports.has("fp32")
+    assert not list(exports.folder.glob(".*partial"))
+
+
+def test_a_full_disk_keeps_nothing_of_what_was_begun(exports: Exports) -> None:
+    small = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({TOO_SMALL}, {TOO_SMALL}))"
+    export = f"from pathlib import Path; from engine.export import main; raise SystemExit(main(*map(Path, {{}}), 'fp32'))"
+    exports.folder.mkdir()
+    folders = [str(exports.model), str(exports.folder)]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{small}; {export.format(folders)}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "File too large\n"), done.stderr
+    assert list(exports.folder.iterdir()) == []
 
 
 def test_where_nothing_can_be_written_the_reason_is_told(exports: Exports) -> None:
