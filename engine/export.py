@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -204,22 +205,22 @@ def main(model: Path, folder: Path, precision: Precision) -> int:
     """Write one network, then the stamp that makes it count."""
     from engine.sensevoice_network import write_sensevoice  # noqa: PLC0415 - only where something is exported
 
+    stamp = Stamp(files=_sizes_and_times(model), sha256=fingerprint(model))
     partial = folder / f".{precision}.partial"
     partial.mkdir(exist_ok=True)
-    stamp = Stamp(files=_sizes_and_times(model), sha256=fingerprint(model))
     try:
         write_sensevoice(model, partial / f"{precision}.onnx", precision, _Said())
+        _write(partial / f"{precision}.json", stamp)
+        for suffix in (".weights", ".onnx", ".json"):
+            (partial / f"{precision}{suffix}").replace(folder / f"{precision}{suffix}")
     except (KeyError, IndexError, ValueError) as unfit:
         sys.stdout.write(f"{type(unfit).__name__}: {unfit}\n".replace("\n", " "))
         return NOT_EXPORTABLE
     except OSError as error:
         sys.stdout.write(f"{error.strerror or error}\n")
         return 1
-    for suffix in (".weights", ".onnx"):
-        name = f"{precision}{suffix}"
-        (partial / name).replace(folder / name)
-    partial.rmdir()
-    _write(folder / f"{precision}.json", stamp)
+    finally:  # it is as large as the model, and the disk may be full
+        shutil.rmtree(partial, ignore_errors=True)
     return 0
 
 

@@ -10,7 +10,13 @@ import pytest
 from engine.errors import ExportFailed
 from engine.export import Decision, Exports, NotExportable
 
-TOO_SMALL = 20_000
+ON_A_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from engine.export import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), "fp32"))
+"""
 
 
 @pytest.fixture
@@ -100,13 +106,9 @@ def test_what_is_damaged_or_of_another_kind_is_not_exportable(exports: Exports, 
 
 
 def test_a_full_disk_keeps_nothing_of_what_was_begun(exports: Exports) -> None:
-    small = f"import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({TOO_SMALL}, {TOO_SMALL}))"
-    export = f"from pathlib import Path; from engine.export import main; raise SystemExit(main(*map(Path, {{}}), 'fp32'))"
     exports.folder.mkdir()
-    folders = [str(exports.model), str(exports.folder)]
-    done = subprocess.run(
-        [sys.executable, "-c", f"{small}; {export.format(folders)}"], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", ON_A_FULL_DISK, str(exports.model), str(exports.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "File too large\n"), done.stderr
     assert list(exports.folder.iterdir()) == []
 
