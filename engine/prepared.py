@@ -38,8 +38,9 @@ DECIDING = ".deciding"
 
 def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
     """Tell whether this model, with these settings, runs exported: SenseVoice on a processor does."""
-    on_processor = settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
-    return on_processor and settings.precision != "bf16" and model_class(folder) == "SenseVoiceSmall"
+    if settings.precision == "bf16" or model_class(folder) != "SenseVoiceSmall":
+        return False
+    return settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
 
 
 def decided(settings: EngineSettings) -> Decision | None:

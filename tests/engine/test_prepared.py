@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,18 @@ from engine.speech import Engine, preparation
 from tests.engine.transcribing import text_of, transcribe
 
 INT8: Precision = candidate(int8(flags()))
+ASKING = """
+import sys
+from pathlib import Path
+from engine import processor
+from engine.prepared import can_be_prepared
+from engine.settings import EngineSettings
+processor.SIGNS_OF_A_GPU = ("/",)
+tiny = sys.argv[1]
+for asked in (EngineSettings(model="fake"), EngineSettings(model=tiny, precision="bf16"), EngineSettings(model=tiny)):
+    can_be_prepared(Path(asked.model), asked)
+    print("torch" in sys.modules)
+"""
 
 needs_a_choice = pytest.mark.skipif(int8(flags()) == "none", reason="this processor leaves no choice")
 
@@ -119,6 +133,15 @@ def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(tiny: Path, mode
     torch.save({"state_dict": torch.load(folder / "model.pt"), "epoch": 3}, folder / "model.pt")
     settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
     assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+
+
+def test_only_a_model_that_could_be_prepared_is_worth_asking_torch_for_a_gpu(tiny: Path) -> None:
+    asking = [sys.executable, "-c", ASKING, str(tiny)]
+    assert subprocess.run(asking, capture_output=True, text=True, check=True).stdout.split() == [
+        "False",
+        "False",
+        "True",
+    ]
 
 
 def copied(folder: Path, beside: Path) -> Path:
