@@ -63,16 +63,18 @@ def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
 
 
 def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], on_progress: OnDownload) -> None:
-    """Write the model of the settings in these precisions.
+    """Write the model of the settings in these precisions, as far as they are still missing.
 
     Raises:
         ExportFailed: the machine does not let it be written.
     """
     folder = locate(settings)
     exports = Exports(folder, settings.models_dir)
-    for precision in precisions:
-        with suppress(NotExportable):  # what is wrong with it shows when it is loaded
-            exports.network(precision, partial(on_progress, f"{folder.name} ({precision})"))
+    with exports.alone(DECIDING):  # another start may have decided meanwhile, and dropped one
+        missing = missing_exports(settings)
+        for precision in (asked for asked in precisions if asked in missing):
+            with suppress(NotExportable):  # what is wrong with it shows when it is loaded
+                exports.network(precision, partial(on_progress, f"{folder.name} ({precision})"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from engine.any_funasr import AnyFunasr
 from engine.errors import NothingToVerify
-from engine.export import Exports, Precision
+from engine.export import Decision, Exports, Precision
 from engine.hub import OnDownload
 from engine.precision import UNPROVED, candidate
 from engine.prepared import decided, missing_exports, write_exports
@@ -124,6 +124,18 @@ def test_the_precision_that_is_set_is_the_only_one_written(tiny: Path, models_di
     assert sorted(path.suffix for path in (folder / "earshot").glob("*int8*")) == [".json", ".onnx", ".weights"]
     assert not list((folder / "earshot").glob("fp32*"))
     assert isinstance(model_of(Engine.open(settings)), SenseVoice)
+
+
+@needs_a_choice
+def test_a_start_that_was_overtaken_writes_nothing_of_what_was_dropped(tiny: Path, models_dir: Path) -> None:
+    folder = copied(tiny, models_dir)
+    settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
+    missing = missing_exports(settings)
+    assert missing == ("fp32", INT8)
+    Exports(folder, models_dir).keep(INT8, Decision(precision=INT8, reason="another start has proved it"))
+    write_exports(settings, missing, lambda *_: None)
+    assert not list((folder / "earshot").glob("fp32*"))
+    assert missing_exports(settings) == ()
 
 
 def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(tiny: Path, models_dir: Path) -> None:
