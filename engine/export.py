@@ -50,7 +50,7 @@ class Stamp(BaseModel):
 
     version: int = VERSION
     sha256: str
-    files: dict[str, tuple[int, int]]
+    files: dict[str, tuple[int, ...]]
     decision: Decision | None = None
 
 
@@ -113,7 +113,7 @@ class Exports:
     def keep(self, precision: Precision, decision: Decision) -> None:
         """Keep what was decided about this precision."""
         with suppress(OSError):  # then it is decided again at the next start
-            stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_sizes_and_times(self.model))
+            stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_marks(self.model))
             self.folder.mkdir(parents=True, exist_ok=True)
             _write(self.folder / f"{precision}.json", stamp.model_copy(update={"decision": decision}))
 
@@ -137,7 +137,7 @@ class Exports:
         path = self.folder / f"{precision}.json"
         try:
             stamp = Stamp.model_validate_json(path.read_bytes())
-            files = _sizes_and_times(self.model)
+            files = _marks(self.model)
         except (OSError, ValidationError):
             return None
         if stamp.version != VERSION or (stamp.files != files and stamp.sha256 != fingerprint(self.model)):
@@ -158,9 +158,10 @@ def fingerprint(model: Path) -> str:
     return digest.hexdigest()
 
 
-def _sizes_and_times(model: Path) -> dict[str, tuple[int, int]]:
+def _marks(model: Path) -> dict[str, tuple[int, ...]]:
+    """Give what cannot all stay the same when a file is written or replaced, not even where its time is set back."""
     found = {name: (model / name).stat() for name in SOURCES}
-    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+    return {name: (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in found.items()}
 
 
 def _write(path: Path, stamp: Stamp) -> None:
@@ -205,7 +206,7 @@ def main(model: Path, folder: Path, precision: Precision) -> int:
     """Write one network, then the stamp that makes it count."""
     from engine.sensevoice_network import write_sensevoice  # noqa: PLC0415 - only where something is exported
 
-    stamp = Stamp(files=_sizes_and_times(model), sha256=fingerprint(model))
+    stamp = Stamp(files=_marks(model), sha256=fingerprint(model))
     partial = folder / f".{precision}.partial"
     partial.mkdir(exist_ok=True)
     try:

@@ -72,6 +72,16 @@ def test_weights_that_only_look_newer_are_the_same(exports: Exports) -> None:
     assert decision.reason == "it was so"
 
 
+def test_other_weights_of_the_same_size_and_time_are_seen(exports: Exports) -> None:
+    exports.network("fp32")
+    weights = exports.model / "model.pt"
+    before, content = weights.stat(), bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    weights.write_bytes(content)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert not exports.has("fp32")
+
+
 def test_a_decision_outlives_the_network_that_it_dropped(exports: Exports) -> None:
     exports.network("int8")
     exports.keep("int8", Decision(precision="fp32", reason="it reads otherwise", agreement=0.5))
