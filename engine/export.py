@@ -46,12 +46,13 @@ class Decision(BaseModel):
 
 
 class Stamp(BaseModel):
-    """From what an export was made, and what was found out about it."""
+    """From what an export was made, and what was found out about it; `unfit` tells why there can be none."""
 
     version: int = VERSION
     sha256: str
     files: dict[str, tuple[int, ...]]
     decision: Decision | None = None
+    unfit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,13 @@ class Exports:
 
     def has(self, precision: Precision) -> bool:
         """Tell whether the network is there, and of the model as it is now."""
-        return self.path(precision).is_file() and self._stamp(precision) is not None
+        stamp = self._stamp(precision)
+        return stamp is not None and not stamp.unfit and self.path(precision).is_file()
+
+    def unfit(self, precision: Precision) -> str:
+        """Tell why the model as it is now cannot be written so, "" where nothing is known against it."""
+        stamp = self._stamp(precision)
+        return stamp.unfit if stamp is not None else ""
 
     def network(self, precision: Precision, on_progress: OnProgress = lambda *_: None) -> Path:
         """Give the file that holds the network, written anew where it is not there or the model has changed.
@@ -127,6 +134,8 @@ class Exports:
         """Write a network, unless another process has just done so."""
         if self.has(precision):
             return
+        if unfit := self.unfit(precision):
+            raise NotExportable(unfit)
         decision = self.decision(precision)
         _run(self.model, self.folder, precision, on_progress)
         if decision is not None:
@@ -215,7 +224,10 @@ def main(model: Path, folder: Path, precision: Precision) -> int:
         for suffix in (".weights", ".onnx", ".json"):
             (partial / f"{precision}{suffix}").replace(folder / f"{precision}{suffix}")
     except (KeyError, IndexError, ValueError) as unfit:
-        sys.stdout.write(f"{type(unfit).__name__}: {unfit}\n".replace("\n", " "))
+        reason = f"{type(unfit).__name__}: {unfit}".replace("\n", " ")
+        sys.stdout.write(reason)
+        with suppress(OSError):  # then it is tried again at the next start
+            _write(folder / f"{precision}.json", stamp.model_copy(update={"unfit": reason[:200]}))
         return NOT_EXPORTABLE
     except OSError as error:
         sys.stdout.write(f"{error.strerror or error}\n")

@@ -59,7 +59,7 @@ def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
         return ()
     decision, exports = decided(settings), Exports(folder, settings.models_dir)
     wanted: tuple[Precision, ...] = (decision.precision,) if decision else ("fp32", candidate(int8(flags())))
-    return tuple(precision for precision in wanted if not exports.has(precision))
+    return tuple(precision for precision in wanted if not exports.has(precision) and not exports.unfit(precision))
 
 
 def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], on_progress: OnDownload) -> None:

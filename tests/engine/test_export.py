@@ -115,6 +115,21 @@ def test_what_is_damaged_or_of_another_kind_is_not_exportable(exports: Exports, 
     assert not list(exports.folder.glob(".*partial"))
 
 
+def test_what_is_not_exportable_is_tried_again_only_when_it_has_changed(exports: Exports) -> None:
+    weights = exports.model / "model.pt"
+    whole = weights.read_bytes()
+    weights.write_bytes(b"nothing")
+    with pytest.raises(NotExportable):
+        exports.network("fp32")
+    tried = (exports.folder / "fp32.json").stat().st_mtime_ns
+    with pytest.raises(NotExportable, match=r"model\.pt"):
+        exports.network("fp32")
+    assert (exports.folder / "fp32.json").stat().st_mtime_ns == tried
+    weights.write_bytes(whole)
+    assert not exports.unfit("fp32")
+    assert exports.network("fp32").is_file()
+
+
 def test_a_full_disk_keeps_nothing_of_what_was_begun(exports: Exports) -> None:
     exports.folder.mkdir()
     command = [sys.executable, "-c", ON_A_FULL_DISK, str(exports.model), str(exports.folder)]
