@@ -93,9 +93,13 @@ class _Reader:
         """Say that speech was looked for up to `sample`; all before it is done, unless something waits to be read."""
         self._reached(0 if self.unread else sample)
 
-    def _reached(self, sample: int) -> None:
+    def stop_if_cancelled(self) -> None:
+        """Raise Cancelled when nobody wants the transcript any more."""
         if self.cancelled.is_set():
             raise Cancelled
+
+    def _reached(self, sample: int) -> None:
+        self.stop_if_cancelled()
         self.done = max(self.done, sample)
         self.on_progress(
             Progress(done_s=self.done / SAMPLE_RATE, total_s=self.audio.duration, text=self.text),
@@ -148,7 +152,7 @@ class ModelBackend:
         """
         reader = _Reader(audio, on_progress, cancelled)
         request = replace(request, hotwords=sanitised(request.hotwords))
-        found = [self._pieces(track, reader) for track in tracks(audio, request.channels)]
+        found = [self._pieces(track, reader) for track in tracks(audio, request.channels, reader.stop_if_cancelled)]
         pieces = heapq.merge(*found, key=lambda found: found[0].spoken)
 
         def read(found: tuple[Piece, Track]) -> Reading:
@@ -197,7 +201,7 @@ def _trimmed(track: Track, region: Region) -> Region:
 
 def _with_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:
     """Name the speakers, by voice or by channel; who is alone on both channels of a recording has no name."""
-    segments = with_speakers(reader.segments, reader.voices, request.speakers)
+    segments = with_speakers(reader.segments, reader.voices, request.speakers, reader.stop_if_cancelled)
     if request.channels == "auto" and len({segment.speaker for segment in segments}) == 1:
         return tuple(replace(segment, speaker=None) for segment in segments)
     return segments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
@@ -35,14 +35,19 @@ class Voice(NamedTuple):
 
 
 def with_speakers(
-    segments: Sequence[Segment], voices: Sequence[Sequence[Voice]], speakers: Speakers
+    segments: Sequence[Segment],
+    voices: Sequence[Sequence[Voice]],
+    speakers: Speakers,
+    stop_if_cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[Segment, ...]:
     """Name the speakers of all segments, given the voices in each; a segment is cut where another one goes on.
 
     Without words there is no telling where, and it is all of whom is heard most. One speaker alone has no name.
+    What `stop_if_cancelled` raises, called for every few minutes of speech, comes out here.
     """
     voiceprints = [voice.voiceprint for heard in voices for voice in heard]
-    numbers = iter(clusters(np.array(voiceprints), None if isinstance(speakers, str) else speakers).tolist())
+    number = None if isinstance(speakers, str) else speakers
+    numbers = iter(clusters(np.array(voiceprints), number, stop_if_cancelled).tolist())
     who = [[next(numbers) for _ in heard] for heard in voices]
     if len({number for heard in who for number in heard}) < 2:  # noqa: PLR2004 - one alone
         return tuple(segments)
@@ -53,7 +58,9 @@ def with_speakers(
     return tuple(turn for found in turns for turn in found)
 
 
-def clusters(voiceprints: Floats, speakers: int | None = None) -> NDArray[np.int64]:
+def clusters(
+    voiceprints: Floats, speakers: int | None = None, stop_if_cancelled: Callable[[], None] = lambda: None
+) -> NDArray[np.int64]:
     """Give each voiceprint, a row of length 1, the number of its speaker, counted from 0 in the order of appearance.
 
     How many speakers there are is found out where it is not given.
@@ -61,7 +68,7 @@ def clusters(voiceprints: Floats, speakers: int | None = None) -> NDArray[np.int
     if len(voiceprints) == 0:
         return np.empty(0, np.int64)
     groups = _Groups(voiceprints, np.ones(len(voiceprints)))
-    centres = _centres(_condensed(groups), speakers)
+    centres = _centres(_condensed(groups, stop_if_cancelled), speakers)
     nearest = (voiceprints @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T).argmax(axis=1)
     order = list(dict.fromkeys(nearest.tolist()))
     return np.array([order.index(number) for number in nearest])
@@ -106,10 +113,13 @@ class _Groups:
         yield -np.inf, _Groups(means[sizes > 0], sizes[sizes > 0])
 
 
-def _condensed(groups: _Groups) -> _Groups:
+def _condensed(groups: _Groups, stop_if_cancelled: Callable[[], None]) -> _Groups:
     """Join what is near in time and most alike until there are few groups: hours would take too long at once."""
     while len(groups.sizes) > AT_ONCE:
-        parts = [_at_most(part, AT_ONCE // 4) for part in groups.parts()]
+        parts = []
+        for part in groups.parts():
+            stop_if_cancelled()
+            parts.append(_at_most(part, AT_ONCE // 4))
         groups = _Groups(np.concatenate([part.means for part in parts]), np.concatenate([part.sizes for part in parts]))
     return groups
 

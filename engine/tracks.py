@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ SAMPLE_BYTES = 2
 FRAME = SAMPLE_RATE // 100
 BLOCK = 60 * SAMPLE_RATE
 QUIET_FRAMES = 15
+FULL_SCALE = 1 << 15
 
 # Two microphones at one voice get loud together, or one a moment later; two telephones do not, even with crosstalk.
 ALIKE = 0.6
@@ -86,13 +87,16 @@ class Track:
         return low + (int(smooth.argmin()) + QUIET_FRAMES // 2) * FRAME
 
 
-def tracks(audio: Audio, mode: ChannelMode) -> tuple[Track, ...]:
-    """Take a recording apart into voices; `auto` splits only what has a voice of its own in each channel."""
+def tracks(audio: Audio, mode: ChannelMode, stop_if_cancelled: Callable[[], None] = lambda: None) -> tuple[Track, ...]:
+    """Take a recording apart into voices; `auto` splits only what has a voice of its own in each channel.
+
+    What `stop_if_cancelled` raises, called for every minute of sound, comes out here.
+    """
     if audio.channels != STEREO or mode == "mix":
         return (Track(audio),)
     if mode == "split":
         return Track(audio, 0), Track(audio, 1)
-    loudness = _loudness(audio.samples)
+    loudness = _loudness(audio.samples, stop_if_cancelled)
     if not _are_two_voices(loudness):
         return (Track(audio),)
     left, right = loudness.max(axis=0).tolist()
@@ -126,9 +130,12 @@ def _likeness(loudness: NDArray[np.float32]) -> float:
     return max(together) / length
 
 
-def _loudness(stereo: NDArray[np.int16]) -> NDArray[np.float32]:
+def _loudness(stereo: NDArray[np.int16], stop_if_cancelled: Callable[[], None]) -> NDArray[np.float32]:
     """Give the loudness of each frame and channel in decibels, full scale being 0."""
-    blocks = [_power(stereo[start : start + BLOCK]) for start in range(0, len(stereo), BLOCK)]
+    blocks = []
+    for start in range(0, len(stereo), BLOCK):
+        stop_if_cancelled()
+        blocks.append(_power(stereo[start : start + BLOCK]))
     return _decibels(np.concatenate(blocks))
 
 
@@ -139,9 +146,11 @@ def _decibels(power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _power(samples: NDArray[np.int16]) -> NDArray[np.float32]:
     """Give the mean square of each frame and channel, full scale being 1."""
-    frames = len(samples) // FRAME
-    scaled = samples[: frames * FRAME].astype(np.float32) / (1 << 15)
-    power: NDArray[np.float32] = np.square(scaled).reshape(frames, FRAME, samples.shape[1]).mean(axis=1)
+    frames, channels = len(samples) // FRAME, samples.shape[1]
+    by_channel = np.moveaxis(samples[: frames * FRAME].reshape(frames, FRAME, channels), 2, 0)
+    squares = [np.einsum("ft,ft->f", channel, channel, dtype=np.float32) for channel in by_channel]
+    power: NDArray[np.float32] = np.stack(squares, axis=1)
+    power /= FRAME * FULL_SCALE**2
     return power
 
 

@@ -11,6 +11,7 @@ from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
 from engine.regions import Region
 from engine.request import ChannelMode, Progress, Request
+from engine.speakers import Voice
 from engine.transcript import Segment, Transcript, Word
 
 SECOND = 16_000
@@ -160,6 +161,36 @@ def test_cancelling_stops_a_long_silence_too() -> None:
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(*[0] * 100)), Request(), on_progress=lambda _: None, cancelled=cancelled
+        )
+
+
+def test_cancelling_stops_before_both_channels_are_compared() -> None:
+    class Hasty(Loudness):
+        def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+            raise AssertionError(blocks)
+
+    cancelled = threading.Event()
+    cancelled.set()
+    backend = ModelBackend("loudness", ("en",), Hasty())
+    with pytest.raises(Cancelled):
+        backend.transcribe(
+            Audio(samples=np.zeros((SECOND, 2), "<i2")), Request(), on_progress=lambda _: None, cancelled=cancelled
+        )
+
+
+def test_cancelling_stops_telling_the_speakers_apart() -> None:
+    cancelled = threading.Event()
+
+    def cancel_at_the_end(progress: Progress) -> None:
+        if progress.text:
+            cancelled.set()
+
+    rows = np.eye(500, dtype=np.float32)
+    says = Reading("a", "en", voices=tuple(Voice(0.5, row) for row in rows))
+    backend = ModelBackend("loudness", ("en",), Loudness(says=says))
+    with pytest.raises(Cancelled):
+        backend.transcribe(
+            Audio(samples=recording(2_000)), Request(), on_progress=cancel_at_the_end, cancelled=cancelled
         )
 
 

@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio import Audio, decode
+from engine.errors import Cancelled
 from engine.tracks import Track, tracks
 
 SECOND = 16_000
@@ -196,3 +197,14 @@ def test_a_real_recording_with_the_same_voice_in_both_channels_is_mixed(shared: 
     audio = decode(shared / "clips/en_jfk.flac", max_audio_s=60)
     assert audio.channels == 2
     assert len(tracks(audio, "auto")) == 1
+
+
+def test_listening_whether_there_are_two_voices_can_be_stopped_at_every_minute() -> None:
+    looks = iter([False, False, True])
+
+    def stop_if_cancelled() -> None:
+        if next(looks):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tracks(Audio(samples=np.zeros((200 * SECOND, 2), "<i2")), "auto", stop_if_cancelled)
