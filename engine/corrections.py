@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from engine.common_words import LONGEST, is_common, is_common_chinese
-from engine.pronunciation import blurred, distance, sound, syllables
+from engine.pronunciation import blurred, distance, least_distance, sound, syllables
 from engine.text import places
 from engine.transcript import Correction, Word
 
@@ -43,6 +43,17 @@ class _Match(NamedTuple):
     start: int
     end: int
     written: str
+
+
+class _Wanted(NamedTuple):
+    """A hotword, its place in their order, and its sound."""
+
+    number: int
+    written: str
+    sound: str
+
+
+_Sounds = dict[tuple[int, str], list[_Wanted]]
 
 
 def corrected(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> Corrected:
@@ -83,14 +94,14 @@ def _matches(text: str, hotwords: tuple[str, ...]) -> list[_Match]:
 
 
 def _written(text: str, hotwords: Iterable[str]) -> Iterator[_Match]:
-    for written in hotwords:
+    for written in (written for written in hotwords if written in text):
         for found in re.finditer(re.escape(written), text):
             yield _Match(-1, found.start(), found.end(), written)
 
 
 def _latin(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
     sounds = _sounds(hotwords)
-    most = max((len(_SPACE.split(written)) for written in sounds), default=0) + WORDS_MORE
+    most = max((len(_SPACE.split(one.written)) for alike in sounds.values() for one in alike), default=0) + WORDS_MORE
     words = list(_WORD.finditer(text))
     for first in range(len(words) if sounds else 0):
         for last in range(first, min(first + most, len(words))):
@@ -102,21 +113,34 @@ def _latin(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
                 yield from _alike(text, stretch[0].start(), stretch[-1].end(), _sound(said), sounds)
 
 
-def _alike(text: str, start: int, end: int, heard: str, sounds: dict[str, str]) -> Iterator[_Match]:
-    for written, wanted in sounds.items():
+def _alike(text: str, start: int, end: int, heard: str, sounds: _Sounds) -> Iterator[_Match]:
+    said = text[start:end].lower()
+    for _, written, wanted in sorted(_near(heard, sounds)):
         allowed = ALLOWED_DISTANCE * len(wanted)
-        if abs(len(heard) - len(wanted)) > 1 + allowed or (written.islower() and text[start:end].lower() == written):
+        if written.islower() and said == written:
             continue
-        apart = distance(heard, wanted)
+        apart = distance(heard, wanted, allowed)
         if apart <= allowed:
             yield _Match(apart, start, end, written)
 
 
+def _near(heard: str, sounds: _Sounds) -> Iterator[_Wanted]:
+    """Give what is neither much longer or shorter, nor begins too differently."""
+    for (length, first), wanted in sounds.items():
+        allowed = ALLOWED_DISTANCE * length
+        if abs(len(heard) - length) <= 1 + allowed and least_distance(heard[0], first) <= allowed:
+            yield from wanted
+
+
 @lru_cache(maxsize=8)
-def _sounds(hotwords: tuple[str, ...]) -> dict[str, str]:
-    """Give the sounds of those hotwords that are Latin words, and long enough to be told from others."""
-    spelt = {written: _sound(_SPACE.split(written)) for written in hotwords if _is_latin(written)}
-    return {written: said for written, said in spelt.items() if len(said) >= SHORTEST_SOUND}
+def _sounds(hotwords: tuple[str, ...]) -> _Sounds:
+    """Give those hotwords that are Latin words, and long enough to be told from others, by length and first sound."""
+    sounds: _Sounds = {}
+    for number, written in enumerate(dict.fromkeys(filter(_is_latin, hotwords))):
+        said = _sound(_SPACE.split(written))
+        if len(said) >= SHORTEST_SOUND:
+            sounds.setdefault((len(said), said[0]), []).append(_Wanted(number, written, said))
+    return sounds
 
 
 def _is_latin(written: str) -> bool:

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import accumulate
+from math import inf
 
 Syllables = tuple[str, ...]
 
@@ -54,17 +56,27 @@ def sound(word: str) -> str:
     return letters
 
 
-def distance(one: str, other: str) -> float:
-    """Give how many sounds have to be changed to come from one to the other; near ones count less."""
-    row = [0.0]
-    for said in other:
-        row.append(row[-1] + _weight(said))
+def distance(one: str, other: str, at_most: float = inf) -> float:
+    """Give how many sounds have to be changed to come from one to the other; near ones count less.
+
+    Infinity, sooner, where it is more than `at_most`.
+    """
+    weights = [_weight(said) for said in other]
+    row = list(accumulate(weights, initial=0.0))
     for mine in one:
-        diagonal, row[0] = row[0], row[0] + _weight(mine)
+        weight = _weight(mine)
+        diagonal, row[0] = row[0], row[0] + weight
         for column, said in enumerate(other, start=1):
-            cheapest = min(row[column] + _weight(mine), row[column - 1] + _weight(said), diagonal + _gap(mine, said))
+            cheapest = min(row[column] + weight, row[column - 1] + weights[column - 1], diagonal + _gap(mine, said))
             diagonal, row[column] = row[column], cheapest
-    return row[-1]
+        if min(row) > at_most:
+            return inf
+    return row[-1] if row[-1] <= at_most else inf
+
+
+def least_distance(one: str, other: str) -> float:
+    """Give how far apart whatever begins with these two sounds is at least."""
+    return min(_gap(one, other), _weight(one), _weight(other))
 
 
 def _weight(said: str) -> float:

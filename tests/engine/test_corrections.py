@@ -1,8 +1,13 @@
+from cProfile import Profile
+from itertools import product
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.corrections import corrected
+from engine.common_words import is_common
+from engine.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
+from engine.pronunciation import distance, sound
 from engine.text import places
 from engine.transcript import Correction, Word
 
@@ -147,3 +152,36 @@ def test_any_text_and_any_hotwords_do_no_harm(text: str, hotwords: list[str]) ->
     found = corrected(text, (), tuple(hotwords))
     assert bool(found.corrections) == (found.text != text)
     assert all(change.written in hotwords for change in found.corrections)
+
+
+said_words = st.lists(
+    st.sampled_from(
+        ["ka", "ca", "lo", "mi", "me", "ter", "der", "ven", "fen", "sto", "gra", "kra", "phi", "ne", "xu", "e", "u"]
+    ),
+    min_size=1,
+    max_size=7,
+).map("".join)
+
+
+@settings(deadline=None)  # dictionaries are read the first time
+@given(said_words, st.lists(said_words.map(str.capitalize), max_size=30))
+def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> None:
+    """The plain way: measure every one, and take the first of the nearest."""
+    apart = {
+        written: distance(sound(heard), sound(written))
+        for written in hotwords
+        if len(sound(written)) >= SHORTEST_SOUND and not is_common(heard)
+    }
+    near = [written for written in apart if apart[written] <= ALLOWED_DISTANCE * len(sound(written))]
+    assert corrected(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
+
+
+def test_a_long_list_is_not_gone_through_for_every_word() -> None:
+    syllables = ["ka", "lo", "mi", "ter", "ven", "sto", "gra", "phi"]
+    hotwords = tuple("".join(part).capitalize() for part in product(syllables, repeat=3))
+    text = " ".join("".join(part) for part in product(["bor", "dan", "tri", "sel"], repeat=2))
+    corrected(text, (), hotwords)
+    profile = Profile()
+    profile.runcall(corrected, text, (), hotwords)
+    calls = sum(entry.callcount for entry in profile.getstats())
+    assert calls < 3 * len(text.split()) * len(hotwords)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pronunciation import blurred, distance, sound, syllables
+from engine.pronunciation import blurred, distance, least_distance, sound, syllables
 
 sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
 
@@ -44,6 +44,17 @@ def test_the_distance_is_one(one: str, other: str, third: str) -> None:
     assert distance(one, other) == pytest.approx(distance(other, one))
     assert distance(one, other) <= len(one) + len(other)
     assert distance(one + third, other + third) <= distance(one, other) + 1e-9
+
+
+@given(sounds, sounds, st.floats(0, 4))
+def test_a_distance_that_is_too_far_is_not_measured_to_the_end(one: str, other: str, at_most: float) -> None:
+    apart = distance(one, other)
+    assert distance(one, other, at_most) == (apart if apart <= at_most else float("inf"))
+
+
+@given(sounds.filter(bool), sounds.filter(bool))
+def test_different_beginnings_keep_words_apart(one: str, other: str) -> None:
+    assert least_distance(one[0], other[0]) <= distance(one, other)
 
 
 def test_every_character_has_its_syllable_as_those_around_it_tell() -> None:
