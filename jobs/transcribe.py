@@ -133,7 +133,9 @@ class Transcription:
             return found
         with scratch_folder(self._place.scratch, self._note) as folder:
             path = await self._fetched(folder)
-            async with self._place.company.joined(suspect=self._note.tries > 0):
+            async with contextlib.AsyncExitStack() as inside:
+                joined = self._place.company.joined(suspect=self._note.tries > 0)
+                await self._lease.unless_lost(inside.enter_async_context(joined))
                 audio = await self._decoded(path)
                 return await self._made_before() or await self._by_engine(audio)
 

@@ -20,7 +20,7 @@ from storage import life
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.rows import now
-from tests.jobs.conftest import Arrivals, until
+from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.test_leased_worker import Patient, told, working
 
@@ -166,6 +166,7 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
         await queue.enqueue(note)
     engine.held.go_on.set()
     seen: dict[str, int] = {}
+    together = threading.Event()
 
     def alone(audio_digest: str) -> None:
         seen[audio_digest] = len(engine.held.inside)
@@ -176,6 +177,11 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
         audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:
         engine.held.inside.add(audio.digest)
+        for _ in range(30):  # long enough for another to come, until two were seen together
+            if len(engine.held.inside) > 1:
+                together.set()
+            if together.is_set() or cancelled.wait(0.1):
+                break
         cancelled.wait(0.2)
         alone(audio.digest)
         return inner(audio, request, on_progress=on_progress, cancelled=cancelled)
@@ -186,6 +192,19 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
     digests = [found.digest for note in suspects if (found := await place.ledger.get(note.id))]
     assert [seen[str(digest)] for digest in digests] == [1, 1]
     assert max(seen.values()) > 1
+
+
+async def test_who_is_cancelled_while_it_waits_to_go_alone_leaves_the_company_open(
+    place: Workplace, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspect = await arrivals.note()
+    await died_over(place.ledger, suspect, monkeypatch)
+    async with place.company.joined(suspect=False):
+        working_on = asyncio.create_task(work_on(place, suspect))
+        await until(lambda: place.company.is_closed)
+        assert await place.ledger.cancel(suspect.id)
+        assert (await asyncio.wait_for(working_on, 10)).state is State.CANCELLED
+        assert not place.company.is_closed
 
 
 async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures
