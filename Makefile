@@ -25,7 +25,7 @@ run: install
 	@.venv/bin/earshot run
 
 test: install
-	@.venv/bin/pytest -q -n 2 --dist loadfile -m "not slow"
+	@.venv/bin/pytest -q -n 3 --dist loadfile -m "not slow"
 
 test-all: install
 	@.venv/bin/pytest -q
