@@ -10,6 +10,7 @@ from engine.batching import Limits
 from engine.features import Frontend
 from engine.funasr_model import load_network
 from engine.model_folder import read_weights
+from engine.precision import differences
 from engine.reading import Reading
 from engine.request import Request
 from engine.sensevoice import SenseVoice
@@ -24,7 +25,6 @@ from engine.sensevoice_torch import (
     shape_of,
 )
 from engine.voice_activity import Vad
-from tests.engine.transcribing import differences
 
 SECOND = 16_000
 LENGTHS_S = (0.3, 1.0, 2.7, 2.8, 4.0, 9.0)

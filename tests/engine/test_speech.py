@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
+from engine.precision import differences
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
 from tests.engine.sounds import tone, write_film, write_sound
-from tests.engine.transcribing import differences, text_of, transcribe, words
+from tests.engine.transcribing import text_of, transcribe, words
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 JFK_TEXT = "And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country."

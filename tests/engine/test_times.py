@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import pytest
 
+from engine.precision import differences
 from engine.speech import Engine
 from engine.transcript import Transcript
-from tests.engine.transcribing import differences, text_of, transcribe, words
+from tests.engine.transcribing import text_of, transcribe, words
 
 pytestmark = pytest.mark.slow  # four minutes of speech
 

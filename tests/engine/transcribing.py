@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from engine.request import ChannelMode
@@ -29,13 +28,3 @@ def text_of(transcript: Transcript) -> str:
 def words(text: str) -> list[str]:
     plain = text.lower().replace("mr.", "mister").replace("-", " ")
     return re.sub(r"[^\w' ]", " ", plain).split()
-
-
-def differences(reference: Sequence[str], found: Sequence[str]) -> int:
-    """Count the insertions, deletions and substitutions between two sequences."""
-    row = list(range(len(found) + 1))
-    for position, wanted in enumerate(reference, start=1):
-        diagonal, row[0] = row[0], position
-        for column, got in enumerate(found, start=1):
-            diagonal, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, diagonal + (wanted != got))
-    return row[-1]
