@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -93,24 +94,32 @@ def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], layout: str) -> It
     """Give all sound at 16 kHz. Its format may change on the way (joined files): each stretch has its resampler."""
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
-    def resampler_for(frame: AudioFrame) -> av.AudioResampler:
-        if not LOWEST_RATE <= frame.sample_rate <= HIGHEST_RATE:
-            raise AudioUnreadable
-        return av.AudioResampler(format="flt", layout=layout, rate=SAMPLE_RATE)
-
-    shape, resampler = _shape(first), resampler_for(first)
     try:
-        yield from _as_int16(resampler.resample(first))
-        for frame in rest:
-            if _shape(frame) != shape:
-                yield from _as_int16(resampler.resample(None))
-                shape, resampler = _shape(frame), resampler_for(frame)
-            yield from _as_int16(resampler.resample(frame))
-        yield from _as_int16(resampler.resample(None))
+        for (rate, *_), frames in groupby(chain([first], rest), _shape):
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise AudioUnreadable
+            resampler = av.AudioResampler(format="flt", layout=layout, rate=SAMPLE_RATE)
+            for gathered in _gathered(frames, rate):
+                yield from _as_int16(resampler.resample(gathered))
+            yield from _as_int16(resampler.resample(None))
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError) as unconvertible:
         raise AudioUnreadable from unconvertible
+
+
+def _gathered(frames: Iterator[AudioFrame], samples: int) -> Iterator[AudioFrame]:
+    """Join frames to larger ones: those of a voice note are so short that each costs more than its sound."""
+    import av  # noqa: PLC0415 - as above
+
+    fifo = av.AudioFifo()
+    for frame in frames:
+        frame.pts = None  # a jump in time is no reason to refuse it
+        fifo.write(frame)
+        if fifo.samples >= samples and (joined := fifo.read()):
+            yield joined
+    if joined := fifo.read():
+        yield joined
 
 
 def _shape(frame: AudioFrame) -> tuple[int, str, str]:
