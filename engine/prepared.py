@@ -33,6 +33,7 @@ from engine.transcript import Segment
 from engine.voice_activity import Vad
 
 TRIAL_SAMPLES = 16_000
+MOST_THREADS_A_PIECE = 4
 DECIDING = ".deciding"
 
 
@@ -143,13 +144,14 @@ class Preparation:
 
     def _reader(self, precision: Precision) -> SenseVoice:
         path = self._exports.network(precision, partial(self.on_progress, f"{self.name} ({precision})"))
+        threads = self.settings.threads or cores()
         try:
             model = SenseVoice(
-                network=Network(path),
+                network=Network(path, threads=min(threads, MOST_THREADS_A_PIECE)),
                 frontend=Frontend.load(self.folder),
                 alphabet=Alphabet(alphabet_file(self.folder)),
                 vad=self.vad,
-                reads_at_once=self.settings.threads or cores(),
+                reads_at_once=threads,
             )
             model.read(np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16), Request())
         except FileNotFoundError as missing:
