@@ -19,6 +19,7 @@ from bot.bench.contest import Contestant, ContestantFailed, Process, Run, Team, 
 from bot.bench.entrants import automodel_as_in_readme, automodel_tuned, earshot, rivals
 from bot.bench.report import Goal, Line, at_least, at_most, percentile, ratio
 from bot.bench.usage import Usage
+from bot.bench.worker_start import seconds_to_start
 from engine.processor import flags, int8
 
 NOTE_S = 10.0
@@ -196,13 +197,11 @@ def start(bench: Bench) -> Iterator[Line]:
     """The start of a worker with a prepared model: from nothing until it can take its first job."""
     for precision in bench.precisions:
         entrant = earshot(bench, precision)
-        took = []
-        for _ in range(bench.rounds + 1):
-            begun = time.perf_counter()
-            with team(entrant, bench.work):
-                took.append(time.perf_counter() - begun)
+        with team(entrant, bench.work):  # which prepares the model
+            pass
+        took = seconds_to_start(entrant.options, bench.work / f"worker-{precision}", bench.rounds)
         yield Line(
-            figure="start", what=f"{entrant.name}, until its first job", value=percentile(took[1:], 0.5), unit="s",
+            figure="start", what=f"{entrant.name}, until its first job", value=percentile(took, 0.5), unit="s",
             goal=at_most(START_S),
         )  # fmt: skip
 
