@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable
 from concurrent.futures import Future, wait
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from engine.errors import Cancelled
 
@@ -49,6 +49,33 @@ class Turns(Generic[Item]):
         return item
 
 
+class Turn(Future[Result]):
+    """One's turn to have something done, and what comes of it."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        """Wait for it."""
+        super().__init__()
+        self._work = work
+        self._began: float | None = None
+
+    @property
+    def lasted_s(self) -> float | None:
+        """For how long it has been going on; None before it begins."""
+        return None if self._began is None else time.monotonic() - self._began
+
+    def take(self) -> None:
+        """Do the work, unless nobody wants it any more."""
+        if not self.set_running_or_notify_cancel():
+            return
+        self._began = time.monotonic()
+        try:
+            result = self._work()
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
+            self.set_exception(error)
+        else:
+            self.set_result(result)
+
+
 class Crew:
     """At most `size` threads. They come when there is something to do, and go when there is nothing left."""
 
@@ -57,10 +84,11 @@ class Crew:
         self._window = 2 * size + 1
         self._size = size
         self._lock = threading.Lock()
-        self._turns: Turns[Callable[[], None]] = Turns()
+        self._turns: Turns[Turn[Any]] = Turns()
         self._at_work = 0
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._abandoned: deque[tuple[float, Callable[[], bool]]] = deque()
+        self._awaited: dict[threading.Event, Turn[Any]] = {}
         weakref.finalize(self, _rest, self._threads)
 
     @property
@@ -73,6 +101,14 @@ class Crew:
             self._abandoned.popleft()
         return False
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        """Tell for how long the item that is waited for has been worked on, by whom `cancelled` stops.
+
+        None: it waits for its turn. 0: none is waited for.
+        """
+        turn = self._awaited.get(cancelled)
+        return 0.0 if turn is None or turn.done() else turn.lasted_s
+
     def done(
         self, work: Callable[[Item], Result], items: Iterable[Item], cancelled: threading.Event
     ) -> Generator[tuple[Item, Result], None, None]:
@@ -84,39 +120,50 @@ class Crew:
             Cancelled: `cancelled` was set. What is being done then ends by itself, and nobody waits for it.
         """
         whose = object()
-        ahead: deque[tuple[Item, Future[Result]]] = deque()
+        ahead: deque[tuple[Item, Turn[Result]]] = deque()
         try:
             for item in items:
                 ahead.append((item, self._ask(whose, partial(work, item))))
                 while len(ahead) == self._window or (ahead and ahead[0][1].done()):
-                    yield _first(ahead, cancelled)
+                    yield self._first(ahead, cancelled)
             while ahead:
-                yield _first(ahead, cancelled)
+                yield self._first(ahead, cancelled)
         finally:
-            self._abandon(future for _, future in ahead)
+            self._awaited.pop(cancelled, None)
+            self._abandon(turn for _, turn in ahead)
 
-    def _ask(self, whose: Hashable, work: Callable[[], Result]) -> Future[Result]:
-        future: Future[Result] = Future()
+    def _first(self, ahead: deque[tuple[Item, Turn[Result]]], cancelled: threading.Event) -> tuple[Item, Result]:
+        item, turn = ahead[0]
+        self._awaited[cancelled] = turn
+        while not turn.done():
+            if cancelled.is_set():
+                raise Cancelled
+            wait([turn], timeout=LOOK_S)
+        ahead.popleft()
+        return item, turn.result()
+
+    def _ask(self, whose: Hashable, work: Callable[[], Result]) -> Turn[Result]:
+        turn = Turn(work)
         with self._lock:
             if self._at_work < self._size:
                 thread = threading.Thread(target=self._work, name="crew", daemon=True)
                 thread.start()
                 self._threads.add(thread)
                 self._at_work += 1
-            self._turns.put(whose, partial(_do, work, future))
-        return future
+            self._turns.put(whose, turn)
+        return turn
 
-    def _abandon(self, futures: Iterable[Future[Result]]) -> None:
+    def _abandon(self, turns: Iterable[Turn[Result]]) -> None:
         now = time.monotonic()
-        for future in futures:
-            if not future.cancel() and not future.done():
-                self._abandoned.append((now, future.done))
+        for turn in turns:
+            if not turn.cancel() and not turn.done():
+                self._abandoned.append((now, turn.done))
 
     def _work(self) -> None:
-        while do := self._next():
-            do()
+        while turn := self._next():
+            turn.take()
 
-    def _next(self) -> Callable[[], None] | None:
+    def _next(self) -> Turn[Any] | None:
         with self._lock:
             if self._turns:
                 return self._turns.take()
@@ -129,24 +176,3 @@ def _rest(threads: Iterable[threading.Thread]) -> None:
     ends = time.monotonic() + REST_S
     for thread in set(threads) - {threading.current_thread()}:
         thread.join(max(0.0, ends - time.monotonic()))
-
-
-def _do(work: Callable[[], Result], future: Future[Result]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = work()
-    except BaseException as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
-def _first(ahead: deque[tuple[Item, Future[Result]]], cancelled: threading.Event) -> tuple[Item, Result]:
-    item, future = ahead[0]
-    while not future.done():
-        if cancelled.is_set():
-            raise Cancelled
-        wait([future], timeout=LOOK_S)
-    ahead.popleft()
-    return item, future.result()

@@ -28,6 +28,10 @@ class Fake:
     notes_at_once: ClassVar[int] = 1
     is_stuck: ClassVar[bool] = False
 
+    def turn_s(self, cancelled: threading.Event) -> float:  # noqa: ARG002 - as all backends
+        """Nobody waits for a turn: all sleep beside each other."""
+        return 0.0
+
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:

@@ -142,6 +142,10 @@ class ModelBackend:
         """Tell whether the model does not come back from a piece that nobody wants any more."""
         return self.crew.is_stuck
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        """Tell for how long the model has read the piece that is waited for, by whom `cancelled` stops."""
+        return self.crew.turn_s(cancelled)
+
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:

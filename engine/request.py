@@ -64,6 +64,9 @@ class Backend(Protocol):
     def is_stuck(self) -> bool:
         """Tell whether only a new process can go on."""
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
+
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:

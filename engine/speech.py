@@ -81,6 +81,13 @@ class Engine:
         """Tell whether the model hangs, so that only a new process can go on."""
         return self.backend.is_stuck
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        """Tell for how long the model has been at what the transcription waits for that `cancelled` stops.
+
+        None: others have their turn before it. 0: it does not wait for the model.
+        """
+        return self.backend.turn_s(cancelled)
+
     def decode(self, path: Path) -> Audio:
         """Decode any audio or video file, however hostile.
 

@@ -26,7 +26,7 @@ class EngineThreads:
     def __init__(self) -> None:
         """Nothing runs yet."""
         self.stuck = False
-        self._working: set[asyncio.Future[Any]] = set()
+        self._working: dict[asyncio.Future[Any], Callable[[], float | None]] = {}
 
     async def run(
         self,
@@ -35,11 +35,14 @@ class EngineThreads:
         limit_s: float,
         lost: asyncio.Event,
         patience_s: float = STOP_S,
+        turn_s: Callable[[threading.Event], float | None] = lambda _: 0.0,
     ) -> Result:
         """Run `work` to its end; set the event that it is given when it is no longer wanted.
 
-        `patience_s` is how long it may take to stop then, before it counts as stuck. Of a time in which several run,
-        each has used its share: what is fast enough by itself is not too slow because it shares the machine.
+        `patience_s` is how long it may take to stop then, before it counts as stuck. `turn_s`, asked with that event,
+        tells for how long a turn of its own has lasted, None while it waits for one. That time is not counted; of any
+        other in which several work, each has used its share, and at least its turn: what is fast enough by itself is
+        not too slow because it shares the machine, and what hangs has not shared it.
 
         Raises:
             TooSlow: it was not done within `limit_s`.
@@ -47,12 +50,12 @@ class EngineThreads:
         """
         stop = threading.Event()
         future = in_thread(lambda: work(stop))
-        self._working.add(future)
-        future.add_done_callback(self._working.discard)
+        self._working[future] = own_turn_s = partial(turn_s, stop)
+        future.add_done_callback(self._working.pop)
         losing = asyncio.create_task(lost.wait())
         either: tuple[asyncio.Future[Result] | asyncio.Task[Literal[True]], ...] = (future, losing)
         try:
-            await self._first_of(either, limit_s)
+            await self._first_of(either, limit_s, own_turn_s)
         finally:  # who is cancelled does not wait: the note can be handed back while the engine still stops
             losing.cancel()
             stop.set()
@@ -70,12 +73,19 @@ class EngineThreads:
             await asyncio.wait(self._working, timeout=patience_s)
         self.stuck = bool(self._working)
 
-    async def _first_of(self, either: Collection[asyncio.Future[Any]], limit_s: float) -> None:
-        while limit_s > 0 and not any(future.done() for future in either):
-            began, sharing = monotonic(), len(self._working)
-            tick_s = min(TICK_S, limit_s * sharing)
+    async def _first_of(
+        self, either: Collection[asyncio.Future[Any]], limit_s: float, turn_s: Callable[[], float | None]
+    ) -> None:
+        used_s = 0.0
+        while used_s < limit_s and not any(future.done() for future in either):
+            began = monotonic()
+            tick_s = min(TICK_S, (limit_s - used_s) * self._at_work())
             await asyncio.wait(either, timeout=tick_s, return_when=asyncio.FIRST_COMPLETED)
-            limit_s -= (monotonic() - began) / sharing
+            if (turn := turn_s()) is not None:
+                used_s = max(used_s + (monotonic() - began) / self._at_work(), turn)
+
+    def _at_work(self) -> int:
+        return max(1, sum(turn_s() is not None for turn_s in self._working.values()))
 
 
 def in_thread(work: Callable[[], Result]) -> asyncio.Future[Result]:

@@ -29,6 +29,9 @@ class Speech(Protocol):
     def is_stuck(self) -> bool:
         """Tell whether only a new process can go on."""
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
+
     def decode(self, path: Path) -> Audio:
         """Decode a file. Blocks; threads may call it at the same time."""
 

@@ -200,6 +200,8 @@ class Transcription:
 
         began = monotonic()
         async with teller.telling():
-            transcript = await self._place.threads.run(work, limit_s=self._place.timeout_s, lost=self._lease.lost)
+            transcript = await self._place.threads.run(
+                work, limit_s=self._place.timeout_s, lost=self._lease.lost, turn_s=self._place.engine.turn_s
+            )
             self._engine_s = monotonic() - began
         return transcript

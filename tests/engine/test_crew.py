@@ -1,6 +1,6 @@
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -145,6 +145,46 @@ def test_who_is_cancelled_waits_neither_for_a_turn_nor_for_what_is_being_done(
     assert list(crew.done(lambda item: item, [5], threading.Event())) == [(5, 5)]
     assert not crew.is_stuck
     assert read == [0]
+
+
+def test_who_waits_knows_whether_it_has_its_turn() -> None:
+    crew, release = Crew(1), threading.Event()
+    begun: dict[str, threading.Event] = {name: threading.Event() for name in ("first", "second")}
+    tokens = {name: threading.Event() for name in begun}
+
+    def work(name: str) -> str:
+        begun[name].set()
+        release.wait(ANSWER_S)
+        return name
+
+    def do(name: str) -> threading.Thread:
+        thread = threading.Thread(target=lambda: list(crew.done(work, [name], tokens[name])))
+        thread.start()
+        return thread
+
+    def lasted_s(name: str) -> float:
+        return crew.turn_s(tokens[name]) or 0.0
+
+    first = do("first")
+    assert begun["first"].wait(ANSWER_S)
+    second = do("second")
+    patiently(lambda: crew.turn_s(tokens["second"]) is None)
+    patiently(lambda: lasted_s("first") > 0)
+    before = lasted_s("first")
+    patiently(lambda: lasted_s("first") > before)
+    assert not begun["second"].is_set()
+    release.set()
+    first.join()
+    second.join()
+    assert [crew.turn_s(token) for token in tokens.values()] == [0.0, 0.0]
+
+
+def patiently(condition: Callable[[], bool]) -> None:
+    """Wait for what becomes true by itself."""
+    ends = time.monotonic() + ANSWER_S
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.001)
 
 
 def test_nobody_stays_when_nothing_is_left_to_do() -> None:

@@ -46,6 +46,45 @@ async def test_a_time_in_which_several_work_counts_for_each_in_part() -> None:
     assert time.monotonic() - began > 0.2 * 4 * 0.9
 
 
+async def test_the_time_in_which_one_waits_for_its_turn_counts_for_nobody() -> None:
+    threads, release = EngineThreads(), threading.Event()
+
+    def work(stop: threading.Event) -> bool:
+        return release.wait(30) and not stop.is_set()
+
+    waiting = asyncio.create_task(
+        threads.run(work, limit_s=0.2, lost=asyncio.Event(), turn_s=lambda _: None),
+    )
+    for _ in range(3):
+        with pytest.raises(TooSlow):
+            await threads.run(lambda stop: stop.wait(30), limit_s=0.2, lost=asyncio.Event())
+    assert not waiting.done()
+    release.set()
+    assert await waiting
+
+
+async def test_what_waited_is_limited_once_it_has_its_turn() -> None:
+    waited_s: list[float | None] = [None] * 5 + [0.0]
+
+    def turn_s(_: threading.Event) -> float | None:
+        return waited_s.pop(0) if len(waited_s) > 1 else waited_s[0]
+
+    with pytest.raises(TooSlow):
+        await EngineThreads().run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event(), turn_s=turn_s)
+    assert waited_s == [0.0]
+
+
+async def test_a_turn_that_lasts_longer_than_the_limit_is_nobody_else_s() -> None:
+    threads, release = EngineThreads(), threading.Event()
+    others = [
+        asyncio.create_task(threads.run(lambda _: release.wait(30), limit_s=60, lost=asyncio.Event())) for _ in range(9)
+    ]
+    with pytest.raises(TooSlow, match="longer than 20 s"):
+        await threads.run(lambda stop: stop.wait(30), limit_s=20, lost=asyncio.Event(), turn_s=lambda _: 21.0)
+    release.set()
+    assert all(await asyncio.gather(*others))
+
+
 async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
     lost = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, lost.set)

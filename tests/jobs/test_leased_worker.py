@@ -29,6 +29,8 @@ from tests.jobs.conftest import Arrivals, until
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import unfinished
 
+LIMIT_S = 2.0
+
 
 @asynccontextmanager
 async def working(
@@ -47,7 +49,7 @@ async def working(
             door=place.door,
             recordings=place.recordings,
             data_dir=place.scratch.parent,
-            timeout_s=2.0,
+            timeout_s=LIMIT_S,
             grace_s=0,
             notes_at_once=notes_at_once,
             max_memory_mb=max_memory_mb,
@@ -120,6 +122,9 @@ class Stuck:
     def __init__(self, inner: Speech) -> None:
         self._inner = inner
         self.release = threading.Event()
+
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        return self._inner.turn_s(cancelled)
 
     def decode(self, path: Path) -> Audio:
         return self._inner.decode(path)

@@ -2,17 +2,25 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from arq import ArqRedis
+from numpy.typing import NDArray
 
+from engine import crew
 from engine.audio import Audio
+from engine.reading import ModelBackend, Reading
+from engine.regions import Region
 from engine.request import Progress, Request
+from engine.settings import EngineSettings
+from engine.speech import Engine
 from engine.transcript import Transcript
 from jobs import memory
+from jobs.errors import EngineStuck
 from jobs.queue import Queue
 from jobs.statistics import queue_report
 from jobs.workplace import Workplace
@@ -22,7 +30,7 @@ from storage.note import Note, State
 from storage.rows import now
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
-from tests.jobs.test_leased_worker import Patient, told, working
+from tests.jobs.test_leased_worker import LIMIT_S, Patient, told, working
 
 AT_ONCE = 3
 
@@ -54,6 +62,26 @@ class Holding(Patient):
             pass
         self.held.inside.discard(audio.digest)
         return self._inner.transcribe(audio, request, on_progress=on_progress, cancelled=cancelled)
+
+
+@dataclass
+class Hanging:
+    """A model that never comes back from the first piece, until it is let go."""
+
+    max_piece_s: float = 20
+    joined_s: float = 10
+    reads_at_once: int = 1
+    reads: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        yield Region(0, sum(map(len, blocks)))
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        del samples, request
+        self.reads.set()
+        self.go_on.wait(30)
+        return Reading("text", "en")
 
 
 @pytest.fixture
@@ -205,6 +233,35 @@ async def test_who_is_cancelled_while_it_waits_to_go_alone_leaves_the_company_op
         assert await place.ledger.cancel(suspect.id)
         assert (await asyncio.wait_for(working_on, 10)).state is State.CANCELLED
         assert not place.company.is_closed
+
+
+async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_happened(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace,
+    queue: Queue,
+    redis: ArqRedis,
+    arrivals: Arrivals,
+    door: FileDoor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Hanging()
+    backend = ModelBackend("hanging", ("en",), model)
+    hanging, waiting = [await arrivals.note(chat_id=chat) for chat in range(2)]
+    async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
+        await queue.enqueue(hanging)
+        await until(model.reads.is_set)
+        await queue.enqueue(waiting)
+        await until(lambda: bool(door.events("failed", hanging.id)))
+        await asyncio.sleep(2 * LIMIT_S)  # for what must not be told of the other
+        assert door.events("failed", waiting.id) == []
+        monkeypatch.setattr(crew, "PATIENCE_S", 0.0)
+        with pytest.raises(EngineStuck):
+            await asyncio.wait_for(asyncio.shield(task), 20)
+    model.go_on.set()
+    assert [event["code"] for event in door.events("failed")] == ["timeout"]
+    found = await place.ledger.get(waiting.id)
+    assert found is not None
+    assert (found.state, found.tries) == (State.QUEUED, 0)
+    assert await queue.position(waiting.id) == 1
 
 
 async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures

@@ -42,6 +42,9 @@ class Listening:
     notes_at_once: int = 1
     is_stuck: bool = False
 
+    def turn_s(self, cancelled: threading.Event) -> float | None:
+        return self.inner.turn_s(cancelled)
+
     def decode(self, path: Path) -> Audio:
         return self.inner.decode(path)
 
