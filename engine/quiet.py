@@ -17,6 +17,7 @@ QUIETEST_PERCENT, LOUDEST_PERCENT = 5, 95
 PART_OF_RANGE = 0.15
 SMALLEST_RANGE_DB = 12.0
 LONGEST_QUIET_S = 0.6
+SHORTEST_PAUSE_FRAMES = 15  # before it bursts, a “k” or “t” is silent for no longer
 
 
 class Loudness:
@@ -35,6 +36,13 @@ class Loudness:
         around = self._decibels[first:last]
         return end_s if len(around) == 0 else (first + int(around.argmin())) * FRAME / SAMPLE_RATE
 
+    def pauses(self) -> list[tuple[float, float]]:
+        """Give when each quiet that is too long to be part of a word begins and ends."""
+        quiet = np.r_[False, ~self._loud, False]
+        spans = np.flatnonzero(quiet[1:] != quiet[:-1]).reshape(-1, 2)
+        long = spans[spans[:, 1] - spans[:, 0] >= SHORTEST_PAUSE_FRAMES]
+        return [(start, end) for start, end in (long * FRAME / SAMPLE_RATE).tolist()]
+
     def trimmed(self, start_s: float, end_s: float) -> tuple[float, float]:
         """Leave out the quiet at both ends, as far as it is not so long that it may be something else."""
         first, last = _frame(start_s), _frame(end_s)
@@ -49,12 +57,40 @@ class Loudness:
 
 def fitted(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
     """Let words begin and end with their sound, where their times are only about right or leave gaps between them."""
+    if not words:
+        return ()
     loudness = Loudness(samples)
-    bounds = [loudness.quietest(word.end, after.start) for word, after in pairwise(words)]
-    starts = [word.start for word in words[:1]] + bounds
-    ends = bounds + [word.end for word in words[-1:]]
-    spans = [loudness.trimmed(start, end) for start, end in zip(starts, ends, strict=True)]
+    begins_s = max(words[0].start - LONGEST_QUIET_S, 0.0)
+    ends_s = max(words[-1].end, min(words[-1].end + LONGEST_QUIET_S, len(samples) / SAMPLE_RATE))
+    outside = (Word(start=moment, end=moment, text="") for moment in (begins_s, ends_s))
+    around = [next(outside), *words, next(outside)]
+    pauses = loudness.pauses()
+    gaps = [_gap(loudness, pauses, word, after) for word, after in pairwise(around)]
+    spans = [loudness.trimmed(*_between(*bounds)) for bounds in pairwise(gaps)]
     return tuple(replace(word, start=start, end=end) for word, (start, end) in zip(words, spans, strict=True))
+
+
+def _gap(loudness: Loudness, pauses: list[tuple[float, float]], word: Word, after: Word) -> tuple[float, float]:
+    """Find the pause between two words, or the moment where one becomes the other.
+
+    Times that are only about right may put a pause into a word, but nearer to the end of it where it really is.
+    """
+    low, high = _middle(word.start, word.end), _middle(after.start, after.end)
+    between = [pause for pause in pauses if low <= _middle(*pause) < high]
+    if not between:
+        moment = loudness.quietest(word.end, after.start)
+        return moment, moment
+    start, end = max(between, key=lambda pause: pause[1] - pause[0])
+    return max(start, low), min(end, high)
+
+
+def _between(gap: tuple[float, float], after: tuple[float, float]) -> tuple[float, float]:
+    """Give what two gaps leave; both of them to a word that is as quiet as they are."""
+    return (gap[1], after[0]) if gap[1] < after[0] else (gap[0], after[1])
+
+
+def _middle(start: float, end: float) -> float:
+    return (start + end) / 2
 
 
 def _smooth(power: NDArray[np.float32]) -> NDArray[np.float32]:

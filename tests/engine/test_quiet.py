@@ -49,5 +49,40 @@ def test_words_begin_and_end_with_their_sound() -> None:
     assert times == pytest.approx([0.2, 0.6, 1.1, 1.7], abs=0.02)
 
 
+@pytest.mark.parametrize("border", [0.45, 0.6, 1.0, 1.3])
+def test_a_pause_belongs_to_no_word_wherever_near_it_the_times_change(border: float) -> None:
+    samples = sound((0.2, 5), (0.4, 4_000), (0.5, 5), (0.6, 4_000), (0.3, 5))
+    words = (Word(start=0.0, end=border, text="One"), Word(start=border, end=2.0, text="two."))
+    times = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    assert times == pytest.approx([0.2, 0.6, 1.1, 1.7], abs=0.02)
+
+
+def test_the_silence_before_a_consonant_bursts_is_part_of_its_word() -> None:
+    samples = sound((0.2, 5), (0.3, 4_000), (0.12, 5), (0.3, 4_000), (0.3, 5))
+    (word,) = fitted((Word(start=0.2, end=0.9, text="Stop"),), samples)
+    assert (word.start, word.end) == pytest.approx((0.2, 0.92), abs=0.02)
+
+
+def test_the_last_word_lasts_as_long_as_its_sound_though_its_time_ends_before() -> None:
+    samples = sound((0.2, 5), (1.0, 4_000), (0.3, 5))
+    (word,) = fitted((Word(start=0.0, end=0.8, text="Themselves."),), samples)
+    assert word.end == pytest.approx(1.2, abs=0.02)
+
+
+def test_the_last_word_does_not_take_all_that_nobody_read() -> None:
+    samples = sound((1.0, 4_000), (0.02, 3_000), (5.0, 4_000))
+    (word,) = fitted((Word(start=0.0, end=0.8, text="One."),), samples)
+    assert word.end <= 0.8 + LONGEST_QUIET_S
+
+
+@given(st.lists(st.integers(0, 180), min_size=2, max_size=16), st.lists(st.booleans(), min_size=2, max_size=30))
+def test_words_never_overlap_whatever_the_sound(hundredths: list[int], loud: list[bool]) -> None:
+    samples = sound(*((0.06, 4_000 if moment else 5) for moment in loud))
+    times = [moment / 100 for moment in sorted(hundredths)]
+    words = tuple(Word(start=start, end=end, text="a") for start, end in zip(times[::2], times[1::2], strict=False))
+    after = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    assert after == sorted(after)
+
+
 def test_no_words_are_no_words() -> None:
     assert fitted((), np.zeros(SECOND, np.int16)) == ()

@@ -42,20 +42,23 @@ def test_segments_begin_and_end_where_a_sentence_does(transcript: Transcript, sa
         assert min(abs(segment.end - part.end) for part in said) <= NEAR_S
 
 
-def test_the_first_word_of_each_sentence_is_where_it_was_said(transcript: Transcript, said: list[Said]) -> None:
-    heard = [
-        (plain, word.start) for segment in transcript.segments for word in segment.words for plain in words(word.text)
-    ]
-    spoken = [(plain, None if position else part.start) for part in said for position, plain in enumerate(part.words)]
-    pairs = SequenceMatcher(None, [plain for plain, _ in spoken], [plain for plain, _ in heard], autojunk=False)
-    late_s = [
-        heard[block.b + offset][1] - start
+def test_sentences_begin_with_their_first_word_and_end_with_their_last(
+    transcript: Transcript, said: list[Said]
+) -> None:
+    """Recordings of single sentences were joined: most end up to 0.1 s after the last sound, in the room's hiss."""
+    spoken = [(plain, part, position) for part in said for position, plain in enumerate(part.words)]
+    heard = [(plain, word) for segment in transcript.segments for word in segment.words for plain in words(word.text)]
+    pairs = SequenceMatcher(None, [plain for plain, *_ in spoken], [plain for plain, _ in heard], autojunk=False)
+    same = [
+        (*spoken[block.a + offset][1:], heard[block.b + offset][1])
         for block in pairs.get_matching_blocks()
         for offset in range(block.size)
-        if (start := spoken[block.a + offset][1]) is not None
     ]
-    assert len(late_s) >= 0.9 * len(said)
-    assert sum(abs(seconds) <= NEAR_S for seconds in late_s) >= 0.95 * len(late_s)
+    begins_s = [word.start - part.start for part, position, word in same if position == 0]
+    ends_s = [word.end - part.end for part, position, word in same if position == len(part.words) - 1]
+    for off_s in (begins_s, ends_s):
+        assert len(off_s) >= 0.8 * len(said)
+        assert max(map(abs, off_s)) <= NEAR_S
 
 
 def test_nothing_spoken_is_lost_where_it_is_cut(transcript: Transcript, said: list[Said]) -> None:
