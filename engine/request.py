@@ -19,8 +19,8 @@ Speakers = Literal["off", "auto"] | int
 class Request:
     """How a recording is to be transcribed.
 
-    `language` None leaves it to the model, which chooses among `languages` only, where there are any. `itn` False asks
-    for numbers as they are spoken, of the models that can do without it; `punctuation` False takes the marks away.
+    `language` None leaves it to the model, which chooses among `languages` only, where there are any. `itn` tells
+    models that can choose to write numbers as digits, not in words; `punctuation` False takes the marks away.
     `correct` puts hotwords where the text only sounds like them; `speakers`, how many there are or "auto", tells them
     apart in sound of one channel.
     """

@@ -72,7 +72,7 @@ class SpeakerCount(click.ParamType[Speakers]):
 @click.option(
     "--speakers", type=SpeakerCount(), help="Tell who speaks on one channel: off, auto, or how many there are."
 )
-@click.option("--itn/--no-itn", default=None, help="Numbers as digits, or in words where the model can.")
+@click.option("--itn/--no-itn", default=None, help="Numbers as digits or in words: sensevoice, fun-asr-nano.")
 @click.option("--punctuation/--no-punctuation", default=None, help="Text with its marks, or without.")
 @click.option("--chinese", type=click.Choice(get_args(Chinese)), help="Characters of Chinese.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files into this folder instead.")
