@@ -17,7 +17,7 @@ from bot.wishes import default_request
 from engine.audio import decode
 from engine.errors import Fault
 from engine.models import CATALOGUE, VAD, check_language, is_here
-from engine.prepared import decided
+from engine.prepared import check_exports, decided
 from jobs.queue import connect
 from jobs.redis import TROUBLE
 from jobs.redis_server import find_server
@@ -91,6 +91,7 @@ async def model(settings: Settings) -> str:
     check_language(settings.engine)
     words = len(default_request(settings.engine).hotwords)
     if is_here(settings.engine):
+        check_exports(settings.engine)
         decision = decided(settings.engine)
         return (
             f"{name} is here"

@@ -8,6 +8,7 @@ from typing import NoReturn, Self
 import click
 from tqdm import tqdm
 
+from engine.errors import ExportsClosed
 from engine.hub import pull
 from engine.models import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
 from engine.prepared import missing_exports, write_exports
@@ -37,15 +38,18 @@ def fetch_missing(settings: EngineSettings) -> None:
 
 
 def prepare(settings: EngineSettings) -> None:
-    """Bring the model into the form that runs fastest here, unless it is in it.
+    """Bring the model into the form that runs fastest here, unless it is in it; where nothing can be written, say so.
 
     Raises:
         ExportFailed: The machine does not let it be written.
     """
     if missing := missing_exports(settings):
         click.echo(f"Preparing the model {settings.model} for this machine, once", err=True)
-        with FetchProgress() as progress:
-            write_exports(settings, missing, progress)
+        try:
+            with FetchProgress() as progress:
+                write_exports(settings, missing, progress)
+        except ExportsClosed as closed:
+            click.echo(str(closed), err=True)
 
 
 class FetchProgress:

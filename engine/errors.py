@@ -170,8 +170,19 @@ class ExportFailed(ModelFault):
     )
 
 
+class ExportsClosed(ExportFailed):
+    """As ExportFailed, where no folder for it can be written to; torch can still read such a model."""
+
+    code = "export_closed"
+    sentence = (
+        "The model in {model} cannot be prepared for this machine, because {folder} cannot be written to. Until it is, "
+        "torch reads it, slower and with more memory. Let that folder be written to for one start, or set "
+        "engine.models_dir to one that can be."
+    )
+
+
 class NothingToVerify(ModelFault):
-    """`earshot models verify` was asked where there is nothing to choose, or nothing to read."""
+    """`earshot models verify` was asked where there is nothing to choose, to read, or to keep it in."""
 
     code = "nothing_to_verify"
     sentence = "There is nothing to verify: {reason}."

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
 from engine.alone import alone
-from engine.errors import ExportFailed
+from engine.errors import ExportFailed, ExportsClosed
 
 Precision = Literal["fp32", "int8", "int8-halved"]
 OnProgress = Callable[[int, int], None]
@@ -66,10 +67,17 @@ class Exports:
     def folder(self) -> Path:
         """Where they are, or will be."""
         within = self.model / "earshot"
-        if within.is_dir() or (os.access(self.model, os.W_OK) and self.model.stat().st_mode & ANYONE_WRITES):
+        if within.is_dir() or _is_open(self.model):
             return within
         place = hashlib.sha256(str(self.model.absolute()).encode()).hexdigest()[:12]
         return self.models_dir / "exports" / f"{self.model.name}-{place}"
+
+    @property
+    def closed(self) -> Path | None:
+        """The folder that keeps exports from being written here; None where they can be."""
+        folder = self.folder.absolute()
+        nearest = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
+        return None if _is_open(nearest) else nearest
 
     def path(self, precision: Precision) -> Path:
         """Give the file that holds the network."""
@@ -104,8 +112,11 @@ class Exports:
         """Wait until no other process holds this lock of the exports.
 
         Raises:
-            ExportFailed: the machine does not let the folder be written to.
+            ExportsClosed: the folder cannot be written to.
+            ExportFailed: the machine does not let it be.
         """
+        if closed := self.closed:
+            raise ExportsClosed(model=str(self.model), folder=str(closed))
         with ExitStack() as held:
             with _or_failed(self.model):
                 self.folder.mkdir(parents=True, exist_ok=True)
@@ -160,11 +171,21 @@ class Exports:
 
 def fingerprint(model: Path) -> str:
     """Give the SHA-256 of all that an export is made from."""
+    return _fingerprint(model, tuple(_marks(model).values()))
+
+
+@lru_cache(maxsize=4)  # of a folder where no stamp can be brought up to date it is asked again and again
+def _fingerprint(model: Path, _state: tuple[tuple[int, ...], ...]) -> str:
     digest = hashlib.sha256()
     for name in SOURCES:
         with (model / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
+
+
+def _is_open(folder: Path) -> bool:
+    """Tell whether files can be made in it; a mode that lets nobody write is meant, even for root."""
+    return folder.is_dir() and os.access(folder, os.W_OK) and bool(folder.stat().st_mode & ANYONE_WRITES)
 
 
 def _marks(model: Path) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.audio import Audio, decode
 from engine.cores import cores
-from engine.errors import AudioFault, ModelBroken, ModelFault, NothingToVerify
+from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
 from engine.export import Decision, Exports, NotExportable, Precision
 from engine.features import Frontend
 from engine.hub import OnDownload, sample
@@ -35,6 +35,7 @@ from engine.voice_activity import Vad
 TRIAL_SAMPLES = 16_000
 MOST_THREADS_A_PIECE = 4
 DECIDING = ".deciding"
+UNWRITABLE = "int8 cannot be tried, because {folder} cannot be written to"
 
 
 def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
@@ -49,8 +50,19 @@ def decided(settings: EngineSettings) -> Decision | None:
     folder = locate(settings)
     if not can_be_prepared(folder, settings):
         return None
-    kind = int8(flags())
-    return unproved(settings.precision, kind) or Exports(folder, settings.models_dir).decision(candidate(kind))
+    return _settled(settings.precision, Exports(folder, settings.models_dir))
+
+
+def check_exports(settings: EngineSettings) -> None:
+    """See that the model of the settings is prepared, or can be, without loading it.
+
+    Raises:
+        ModelMissing: as `locate`.
+        ExportsClosed: it is not, and cannot be.
+    """
+    exports = Exports(locate(settings), settings.models_dir)
+    if missing_exports(settings) and (closed := exports.closed):
+        raise ExportsClosed(model=str(exports.model), folder=str(closed))
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
@@ -67,6 +79,7 @@ def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], o
     """Write the model of the settings in these precisions, as far as they are still missing.
 
     Raises:
+        ExportsClosed: no folder for them can be written to.
         ExportFailed: the machine does not let it be written.
     """
     folder = locate(settings)
@@ -93,6 +106,7 @@ class Preparation:
 
         Raises:
             NotExportable: it cannot be prepared.
+            ExportsClosed: no folder for that can be written to.
             ExportFailed: the machine does not let it be prepared.
             ModelBroken: files are missing or damaged.
         """
@@ -102,9 +116,11 @@ class Preparation:
         """Prove int8 anew with the owner's own recordings in the folder `clips`, and keep what came of it.
 
         Raises:
-            NothingToVerify: there is no recording in it.
+            NothingToVerify: there is no recording in it, or what comes of it cannot be kept.
             ModelFault: as `load`.
         """
+        if closed := self._exports.closed:
+            raise NothingToVerify(reason=f"{closed} cannot be written to, so nothing that is found out can be kept")
         recordings = _recordings(clips, self.settings.max_audio_s)
         if not recordings:
             raise NothingToVerify(reason=f"no recording in {clips} can be read")
@@ -112,10 +128,9 @@ class Preparation:
             return self._proved(candidate(int8(flags())), recordings)
 
     def _decision(self) -> Decision:
-        kind = int8(flags())
-        precision = candidate(kind)
-        if settled := unproved(self.settings.precision, kind) or self._exports.decision(precision):
+        if settled := _settled(self.settings.precision, self._exports):
             return settled
+        precision = candidate(int8(flags()))
         with self._exports.alone(DECIDING):  # else one worker drops what another is about to open
             return self._exports.decision(precision) or self._proved(precision, self._sample())
 
@@ -166,6 +181,15 @@ class Preparation:
 
     def _broken(self, reason: str) -> ModelBroken:
         return ModelBroken(path=str(self.folder), model=self.name, reason=reason)
+
+
+def _settled(asked: str, exports: Exports) -> Decision | None:
+    kind = int8(flags())
+    if settled := unproved(asked, kind) or exports.decision(candidate(kind)):
+        return settled
+    if (closed := exports.closed) and exports.has("fp32"):
+        return Decision(precision="fp32", reason=UNWRITABLE.format(folder=closed))
+    return None
 
 
 def _recordings(folder: Path, max_audio_s: float) -> list[Audio]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from engine import audio as sound
 from engine.audio import Audio
-from engine.errors import ModelBroken, OwnModelBroken, UnknownLanguage
+from engine.errors import ExportsClosed, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.export import NotExportable
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
@@ -161,7 +161,7 @@ def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> Spee
     from engine.prepared import can_be_prepared  # noqa: PLC0415 - the bot's process can do without
 
     if can_be_prepared(path, settings):
-        with suppress(NotExportable):  # FunASR may know it, or what is wrong with it
+        with suppress(NotExportable, ExportsClosed):  # FunASR may know it, or what is wrong with it
             return preparation(settings, on_download).load()
     return _load_with_torch(settings, path)
 

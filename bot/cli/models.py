@@ -7,10 +7,11 @@ import click
 
 from bot.cli.opening import begin
 from bot.model_fetching import FetchProgress, fetch_missing
-from engine.errors import ModelMissing, NothingToVerify
+from engine.errors import ExportsClosed, ModelMissing, NothingToVerify
 from engine.hub import pull
 from engine.models import catalogue, locate
-from engine.prepared import can_be_prepared, decided
+from engine.prepared import can_be_prepared, check_exports, decided
+from engine.settings import EngineSettings
 from engine.speech import preparation
 
 
@@ -30,9 +31,18 @@ def list_models() -> None:
         here = str(model.path) if model.path else ("" if model.name == "fake" else "not here yet")
         click.echo(f"{mark} {model.name:14} {model.description}{f' ({here})' if here else ''}")
     with suppress(ModelMissing):
-        if decision := decided(settings):
-            click.echo(f"\n{settings.model} runs in {decision.precision}: {decision.reason}")
+        if told := _arithmetic(settings):
+            click.echo(f"\n{told}")
     click.echo("\n* is engine.model. Fetch one with: earshot models pull NAME", err=True)
+
+
+def _arithmetic(settings: EngineSettings) -> str:
+    try:
+        check_exports(settings)
+    except ExportsClosed as closed:
+        return str(closed)
+    decision = decided(settings)
+    return f"{settings.model} runs in {decision.precision}: {decision.reason}" if decision else ""
 
 
 @command.command("pull")

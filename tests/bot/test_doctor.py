@@ -12,9 +12,11 @@ from pydantic import SecretStr
 from bot.doctor import CHECKS, Finding, examine
 from bot.playground.server import Playground
 from bot.settings import Settings, TelegramSettings
+from engine.models import VAD
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings
+from tests.engine.folders import nobody_writes
 
 
 class Usage(NamedTuple):
@@ -106,6 +108,22 @@ async def test_a_folder_of_the_owners_without_its_part_comes_with_the_command_th
     finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
     assert not finding.ok
     assert "`earshot models pull fsmn-vad`" in finding.says
+
+
+async def test_a_model_that_cannot_be_prepared_comes_with_what_must_be_writable(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    (own / VAD).mkdir(parents=True)
+    (own / VAD / "model.pt").touch()
+    (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
+    settings.engine.models_dir.mkdir()
+    engine = settings.engine.model_copy(update={"model": str(own), "device": "cpu"})
+    with nobody_writes(own, engine.models_dir):
+        finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert f"{engine.models_dir} cannot be written to" in finding.says
+    assert (await found(settings.model_copy(update={"engine": engine})))["model"].ok
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ExportFailed
+from engine.errors import ExportsClosed
 from engine.export import Decision, Exports, NotExportable
+from tests.engine.folders import nobody_writes
 
 ON_A_FULL_DISK = """
 import resource, sys
@@ -44,11 +45,8 @@ def test_several_that_want_it_at_once_get_one(exports: Exports) -> None:
 
 
 def test_a_folder_that_nobody_may_write_to_is_left_alone(exports: Exports) -> None:
-    exports.model.chmod(0o555)
-    try:
+    with nobody_writes(exports.model):
         path = exports.network("fp32")
-    finally:
-        exports.model.chmod(0o755)
     assert path.is_relative_to(exports.models_dir)
     assert not (exports.model / "earshot").exists()
 
@@ -140,9 +138,30 @@ def test_a_full_disk_keeps_nothing_of_what_was_begun(exports: Exports) -> None:
 
 def test_where_nothing_can_be_written_the_reason_is_told(exports: Exports) -> None:
     exports.models_dir.write_bytes(b"a file")
-    exports.model.chmod(0o555)
-    try:
-        with pytest.raises(ExportFailed, match="models_dir"):
+    with nobody_writes(exports.model), pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"):
+        exports.network("fp32")
+
+
+def test_folders_that_nobody_may_write_to_are_left_as_they_are(exports: Exports) -> None:
+    exports.models_dir.mkdir()
+    with nobody_writes(exports.model, exports.models_dir):
+        with pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"):
             exports.network("fp32")
-    finally:
-        exports.model.chmod(0o755)
+        assert exports.closed == exports.models_dir
+    assert list(exports.models_dir.iterdir()) == []
+    assert not (exports.model / "earshot").exists()
+
+
+def test_what_was_written_before_is_used_where_nobody_may_write_any_more(exports: Exports) -> None:
+    path = exports.network("fp32")
+    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
+    before = contents(exports.folder)
+    with nobody_writes(exports.folder, exports.model):
+        assert exports.closed == exports.folder
+        assert exports.network("fp32") == path
+        assert exports.decision("fp32") == Decision(precision="fp32", reason="it was so")
+    assert contents(exports.folder) == before
+
+
+def contents(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}

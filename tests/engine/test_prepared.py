@@ -6,16 +6,17 @@ from pathlib import Path
 import pytest
 
 from engine.any_funasr import AnyFunasr
-from engine.errors import NothingToVerify
+from engine.errors import ExportsClosed, NothingToVerify
 from engine.export import Decision, Exports, Precision
 from engine.hub import OnDownload
 from engine.precision import UNPROVED, candidate
-from engine.prepared import decided, missing_exports, write_exports
+from engine.prepared import check_exports, decided, missing_exports, write_exports
 from engine.processor import flags, int8
 from engine.reading import ModelBackend
 from engine.sensevoice import SenseVoice
 from engine.settings import EngineSettings
 from engine.speech import Engine, preparation
+from tests.engine.folders import nobody_writes
 from tests.engine.transcribing import text_of, transcribe
 
 INT8: Precision = candidate(int8(flags()))
@@ -147,6 +148,32 @@ def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(tiny: Path, mode
     write_exports(settings, missing_exports(settings), lambda *_: None)
     assert missing_exports(settings) == ()
     assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+
+
+def test_where_nothing_can_be_written_torch_reads_and_the_owner_is_told_why(tiny: Path, models_dir: Path) -> None:
+    folder = copied(tiny, models_dir)
+    settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
+    with nobody_writes(folder, models_dir):
+        assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+        with pytest.raises(ExportsClosed, match=f"{models_dir} cannot be written to"):
+            check_exports(settings)
+        with pytest.raises(NothingToVerify, match=f"{models_dir} cannot be written to"):
+            preparation(settings).verify(folder)
+    check_exports(settings)
+
+
+@needs_a_choice
+def test_what_was_prepared_in_fp32_only_is_used_where_int8_cannot_be_tried(tiny: Path, models_dir: Path) -> None:
+    folder = copied(tiny, models_dir)
+    Exports(folder, models_dir).network("fp32")
+    settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
+    with nobody_writes(folder / "earshot", folder, models_dir):
+        assert isinstance(model_of(Engine.open(settings)), SenseVoice)
+        check_exports(settings)
+        decision = decided(settings)
+    assert decision is not None
+    assert decision.precision == "fp32"
+    assert f"{folder / 'earshot'} cannot be written to" in decision.reason
 
 
 def test_only_a_model_that_could_be_prepared_is_worth_asking_torch_for_a_gpu(tiny: Path) -> None:
