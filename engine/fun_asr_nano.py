@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE
 from engine.funasr_model import FunasrNetwork
+from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
@@ -51,4 +52,5 @@ class FunAsrNano:
         if not heard.text:
             return Reading("", "")
         language = request.language or language_by_script(heard.text)
-        return Reading(heard.text, language, timed_words(heard.text, heard.words))
+        words = fitted(timed_words(heard.text, heard.words), samples)  # it tells a moment within each
+        return Reading(heard.text, language, words)

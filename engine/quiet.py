@@ -30,6 +30,11 @@ class Loudness:
         self._decibels = 10 * np.log10(_smooth(power) + 1) if frames else power
         self._loud = self._decibels >= _bar(self._decibels)
 
+    @property
+    def is_even(self) -> bool:
+        """Tell whether it is too much of one loudness to tell sound from quiet."""
+        return bool(self._loud.all())
+
     def quietest(self, start_s: float, end_s: float) -> float:
         """Find the quietest moment between two, in seconds."""
         first, last = _frame(start_s), _frame(end_s)
@@ -57,9 +62,9 @@ class Loudness:
 
 def fitted(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
     """Let words begin and end with their sound, where their times are only about right or leave gaps between them."""
-    if not words:
-        return ()
     loudness = Loudness(samples)
+    if not words or loudness.is_even:
+        return words
     begins_s = max(words[0].start - LONGEST_QUIET_S, 0.0)
     ends_s = max(words[-1].end, min(words[-1].end + LONGEST_QUIET_S, len(samples) / SAMPLE_RATE))
     outside = (Word(start=moment, end=moment, text="") for moment in (begins_s, ends_s))

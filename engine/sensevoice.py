@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.features import HOP, RATE, Frontend
 from engine.languages import SENSEVOICE
+from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
@@ -84,7 +85,8 @@ class SenseVoice:
             language = self.alphabet.likeliest(tags[0], request.languages)
             if self.alphabet.tag(int(tags[0].argmax())) not in {language, NOBODY}:
                 tags, tokens = self._run(rows, language, request)
-        return self._reading(tags.argmax(axis=-1), tokens, language)
+        reading = self._reading(tags.argmax(axis=-1), tokens, language)
+        return reading._replace(words=fitted(reading.words, samples))  # it tells a moment within each
 
     def _run(
         self, rows: NDArray[np.float32], language: str | None, request: Request

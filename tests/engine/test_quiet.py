@@ -84,5 +84,18 @@ def test_words_never_overlap_whatever_the_sound(hundredths: list[int], loud: lis
     assert after == sorted(after)
 
 
+def test_moments_within_words_become_all_of_their_sound() -> None:
+    samples = sound((0.3, 5), (0.3, 4_000), (0.02, 400), (0.3, 4_000), (0.4, 5), (0.2, 4_000), (0.3, 5))
+    moments = (0.45, 0.8, 1.4)
+    words = fitted(tuple(Word(start=moment, end=moment + 0.03, text="a") for moment in moments), samples)
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == pytest.approx([0.3, 0.61, 0.61, 0.92, 1.32, 1.52], abs=0.03)
+
+
+def test_sound_of_one_loudness_tells_nothing_about_words() -> None:
+    words = (Word(start=0.2, end=0.3, text="One"), Word(start=0.5, end=0.6, text="two."))
+    assert fitted(words, sound((1.0, 4_000))) == words
+
+
 def test_no_words_are_no_words() -> None:
     assert fitted((), np.zeros(SECOND, np.int16)) == ()

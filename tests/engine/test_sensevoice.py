@@ -21,6 +21,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.voice_activity import Vad
 from tests.engine.folders import ALPHABET
+from tests.engine.transcribing import transcribe
 
 PROJECT = Path(__file__).resolve().parents[2]
 SECOND = 16_000
@@ -169,6 +170,16 @@ def test_words_of_real_speech_are_where_the_speech_is(shared: Path, sensevoice: 
         assert words[0].start >= (lead + speech.start) / SECOND - 0.2
         assert words[-1].end <= (lead + speech.end) / SECOND + 0.2
         assert words[-1].end - words[0].start >= 0.8 * (speech.end - speech.start) / SECOND
+
+
+def test_segments_begin_with_their_first_word_and_end_with_their_last(shared: Path, sensevoice: Engine) -> None:
+    segments = transcribe(sensevoice, shared / "clips/zh_vad_example_70s.wav").segments
+    assert len(segments) >= 6
+    for segment in segments:
+        assert segment.words[0].start == pytest.approx(segment.start, abs=0.2)
+        assert segment.words[-1].end == pytest.approx(segment.end, abs=0.2)
+    lengths_s = [word.end - word.start for segment in segments for word in segment.words]
+    assert 0.1 <= np.median(lengths_s) <= 0.3
 
 
 def opened_of(engine: Engine) -> SenseVoice:
