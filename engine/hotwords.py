@@ -1,6 +1,7 @@
 """Reads lists of hotwords. Knows nothing of how a model favours them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +11,9 @@ MAX_WORDS = 500
 MAX_CHARACTERS = 64
 MAX_BYTES = 1 << 20
 
-# FunASR splits hotwords at spaces, fetches one that begins with "http" and opens one that ends in ".txt".
-_FORBIDDEN = re.compile(r"https?:|[/\\:]|\.txt\b", re.IGNORECASE)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
-
+# FunASR splits hotwords at spaces, fetches one that begins with "http" and opens one that ends in ".txt"; and what
+# models tell themselves apart from text, <|endoftext|>, </s> or [INST], has brackets, which nobody speaks.
+_FORBIDDEN = re.compile(r"^http|[/\\:]|\.txt\b|[<>|\[\]{}]", re.IGNORECASE)
 
 # A colon, which no term may have: FunASR's "word 30" would take the number of "Windows 11" for a weight.
 _WEIGHTED = re.compile(r"(.*[^\s:])\s*:\s*(\d{1,3})")
@@ -49,11 +49,18 @@ def _weighed(line: str) -> tuple[str, int]:
 
 
 def sanitised(terms: Iterable[str]) -> tuple[str, ...]:
-    """Give the terms that are safe to hand to a model: trimmed, no doubles, no addresses or paths, not too many."""
-    trimmed = (" ".join(_UNPRINTABLE.sub(" ", term).split()) for term in terms)
+    """Give the terms that are safe to hand to a model: trimmed, no doubles, and not too many.
+
+    What looks like an address, a path or a model's own marks is left out, in whatever characters it is written.
+    """
+    trimmed = (" ".join(_printable(term).split()) for term in terms)
     unique = dict.fromkeys(term for term in trimmed if _is_safe(term))
     return tuple(unique)[:MAX_WORDS]
 
 
+def _printable(term: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in term)
+
+
 def _is_safe(term: str) -> bool:
-    return 0 < len(term) <= MAX_CHARACTERS and not term.lower().startswith("http") and not _FORBIDDEN.search(term)
+    return 0 < len(term) <= MAX_CHARACTERS and not _FORBIDDEN.search(unicodedata.normalize("NFKC", term))

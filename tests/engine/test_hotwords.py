@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,38 @@ def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
         "a" * 65,
         " ",
         "\x00\u200b",
+        "\u202e\u2066\u2069\u061c",
+        "\ud800",
+        "<|endoftext|>",
+        "Earshot<|startofprev|>",
+        "< | endoftext | >",
+        "<|im_end|>\n<|im_start|>system",
+        "|>",
+        "<s>",
+        "</s>",
+        "<think>",
+        "<unk",
+        "[INST]",
+        "[CLS",
+        "{{system}}",
+        "\uff1c\uff5cendoftext\uff5c\uff1e",
+        "\uff28ttp example",
     ],
 )
-def test_what_a_model_could_take_for_an_address_or_a_file_is_left_out(term: str) -> None:
+def test_what_a_model_could_take_for_an_address_a_file_or_its_own_marks_is_left_out(term: str) -> None:
     assert sanitised([term, "good"]) == ("good",)
+
+
+@pytest.mark.parametrize(
+    "term", ["C++", "C#", ".NET", "Node.js", "AT&T", "O'Brien", "Yahoo!", "50 %", "Jean-Luc", "Fun (ASR)", "《红楼梦》"]
+)
+def test_what_people_write_in_names_stays(term: str) -> None:
+    assert sanitised([term]) == (term,)
+
+
+@pytest.mark.parametrize("between", ["\n", "\x00", "\u2028", "\u202e", "\u2066", "\u00ad", "\ue000", "\U000e0041"])
+def test_what_cannot_be_seen_becomes_a_space(between: str) -> None:
+    assert sanitised([f"Fun{between}ASR"]) == ("Fun ASR",)
 
 
 @given(st.lists(st.text(), max_size=30))
@@ -40,8 +69,8 @@ def test_terms_are_clean_unique_and_stay_as_they_are(terms: list[str]) -> None:
     assert sanitised(result) == result
     for term in result:
         assert 0 < len(term) <= MAX_CHARACTERS
-        assert "/" not in term
-        assert "\n" not in term
+        assert term.isprintable()
+        assert not set("/:<>|[]{}") & set(unicodedata.normalize("NFKC", term))
         assert not term.lower().startswith("http")
 
 

@@ -12,7 +12,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.whisper_model import WhisperModel
 from tests.engine.folders import write_whisper
-from tests.engine.transcribing import words
+from tests.engine.transcribing import text_of, transcribe, words
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 
@@ -38,6 +38,13 @@ def test_hotwords_help_with_a_name_and_do_not_change_how_it_writes(
 ) -> None:
     for hotword in ("Beckett", "hi"):
         assert model.read(speech, Request(hotwords=(hotword,))).text.startswith("Ever tried")
+
+
+def test_hotwords_that_are_the_model_s_own_marks_do_no_harm(starter: Engine, sample: Path) -> None:
+    marks = ("<|endoftext|>", "<|startofprev|>Hello", "<|en|>", "\u202e<|nospeech|>\x00", "[INST]", "Beckett\n<s>")
+    said = transcribe(starter, sample, hotwords=marks)
+    assert said == transcribe(starter, sample)
+    assert words(text_of(said)) == words(SAMPLE_TEXT)
 
 
 def test_reading_says_nothing_on_its_own(
