@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from engine.errors import AudioFault
 from engine.precision import differences
 from engine.speech import Engine, Request
 from engine.taming import tamed
@@ -83,13 +84,20 @@ def read_manifest(folder: Path) -> list[Clip]:
     return clips
 
 
-def scores(engine: Engine, clips: Iterable[Clip], on_read: Callable[[Clip, Score, str], None]) -> dict[str, Score]:
-    """Read all clips, from their files, in languages that the model knows, and add up their scores by language."""
+def scores(
+    engine: Engine,
+    clips: Iterable[Clip],
+    on_read: Callable[[Clip, Score, str], None],
+    on_unread: Callable[[Clip, str], None],
+) -> dict[str, Score]:
+    """Read the clips from their files and add up their scores by language; of what cannot be read, tell why."""
     found: dict[str, Score] = {}
     for clip in clips:
-        if clip.language not in engine.languages:
+        try:
+            heard = _text(engine, clip.path)
+        except AudioFault as fault:
+            on_unread(clip, str(fault) if clip.path.exists() else "there is no such file")
             continue
-        heard = _text(engine, clip.path)
         one = score(clip.language, clip.reference, heard)
         found[clip.language] = found.get(clip.language, Score()) + one
         on_read(clip, one, heard)

@@ -65,7 +65,7 @@ def _installed(bench: Bench) -> Iterator[tuple[Rival, str]]:
         if rival.name in bench.without:
             continue
         try:
-            bench.tell(f"  {rival.name}: its environment is {bench.cache / rival.name}, made the first time")
+            bench.tell(f"  {rival.name}: its environment is {bench.cache / rival.name}")
             python = python_of(rival, bench.cache)
             bench.tell(f"  {rival.name} {version_of(rival, python)}")
         except NoEnvironment as reason:

@@ -248,8 +248,8 @@ def in_turns(
     for number in range(bench.rounds * repeats):
         for name, one in able.items():
             runs[name].append(one.read(files))
-            if repeats == 1:
-                bench.tell(f"  round {number + 1}: {name}: {runs[name][-1].wall_s:.1f} s")
+            if (number + 1) % repeats == 0:
+                bench.tell(f"  round {number // repeats + 1}: {name}: {runs[name][-1].wall_s:.1f} s")
         beside()
     for name, made in runs.items():
         if sum(map(bool, made[0].texts)) < TOLD * len(files):

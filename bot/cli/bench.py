@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,7 +34,7 @@ QUICK_NOTES, QUICK_HOUR_S, QUICK_ROUNDS = 24, 300.0, 2
     "--clips", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Measure accuracy on these."
 )
 @click.option("--only", multiple=True, type=click.Choice([*FIGURES]), help="Only this figure.")
-@click.option("--quick", is_flag=True, help="A few minutes: fewer notes, a shorter hour.")
+@click.option("--quick", is_flag=True, help="A quarter of an hour: fewer notes, a shorter hour.")
 @click.option("--notes", type=click.IntRange(min=1), default=200, show_default=True, help="Short voice notes.")
 @click.option("--hour-s", type=click.FloatRange(min=60), default=3600, show_default=True, help="Seconds of the hour.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each contestant.")
@@ -82,19 +82,25 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
                 without=frozenset(without),
                 tell=say,
             )
-            lines = list(measured(bench, only or tuple(FIGURES)))
+            lines: list[report.Line] = []
+            is_whole = measure(bench, only or tuple(FIGURES), lines)
         except (ContestantFailed, NotPrepared, TextMissing) as reason:
             raise click.ClickException(str(reason)) from None
     show([line.cells for line in lines], report.HEAD, out)
     click.echo(report.as_json(lines, about(bench)))
-    return 0
+    return 0 if is_whole else 1
 
 
-def measured(bench: Bench, names: Sequence[str]) -> Iterator[report.Line]:
-    """Measure one figure after the other."""
-    for name in names:
-        say(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
-        yield from FIGURES[name](bench)
+def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> bool:
+    """Add the lines of one figure after the other, and tell whether nobody interrupted it."""
+    try:
+        for name in names:
+            say(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
+            lines.extend(FIGURES[name](bench))
+    except KeyboardInterrupt:
+        say("interrupted; this is what was done by then")
+        return False
+    return True
 
 
 def model_for(settings: EngineSettings) -> Path:
@@ -103,7 +109,7 @@ def model_for(settings: EngineSettings) -> Path:
     if is_here(settings) and model_class(locate(settings)) == "SenseVoiceSmall":
         return locate(settings)
     folder = cache_of(settings) / "sensevoice-random"
-    say(f"The model is a SenseVoiceSmall of full size with random weights (1 GB, written the first time): {folder}")
+    say(f"The model is a SenseVoiceSmall of full size with random weights: {folder}")
     return stock_model(folder)
 
 
@@ -134,13 +140,22 @@ def measure_accuracy(settings: EngineSettings, folder: Path, out: Path | None) -
     clips = read_manifest(folder)
     fetch_missing(settings)
     engine = Engine.open(settings)
-    found = scores(engine, clips, lambda clip, score, _: say(said_of(clip, score)))
-    if not found:
+    known = [clip for clip in clips if clip.language in engine.languages]
+    if not known:
         raise click.ClickException(f"the model {engine.model} knows none of the languages of these clips")
+    if len(known) < len(clips):
+        say(f"  left out, because {engine.model} does not know their language: {len(clips) - len(known)} clips")
+    unread: list[Clip] = []
+
+    def cannot_be_read(clip: Clip, reason: str) -> None:
+        unread.append(clip)
+        say(f"  {clip.path.name}: not counted: {reason}")
+
+    found = scores(engine, known, lambda clip, score, _: say(said_of(clip, score)), cannot_be_read)
     show(by_language(found), ("language", "clips", "WER", "CER"), out)
     errors = {language: {"clips": one.clips, "wer": one.wer, "cer": one.cer} for language, one in found.items()}
-    click.echo(json.dumps({"model": engine.model, "accuracy": errors}))
-    return 0
+    click.echo(json.dumps({"model": engine.model, "accuracy": errors, "unread": [clip.path.name for clip in unread]}))
+    return 1 if unread else 0
 
 
 def said_of(clip: Clip, score: Score) -> str:

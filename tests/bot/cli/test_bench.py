@@ -70,6 +70,23 @@ def test_one_note_is_read_without_the_rivals_that_are_not_wanted(
     assert not any(rival.name in what for rival in RIVALS for what in told)
 
 
+def test_what_cannot_be_read_is_named_and_the_rest_is_counted(
+    earshot: Earshot, starter_models_dir: Path, sample: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.ogg").touch()
+    rows = (f"{sample}\ten\tEver tried", "empty.ogg\ten\tA", "missing.wav\ten\tB", f"{sample}\tzh\tC")
+    (tmp_path / "manifest.tsv").write_text("\n".join(("file\tlanguage\treference", *rows)))
+    done = earshot(
+        "bench", "--clips", tmp_path,
+        EARSHOT_ENGINE__MODEL="starter", EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
+    )  # fmt: skip
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, told["unread"]) == (1, ["empty.ogg", "missing.wav"])
+    assert told["accuracy"]["en"]["clips"] == 1
+    assert "missing.wav: not counted: there is no such file" in done.stderr
+    assert "does not know their language: 1 clips" in done.stderr
+
+
 def test_accuracy_is_told_by_language(earshot: Earshot, starter_models_dir: Path, sample: Path, tmp_path: Path) -> None:
     said = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
     (tmp_path / "manifest.tsv").write_text(f"file\tlanguage\treference\n{sample}\ten\t{said}\n")
@@ -81,6 +98,7 @@ def test_accuracy_is_told_by_language(earshot: Earshot, starter_models_dir: Path
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "model": "starter",
         "accuracy": {"en": {"clips": 1, "wer": 0.0, "cer": 0.0}},
+        "unread": [],
     }
     assert "| en | 1 | 0.0% | 0.0% |" in (tmp_path / "out.md").read_text()
 
