@@ -1,6 +1,7 @@
 """Puts hotwords where a text only sounds like them, for models that cannot favour any. Knows no model.
 
-Careful before all: what people commonly say stays, even where it sounds the same, and so does any part of a word.
+Careful before all: what people commonly say stays, even where it sounds the same, and so does any part of a word. What
+is so short that one sound makes another name of it, may be spelt otherwise, but with the same vowels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from engine.common_words import LONGEST, is_common, is_common_chinese
-from engine.pronunciation import blurred, distance, least_distance, sound, syllables
+from engine.pronunciation import NEAR, blurred, distance, least_distance, sound, spelt_vowels, syllables
 from engine.text import places
 from engine.transcript import Correction, Word
 
@@ -118,6 +119,8 @@ def _alike(text: str, start: int, end: int, heard: str, sounds: _Sounds) -> Iter
     for _, written, wanted in sorted(_near(heard, sounds)):
         allowed = ALLOWED_DISTANCE * len(wanted)
         if written.islower() and said == written:
+            continue
+        if allowed < NEAR and spelt_vowels(said) != spelt_vowels(written):
             continue
         apart = distance(heard, wanted, allowed)
         if apart <= allowed:

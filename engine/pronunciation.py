@@ -41,6 +41,8 @@ _RULES = tuple(
         (r"(.)\1+", r"\1"),
     )
 )
+_VOWEL = re.compile(r"[aeiouy]")
+_VOWEL_OF_TWO = re.compile(r"(?<=[aou])e|([aeiouy])(?=\1)")
 # What speakers of different regions do not tell apart.
 _SAME_SYLLABLES = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 
@@ -48,12 +50,21 @@ _SAME_SYLLABLES = (("zh", "z"), ("ch", "c"), ("sh", "s"))
 @lru_cache(maxsize=1 << 14)
 def sound(word: str) -> str:
     """Give the sounds of a word of Latin letters, "" for one of others."""
-    letters = "".join(part for part in unicodedata.normalize("NFKD", word.lower()) if not unicodedata.combining(part))
+    letters = _plain(word)
     if not re.fullmatch(r"[a-z]+", letters):
         return ""
     for pattern, said in _RULES:
         letters = pattern.sub(said, letters)
     return letters
+
+
+def spelt_vowels(words: str) -> str:
+    """Give the vowels as they are spelt: Lina and Lena differ, Mueller and Müller do not."""
+    return "".join(_VOWEL.findall(_VOWEL_OF_TWO.sub("", _plain(words))))
+
+
+def _plain(words: str) -> str:
+    return "".join(part for part in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(part))
 
 
 def distance(one: str, other: str, at_most: float = inf) -> float:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.common_words import is_common
 from engine.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
-from engine.pronunciation import distance, sound
+from engine.pronunciation import NEAR, distance, sound, spelt_vowels
 from engine.text import places
 from engine.transcript import Correction, Word
 
@@ -43,6 +43,37 @@ HOTWORDS = (
 )
 def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str) -> None:
     assert corrected(heard, (), HOTWORDS).text == written
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("Lena", "Lina"), ("Mira", "Myra"), ("Marie", "Maria"), ("Daniel", "Danielle"), ("Marten", "Martin")],
+)
+def test_another_vowel_is_another_name_where_it_is_short(name: str, other: str) -> None:
+    for text, hotword in ((f"I met {other}.", name), (f"I met {name}.", other)):
+        assert corrected(text, (), (hotword,)) == (text, (), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Müller", "Mueller"),
+        ("Jörg", "Joerg"),
+        ("Annika", "Anika"),
+        ("Stefan", "Stephan"),
+        ("王芳", "王方"),
+    ],
+)
+def test_of_names_that_sound_the_same_the_list_s_own_is_written(name: str, other: str) -> None:
+    assert corrected(other, (), (name,)).text == name
+
+
+@pytest.mark.parametrize(("name", "other"), [("Kerstin", "Kirsten"), ("Stefanie", "Stefan"), ("Praxis", "praxes")])
+def test_long_ones_that_are_nearly_alike_are_taken_for_each_other_unless_both_are_in_the_list(
+    name: str, other: str
+) -> None:
+    assert corrected(other, (), (name,)).text == name
+    assert corrected(other, (), (name, other)) == (other, (), ())
 
 
 @pytest.mark.parametrize(
@@ -172,7 +203,12 @@ def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> 
         for written in hotwords
         if len(sound(written)) >= SHORTEST_SOUND and not is_common(heard)
     }
-    near = [written for written in apart if apart[written] <= ALLOWED_DISTANCE * len(sound(written))]
+    near = [
+        written
+        for written in apart
+        if apart[written] <= (allowed := ALLOWED_DISTANCE * len(sound(written)))
+        and (allowed >= NEAR or spelt_vowels(heard) == spelt_vowels(written))
+    ]
     assert corrected(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
 
 

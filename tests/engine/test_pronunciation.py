@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pronunciation import blurred, distance, least_distance, sound, syllables
+from engine.pronunciation import blurred, distance, least_distance, sound, spelt_vowels, syllables
 
 sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
 
@@ -31,6 +31,14 @@ def test_words_that_do_not_are_far(one: str, other: str) -> None:
 @pytest.mark.parametrize("word", ["", "达摩院", "Мир", "x2", "it's", "\U0001f600"])
 def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
     assert sound(word) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "vowels"),
+    [("Lina", "ia"), ("Lena", "ea"), ("Müller", "ue"), ("Mueller", "ue"), ("Aaron", "ao"), ("王", "")],
+)
+def test_vowels_are_told_as_they_are_spelt(word: str, vowels: str) -> None:
+    assert spelt_vowels(word) == vowels
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäéß", max_size=30))
