@@ -2,6 +2,7 @@
 
 import textwrap
 import time
+from collections.abc import Mapping
 
 import click
 from aiogram.types import Chat, Message
@@ -14,9 +15,9 @@ WIDTH = 96
 class ChatPrinter:
     """Prints every message of a chat, and every version that it is edited into."""
 
-    def __init__(self, playground: Playground, chat: Chat) -> None:
-        """Print what is in `chat`."""
-        self._playground, self._chat = playground, chat
+    def __init__(self, playground: Playground, chat: Chat, names: Mapping[int, str] | None = None) -> None:
+        """Print what is in `chat`; `names` has the file names of recordings by the numbers of their messages."""
+        self._playground, self._chat, self._names = playground, chat, names or {}
         self._printed: dict[int, int] = {}
         self._began = time.monotonic()
 
@@ -25,15 +26,18 @@ class ChatPrinter:
         for message in self._playground.messages(self._chat):
             versions = self._playground.versions(message)
             for version in versions[self._printed.get(message.message_id, 0) :]:
-                click.echo(line(version, time.monotonic() - self._began))
+                click.echo(line(version, time.monotonic() - self._began, self._names))
             self._printed[message.message_id] = len(versions)
 
 
-def line(message: Message, at_s: float) -> str:
-    """Write a message as lines with its time and its author before."""
+def line(message: Message, at_s: float, names: Mapping[int, str]) -> str:
+    """Write a message as lines with its time and its author before; of several recordings, tell which is meant."""
     is_bot = message.from_user is not None and message.from_user.is_bot
     head = f"{at_s:6.1f} s  {'Earshot' if is_bot else 'You':7}  "
-    wrapped = [textwrap.wrap(paragraph, WIDTH - len(head)) or [""] for paragraph in said(message).splitlines()]
+    answered = message.reply_to_message.message_id if message.reply_to_message else message.message_id
+    about = f"{names[answered]}: " if len(names) > 1 and answered in names else ""
+    paragraphs = f"{about}{said(message)}".splitlines()
+    wrapped = [textwrap.wrap(paragraph, WIDTH - len(head)) or [""] for paragraph in paragraphs]
     return head + f"\n{' ' * len(head)}".join(part for paragraph in wrapped for part in paragraph)
 
 

@@ -54,7 +54,8 @@ async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *
             ada = playground.user()
             chat = playground.private_chat(ada)
             sent = [playground.send_voice(chat, ada, file, duration=whole_seconds(file)) for file in files]
-            printer = ChatPrinter(playground, chat)
+            names = {message.message_id: file.name for message, file in zip(sent, files, strict=True)}
+            printer = ChatPrinter(playground, chat, names)
             async with system.patience(START_S + settings.engine.timeout_s * len(sent)):
                 all_done = await answers(playground, sent, folder, printer, system)
             if stay:

@@ -35,13 +35,16 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder:
-            return 0 if asyncio.run(until_stopped(settings, notes, Path(folder), stay=stay)) else 1
+            all_done = asyncio.run(until_stopped(settings, notes, Path(folder), stay=stay))
     except DemoFailed as reason:
         raise click.ClickException(str(reason)) from None
     except KeyboardInterrupt:
         if stay:
             return 0
         raise
+    if not all_done:
+        raise click.ClickException("not every recording became text; the answers above say why")
+    return 0
 
 
 def with_small_model(settings: Settings) -> Settings:

@@ -18,7 +18,8 @@ def test_a_file_goes_through_the_whole_system_and_the_owners_settings_are_left_a
     done = earshot_process("demo", "--once", tone("memo.wav", 2.0), **away)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "You      (voice note, 2 s)" in done.stdout
-    assert "Earshot  fake 2.0s " in done.stdout
+    assert "Earshot  memo.wav: fake 2.0s " in done.stdout
+    assert "not every recording became text" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
@@ -41,4 +42,5 @@ def test_a_file_that_becomes_no_text_makes_it_1(
     done = earshot_process("demo", tmp_path / "bad.ogg", tone("memo.wav", 2.0))
     assert done.returncode == 1, done.stdout + done.stderr
     assert "I cannot read this file" in done.stdout
-    assert "Earshot  fake 2.0s " in done.stdout
+    assert "Earshot  memo.wav: fake 2.0s " in done.stdout
+    assert "not every recording became text" in done.stderr
