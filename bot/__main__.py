@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from textwrap import shorten
 
 import click
 
@@ -27,6 +28,7 @@ COMMANDS = {
 }
 FAILED = 1
 INTERRUPTED = 130
+LONGEST_REASON = 300
 
 
 class Commands(click.Group):
@@ -90,8 +92,8 @@ def unexpected(error: Exception) -> str:
     """Put into a line what nobody foresaw; the traceback is for who asks."""
     if os.environ.get("EARSHOT_LOG__LEVEL", "").lower() == "debug":
         return "".join(traceback.format_exception(error))
-    kind = type(error).__name__
-    return f"{kind}: {error} (this should not happen; EARSHOT_LOG__LEVEL=debug shows where it comes from)"
+    reason = shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" …")
+    return f"{reason} (this should not happen; EARSHOT_LOG__LEVEL=debug shows where it comes from)"
 
 
 if __name__ == "__main__":

@@ -91,6 +91,22 @@ def test_what_nobody_foresaw_is_a_line_too(monkeypatch: pytest.MonkeyPatch, caps
     assert "Traceback" not in said
 
 
+def test_what_nobody_foresaw_stays_one_line_however_much_it_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def break_down() -> None:
+        raise ValueError("special token\nIf you want\r\n\tthis text" + " and more\n" * 1_000)
+
+    monkeypatch.setattr("bot.cli.opening.read_settings", break_down)
+    monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
+    assert outcome(["queue"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("earshot: ValueError: special token If you want this text and more")
+    assert said.endswith("EARSHOT_LOG__LEVEL=debug shows where it comes from)\n")
+    assert len(said.splitlines()) == 1
+    assert len(said) < 500
+
+
 def test_an_interrupted_command_is_quiet_and_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
