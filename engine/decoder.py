@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
 from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
+from engine.holes import began_s, filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> int:
         if _reaches_beyond(container, track, max_audio_s):
             raise too_long
     with sound_track(source) as (container, track):
-        frames = _frames(container, track)
+        frames = filled(container, _frames(container, track), limit_s=max_audio_s)
         first = next(frames, None)
         if first is None:
             raise AudioUnreadable
@@ -59,12 +60,13 @@ def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: floa
     claimed_s = (container.duration or 0) / av.time_base
     if claimed_s <= seconds:
         return False
+    beyond_s = began_s(container) + seconds
     try:
-        container.seek(int(seconds * av.time_base), backward=False)
+        container.seek(int(beyond_s * av.time_base), backward=False)
         packet = next(container.demux(track))
     except (av.FFmpegError, StopIteration):
         return False
-    return packet.size > 0 and packet.pts is not None and packet.pts * float(track.time_base or 0) > seconds
+    return packet.size > 0 and packet.pts is not None and packet.pts * float(track.time_base or 0) > beyond_s
 
 
 def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
@@ -114,7 +116,7 @@ def _gathered(frames: Iterator[AudioFrame], samples: int) -> Iterator[AudioFrame
 
     fifo = av.AudioFifo()
     for frame in frames:
-        frame.pts = None  # a jump in time is no reason to refuse it
+        frame.pts = None  # a wrong time is no reason to refuse it
         fifo.write(frame)
         if fifo.samples >= samples and (joined := fifo.read()):
             yield joined

@@ -1,10 +1,12 @@
 """Makes sound files of every kind for the tests, with the libraries that read them."""
 
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 RATE = 16_000
@@ -53,21 +55,46 @@ def write_silent_opus(path: Path, seconds: int) -> Path:
     return path
 
 
-def write_film(path: Path, *, sound: NDArray[np.int16] | None) -> Path:
-    """Write half a second of moving pictures, with or without sound."""
-    with av.open(str(path), "w") as container:
-        pictures = container.add_stream("mpeg4", rate=10)
-        assert isinstance(pictures, av.VideoStream)
-        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
-        track = None if sound is None else container.add_stream("aac", rate=RATE, layout="mono")
-        for number in range(5):
-            picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 50 * number, np.uint8), format="rgb24")
-            picture.pts = number
-            container.mux(pictures.encode(picture))
-        container.mux(pictures.encode(None))
+def write_film(  # noqa: PLR0913 - films differ in much
+    path: Path,
+    *,
+    sound: NDArray[np.int16] | None,
+    codec: str = "aac",
+    later: Callable[[float], float] = lambda _: 0.0,
+    pictures: bool = True,
+    live: bool = False,
+) -> Path:
+    """Write half a second of moving pictures, with or without sound.
+
+    `later` tells by how many seconds the sound of a moment lies later than it would end to end. A `live` film does not
+    tell its length.
+    """
+    with av.open(str(path), "w", options={"live": "1"} if live else {}) as container:
+        canvas = container.add_stream("mpeg4", rate=10) if pictures else None
+        track = None if sound is None else container.add_stream(codec, rate=RATE, layout="mono")
+        if isinstance(canvas, av.VideoStream):
+            _paint(container, canvas)
         if isinstance(track, av.AudioStream) and sound is not None:
-            frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="mono")
-            frame.sample_rate = RATE
-            frame.pts = 0
-            container.mux([*track.encode(frame), *track.encode(None)])
+            for packet in _packets(track, sound):
+                pts = packet.pts or 0
+                packet.pts = packet.dts = pts + round(later(float(pts * packet.time_base)) / packet.time_base)
+                container.mux(packet)
     return path
+
+
+def _paint(container: OutputContainer, canvas: av.VideoStream) -> None:
+    canvas.width, canvas.height, canvas.pix_fmt = 64, 64, "yuv420p"
+    for number in range(5):
+        picture = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 50 * number, np.uint8), format="rgb24")
+        picture.pts = number
+        container.mux(canvas.encode(picture))
+    container.mux(canvas.encode(None))
+
+
+def _packets(track: av.AudioStream, sound: NDArray[np.int16]) -> Iterator["av.Packet[av.AudioStream]"]:
+    """Encode sound of one channel by tenths of a second, so that it can be moved in time from any of them on."""
+    for begin in range(0, len(sound), RATE // 10):
+        frame = av.AudioFrame.from_ndarray(sound[begin : begin + RATE // 10].reshape(1, -1), layout="mono")
+        frame.sample_rate, frame.pts = RATE, begin
+        yield from track.encode(frame)
+    yield from track.encode(None)

@@ -52,6 +52,8 @@ FORMATS = [
     ("note.au", "pcm_s16be", 44_100, None),
     ("telephone.wav", "pcm_mulaw", 8_000, None),
     ("studio.wav", "pcm_s24le", 96_000, None),
+    ("finest.wav", "pcm_s24le", 192_000, None),
+    ("old.wav", "pcm_u8", 8_000, None),
     ("float.wav", "pcm_f32le", 48_000, None),
 ]
 
