@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
 
 FRAME_S = 0.02
+SHORTEST_S = 0.04
 SMOOTHED_FRAMES = 7
 
 
@@ -36,7 +39,7 @@ def word_times(
         Word(start=float(starts[begin]), end=float(starts[end]), text=word)
         for word, begin, end in zip(spelled, bounds, bounds[1:], strict=False)
     ]
-    return _with_punctuation(timed)
+    return lasting(_with_punctuation(timed))
 
 
 def first_columns(costs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -108,3 +111,18 @@ def _with_punctuation(timed: list[Word]) -> tuple[Word, ...]:
         else:
             words[-1] = Word(start=words[-1].start, end=words[-1].end, text=words[-1].text + text)
     return tuple(words)
+
+
+def lasting(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Let a word that the path gave no time share that of its longer neighbour, as many letters as each has."""
+    shared = list(words)
+    for place, word in enumerate(words):
+        if word.end - word.start >= SHORTEST_S or len(words) == 1:
+            continue
+        beside = (near for near in (place - 1, place + 1) if 0 <= near < len(words))
+        first, last = sorted((place, max(beside, key=lambda near: shared[near].end - shared[near].start)))
+        start, end, letters = shared[first].start, shared[last].end, len(shared[first].text)
+        middle = start + (end - start) * letters / (letters + len(shared[last].text))
+        shared[first] = replace(shared[first], end=middle)
+        shared[last] = replace(shared[last], start=middle)
+    return tuple(shared)
