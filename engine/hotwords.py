@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from engine.errors import HotwordsUnreadable
 MAX_WORDS = 500
 MAX_CHARACTERS = 64
 MAX_BYTES = 1 << 20
+NO_TEXT = "it is not text in UTF-8"
 
 # FunASR splits hotwords at spaces, fetches one that begins with "http" and opens one that ends in ".txt"; and what
 # models tell themselves apart from text, <|endoftext|>, </s> or [INST], has brackets, which nobody speaks.
@@ -24,14 +26,23 @@ def read_hotwords(path: Path) -> tuple[str, ...]:
     """Read one term a line, maybe with its weight; `#` begins a comment.
 
     Raises:
-        HotwordsUnreadable: the file cannot be read.
+        HotwordsUnreadable: the file cannot be read, or is not text.
     """
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES).decode("utf-8-sig", errors="ignore")
+            text = _decoded(file.read(MAX_BYTES))
     except OSError as error:
         raise HotwordsUnreadable(path=str(path), reason=error.strerror or str(error)) from None
+    except UnicodeError:
+        raise HotwordsUnreadable(path=str(path), reason=NO_TEXT) from None
     return by_weight(line.partition("#")[0] for line in text.splitlines())
+
+
+def _decoded(beginning: bytes) -> str:
+    """Decode the beginning of a text, which may end within a character."""
+    if b"\0" in beginning:  # UTF-16, or no text at all
+        raise UnicodeError
+    return getincrementaldecoder("utf-8-sig")().decode(beginning, final=len(beginning) < MAX_BYTES)
 
 
 def by_weight(lines: Iterable[str]) -> tuple[str, ...]:

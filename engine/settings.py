@@ -4,11 +4,35 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import PydanticCustomError
 
 from engine.text import Chinese
 
 MOST_SPEAKERS = 20
+SPEAKERS_WANTED = f"off, auto, or a number from 1 to {MOST_SPEAKERS}"
+
+Language = Annotated[str, StringConstraints(to_lower=True)]
+
+
+def _read_speakers(written: object, read: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return read(written)
+    except ValidationError:
+        raise PydanticCustomError("no_speakers", f"write {SPEAKERS_WANTED}") from None
+
+
+Speakers = Annotated[
+    Literal["off", "auto"] | Annotated[int, Field(ge=1, le=MOST_SPEAKERS)], WrapValidator(_read_speakers)
+]
 
 
 def default_models_dir() -> Path:
@@ -28,12 +52,12 @@ class EngineSettings(BaseModel):
     timeout_s: float = Field(default=600, gt=0)
     max_audio_s: float = Field(default=14400, gt=0)
     threads: int = Field(default=0, ge=0)
-    language: str = "auto"
-    languages: tuple[str, ...] = ()
+    language: Language = "auto"
+    languages: tuple[Language, ...] = ()
     itn: bool = True
     punctuation: bool = True
     chinese: Chinese = "as spoken"
     hotwords: Path | None = None
     corrections: bool = False
-    speakers: Literal["off", "auto"] | Annotated[int, Field(ge=1, le=MOST_SPEAKERS)] = "off"
+    speakers: Speakers = "off"
     fake_rtf: float = Field(default=0, ge=0)

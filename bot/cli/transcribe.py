@@ -1,5 +1,7 @@
 """`earshot transcribe`: files into text, without Telegram."""
 
+import os
+import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,24 +14,28 @@ from tqdm import tqdm
 
 from bot.cli.opening import begin
 from bot.model_fetching import fetch_missing
-from bot.wishes import default_request
-from engine.errors import Fault
+from bot.wishes import default_request, model_name
+from engine.errors import Fault, HotwordsUnreadable, LanguageSettingWrong
 from engine.formats import FORMATS, render
+from engine.languages import ENGLISH, languages_of
+from engine.models import AUTOMATIC, check_language
 from engine.request import ChannelMode, Speakers
-from engine.settings import MOST_SPEAKERS
+from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
 from engine.speech import Engine, Progress, Request
 from engine.text import Chinese
 from engine.transcript import Transcript
 
+STANDARD_INPUT = "standard input is not read; name a file"
+
 
 class Names(click.ParamType[tuple[str, ...]]):
-    """Names with commas between."""
+    """Names with commas between, in capitals or not."""
 
     name = "list"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
         """Read the list."""
-        return tuple(name.strip() for name in str(value).split(","))
+        return tuple(dict.fromkeys(name.strip().lower() for name in str(value).split(",")))
 
 
 class Formats(Names):
@@ -50,9 +56,9 @@ class SpeakerCount(click.ParamType[Speakers]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Speakers:
         """Read a word or a number."""
-        count = str(value)
+        count = str(value).lower()
         if count not in {"off", "auto", *map(str, range(1, MOST_SPEAKERS + 1))}:
-            self.fail(f"{value!r} is neither off nor auto nor a number up to {MOST_SPEAKERS}", param, ctx)
+            self.fail(f"{value!r} is none of: {SPEAKERS_WANTED}", param, ctx)
         match count:
             case "off" | "auto":
                 return count
@@ -62,16 +68,24 @@ class SpeakerCount(click.ParamType[Speakers]):
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--format", "formats", type=Formats(), default="txt", help=f"Any of {','.join(FORMATS)}.")
-@click.option("--language", type=Names(), help="What is spoken, such as en; or en,de for one of these.")
+@click.option(
+    "--format", "formats", type=Formats(), default="txt", show_default=True, help=f"Any of {','.join(FORMATS)}."
+)
+@click.option(
+    "--language", type=Names(), help="What is spoken, such as en; en,de for one of these; auto lets the model find out."
+)
 @click.option(
     "--hotwords", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of words to favour."
 )
-@click.option("--channels", type=click.Choice(["auto", "mix", "split"]), default="auto", help="What to do with stereo.")
-@click.option("--correct/--no-correct", default=None, help="Put hotwords where the text only sounds like them.")
 @click.option(
-    "--speakers", type=SpeakerCount(), help="Tell who speaks on one channel: off, auto, or how many there are."
+    "--channels",
+    type=click.Choice(get_args(ChannelMode)),
+    default="auto",
+    show_default=True,
+    help="Stereo: split reads each channel for itself, mix both as one, auto splits where each has its own voice.",
 )
+@click.option("--correct/--no-correct", default=None, help="Put hotwords where the text only sounds like them.")
+@click.option("--speakers", type=SpeakerCount(), help=f"Tell apart who speaks on one channel: {SPEAKERS_WANTED}.")
 @click.option("--itn/--no-itn", default=None, help="Numbers as digits or in words: sensevoice, fun-asr-nano.")
 @click.option("--punctuation/--no-punctuation", default=None, help="Text with its marks, or without.")
 @click.option("--chinese", type=click.Choice(get_args(Chinese)), help="Characters of Chinese.")
@@ -100,33 +114,130 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
         "chinese": chinese,
     }
     told = {name: wish for name, wish in wishes.items() if wish is not None}
-    settings = begin("transcribe").engine.model_copy(update=told)
+    settings = with_language(begin("transcribe").engine.model_copy(update=told), language or ())
+    request = replace(requested(settings, hotwords), channels=channels)
+    readable = those_that_can_be_read(files)
+    if out:
+        make_folder(out)
+    tell_what_is_in_vain(settings, asks_to_correct=correct is True and not request.hotwords)
     fetch_missing(settings)
     engine = Engine.open(settings)
-    request = replace(default_request(settings), channels=channels)
-    if language:
-        request = replace(request, language=None, languages=language)
-    request = engine.resolved(request)
-    failures = 0
-    for file, target in zip(files, targets(files, out), strict=True):
+    failures = len(files) - len(readable)
+    for file, target in zip(readable, targets(readable, out), strict=True):
         try:
             transcript = transcribed(engine, file, request)
             write(transcript, formats, target, title=str(file) if len(files) > 1 else "")
         except (Fault, OSError) as error:
             failures += 1
-            click.echo(f"earshot: {file}: {sentence(error)}", err=True)
+            complain(file, sentence(error))
     return 1 if failures else 0
+
+
+def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
+    """Set the languages that the command line asks for, if any, and see that the model knows them.
+
+    Raises:
+        click.BadParameter: it does not.
+        LanguageSettingWrong: it does not know what the settings say.
+    """
+    match asked:
+        case ():
+            wishes: dict[str, object] = {}
+        case _ if AUTOMATIC in asked:
+            wishes = {"language": AUTOMATIC}
+        case (only,):
+            wishes = {"language": only, "languages": ()}
+        case _:
+            wishes = {"language": AUTOMATIC, "languages": asked}
+    chosen = settings.model_copy(update=wishes)
+    try:
+        check_language(chosen)
+    except LanguageSettingWrong as wrong:
+        if wrong.params["language"] not in asked:
+            raise
+        sentence = "{model} does not know the language {language!r}; it knows {known}".format(**wrong.params)
+        raise click.BadParameter(sentence, param_hint="'--language'") from None
+    return chosen
+
+
+def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
+    """Give what the settings ask for, of which the command line has named the file `hotwords`, if any.
+
+    Raises:
+        click.BadParameter: that file cannot be used.
+        HotwordsUnreadable: the one that is set cannot be used.
+    """
+    try:
+        return default_request(settings)
+    except HotwordsUnreadable as wrong:
+        if hotwords is None:
+            raise
+        raise click.BadParameter(f"{hotwords}: {wrong.params['reason']}", param_hint="'--hotwords'") from None
+
+
+def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
+    """Give the files that are there, and say of the others why not.
+
+    Raises:
+        click.BadParameter: there are only others.
+    """
+    obstacles = [obstacle(file) for file in files]
+    if all(obstacles):
+        sentences = (f"{file}: {reason}" for file, reason in zip(files, obstacles, strict=True))
+        raise click.BadParameter("; ".join(sentences), param_hint="'FILE...'")
+    for file, reason in zip(files, obstacles, strict=True):
+        if reason:
+            complain(file, reason)
+    return [file for file, reason in zip(files, obstacles, strict=True) if not reason]
+
+
+def obstacle(file: Path) -> str:
+    """Say why there is nothing to read under this name; "" where there is."""
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return STANDARD_INPUT if str(file) == "-" else "there is no such file"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    if stat.S_ISDIR(mode):
+        return "this is a folder; name the files in it"
+    if not stat.S_ISREG(mode):
+        return "this is no file but a pipe or a device; name a file"
+    return "" if os.access(file, os.R_OK) else "you may not read it"
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder that the files are to be written to.
+
+    Raises:
+        click.BadParameter: it cannot be made, or not be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{out}: {sentence(error)}", param_hint="'--out'") from None
+    if not os.access(out, os.W_OK):
+        raise click.BadParameter(f"{out} cannot be written to", param_hint="'--out'")
+
+
+def tell_what_is_in_vain(settings: EngineSettings, *, asks_to_correct: bool) -> None:
+    """Say what the model cannot do though it may be expected to, before it is loaded."""
+    if settings.language == AUTOMATIC and not settings.languages and languages_of(settings.model) == ENGLISH:
+        click.echo(f"earshot: {model_name(settings)} reads English only", err=True)
+    if asks_to_correct:
+        click.echo("earshot: --correct has no hotwords to put into the text; name a list with --hotwords", err=True)
 
 
 def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
     """Decode and transcribe one file, with a bar."""
-    if file.is_dir():
-        raise IsADirectoryError(21, "this is a folder; name the files in it")
-    if not file.is_file():
-        raise FileNotFoundError(2, "there is no such file")
     audio = engine.decode(file)
+    if request.channels == "split" and audio.channels == 1:
+        complain(file, "it has one channel, so there is nothing to split")
     with bar(file.name, audio.duration) as show:
-        return engine.transcribe(audio, request, on_progress=show, cancelled=threading.Event())
+        transcript = engine.transcribe(audio, request, on_progress=show, cancelled=threading.Event())
+    if not any(segment.text.strip() for segment in transcript.segments):
+        complain(file, "no speech found")
+    return transcript
 
 
 @contextmanager
@@ -165,18 +276,29 @@ def unique(file: Path, taken: set[str]) -> str:
 
 
 def write(transcript: Transcript, formats: tuple[str, ...], target: Path | None, *, title: str) -> None:
-    """Write the text to stdout, bare text below its title if it has one; or to files beside each other."""
+    """Write the text to stdout, below its heading if it has one; or to files beside each other."""
     for format_name in formats:
         text = render(transcript, format_name)
         if target is None:
-            if title and format_name == "txt":
-                click.echo(f"== {title} ==")
+            if headed := heading(title, format_name, formats):
+                click.echo(f"== {headed} ==")
             click.echo(text.rstrip("\n"))
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
         path = target.with_name(f"{target.name}.{format_name}")
         path.write_text(text, encoding="utf-8")
         click.echo(f"earshot: wrote {path}", err=True)
+
+
+def heading(title: str, format_name: str, formats: tuple[str, ...]) -> str:
+    """Name what follows on stdout, where more than one thing does; what a program may read alone has no heading."""
+    if len(formats) > 1:
+        return f"{title}, {format_name}" if title else format_name
+    return title if format_name == "txt" else ""
+
+
+def complain(file: Path, reason: str) -> None:
+    """Say on stderr what is the matter with a file."""
+    click.echo(f"earshot: {file}: {reason}", err=True)
 
 
 def sentence(error: Fault | OSError) -> str:

@@ -93,6 +93,26 @@ def test_a_webhook_secret_of_the_longest_kind_is_taken(monkeypatch: pytest.Monke
     assert len(read_settings().telegram.webhook_secret) == 256
 
 
+@pytest.mark.parametrize("speakers", ["0", "21", "-1", "many", "2.5", "OFF"])
+def test_speakers_that_are_set_wrong_are_refused_with_what_can_be_set(
+    monkeypatch: pytest.MonkeyPatch, speakers: str
+) -> None:
+    monkeypatch.setenv("EARSHOT_ENGINE__SPEAKERS", speakers)
+    assert complaint() == "EARSHOT_ENGINE__SPEAKERS: write off, auto, or a number from 1 to 20."
+
+
+@pytest.mark.parametrize(("written", "meant"), [("off", "off"), ("auto", "auto"), ("1", 1), ("20", 20)])
+def test_speakers_are_a_word_or_a_number(monkeypatch: pytest.MonkeyPatch, written: str, meant: str | int) -> None:
+    monkeypatch.setenv("EARSHOT_ENGINE__SPEAKERS", written)
+    assert read_settings().engine.speakers == meant
+
+
+def test_capitals_of_a_language_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARSHOT_ENGINE__LANGUAGE", "EN")
+    monkeypatch.setenv("EARSHOT_ENGINE__LANGUAGES", '["EN", "de"]')
+    assert (read_settings().engine.language, read_settings().engine.languages) == ("en", ("en", "de"))
+
+
 def test_a_list_that_is_no_json_is_refused_with_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_ACCESS__ADMINS", "1,2")
     assert "EARSHOT_ACCESS__ADMINS" in complaint()

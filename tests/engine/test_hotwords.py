@@ -121,13 +121,10 @@ def test_of_a_list_that_is_too_long_the_heaviest_are_kept(tmp_path: Path) -> Non
     assert (terms[0], len(terms)) == ("Earshot", MAX_WORDS)
 
 
-def test_a_huge_file_is_read_in_part_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rest", [b"x", "\u8fbe".encode()])
+def test_of_a_huge_file_the_beginning_is_read(tmp_path: Path, rest: bytes) -> None:
     path = tmp_path / "words.txt"
-    with path.open("wb") as file:
-        file.write(b"Earshot\n")
-        file.truncate(1 << 40)  # without taking the space
-    assert read_hotwords(path) == ("Earshot",)
-    path.write_bytes(b"Earshot\n" + b"x" * (2 * MAX_BYTES))
+    path.write_bytes(b"Earshot\n" + rest * MAX_BYTES)
     assert read_hotwords(path) == ("Earshot",)
 
 
@@ -136,10 +133,30 @@ def test_the_list_that_comes_along_reads_as_it_says() -> None:
     assert read_hotwords(path) == ("Earshot",)
 
 
-def test_broken_text_does_no_harm(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"good\n\xff\xfebad\n",
+        bytes(range(256)),
+        "Jörg".encode("latin-1"),
+        "Jörg".encode("utf-16"),
+        "Earshot".encode("utf-16-le"),
+        b"Earshot\n\xe8",
+    ],
+)
+def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "words.txt"
-    path.write_bytes(b"good\n\xff\xfebad\n")
-    assert read_hotwords(path) == ("good", "bad")
+    path.write_bytes(content)
+    with pytest.raises(HotwordsUnreadable, match=r"words\.txt cannot be read: it is not text in UTF-8\."):
+        read_hotwords(path)
+
+
+def test_of_a_huge_file_that_is_no_text_the_beginning_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)  # without taking the space
+    with pytest.raises(HotwordsUnreadable, match="not text"):
+        read_hotwords(path)
 
 
 def test_a_list_that_cannot_be_read_is_told_with_its_path_and_the_setting(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -34,10 +35,76 @@ def test_a_bad_file_does_not_stop_the_others(earshot: Earshot, tone: Tone, tmp_p
     assert "Traceback" not in done.stderr
 
 
+def test_files_that_are_not_there_are_wrong_usage_if_there_are_no_others(earshot: Earshot, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reasons = {
+        "missing.wav": "there is no such file",
+        "-": "standard input is not read; name a file",
+        "pipe": "this is no file but a pipe or a device; name a file",
+        ".": "this is a folder; name the files in it",
+        "x" * 300: "File name too long",
+    }
+    for name, reason in reasons.items():
+        done = earshot("transcribe", name, EARSHOT_ENGINE__MODEL="starter")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(f"Error: Invalid value for 'FILE...': {name}: {reason}\n")
+    done = earshot("transcribe", "a.wav", "b.wav", EARSHOT_ENGINE__MODEL="starter")
+    assert "a.wav: there is no such file; b.wav: there is no such file" in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_a_model_is_fetched(
+    earshot: Earshot, tone: Tone, tmp_path: Path
+) -> None:
+    file = tone("memo.wav", 1.0)
+    for out in (file, file / "texts"):
+        done = earshot("transcribe", file, "--out", out, EARSHOT_ENGINE__MODEL="starter")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Invalid value for '--out': " in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_hotwords_that_are_no_text_are_told_before_a_model_is_fetched(
+    earshot: Earshot, tone: Tone, tmp_path: Path
+) -> None:
+    (tmp_path / "words.bin").write_bytes(bytes(range(256)))
+    starter = {"EARSHOT_ENGINE__MODEL": "starter"}
+    done = earshot("transcribe", tone("a.wav", 1.0), "--hotwords", "words.bin", **starter)
+    assert done.returncode == 2
+    assert done.stderr.endswith("Invalid value for '--hotwords': words.bin: it is not text in UTF-8\n")
+    done = earshot("transcribe", tone("a.wav", 1.0), EARSHOT_ENGINE__HOTWORDS="words.bin", **starter)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "The list of hotwords words.bin cannot be read: it is not text in UTF-8. " in done.stderr
+    assert not (tmp_path / "models").exists()
+
+
+def test_corrections_without_hotwords_are_told(earshot: Earshot, tone: Tone) -> None:
+    done = earshot("transcribe", tone("a.wav", 1.0), "--correct")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "--correct has no hotwords" in done.stderr
+
+
+def test_one_channel_that_is_to_be_split_is_told(earshot: Earshot, tone: Tone) -> None:
+    file = tone("a.wav", 1.0)
+    done = earshot("transcribe", file, "--channels", "split")
+    assert (done.returncode, done.stdout) == (0, answer(file) + "\n")
+    assert done.stderr == f"earshot: {file}: it has one channel, so there is nothing to split\n"
+
+
 def test_each_of_several_texts_says_whose_it_is(earshot: Earshot, tone: Tone) -> None:
     files = [tone("a.wav", 1.0), tone("b.wav", 2.0)]
     done = earshot("transcribe", *files)
     assert done.stdout == "".join(f"== {file} ==\n{answer(file)}\n" for file in files)
+
+
+def test_each_of_several_formats_says_which_it_is(earshot: Earshot, tone: Tone) -> None:
+    files = [tone("a.wav", 1.0), tone("b.wav", 2.0)]
+    one = earshot("transcribe", files[0], "--format", "txt,srt").stdout
+    assert one == f"== txt ==\n{answer(files[0])}\n== srt ==\n1\n00:00:00,000 --> 00:00:01,000\n{answer(files[0])}\n"
+    both = earshot("transcribe", *files, "--format", "json,vtt").stdout
+    assert [line for line in both.splitlines() if line.startswith("==")] == [
+        f"== {file}, {name} ==" for file in files for name in ("json", "vtt")
+    ]
 
 
 def test_what_programs_read_has_no_title(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
@@ -72,19 +139,29 @@ def test_an_unknown_format_is_wrong_usage(earshot: Earshot, tone: Tone) -> None:
     assert "txt, vtt, srt, json" in done.stderr
 
 
-def test_an_unknown_language_is_refused_once_with_those_that_are_known(earshot: Earshot, tone: Tone) -> None:
-    done = earshot("transcribe", tone("a.wav", 1.0), tone("b.wav", 1.0), "--language", "klingon")
-    assert done.returncode == 1
-    assert done.stderr.count("klingon") == 1
-    assert "en" in done.stderr
+def test_an_unknown_language_is_wrong_usage_and_told_once_with_those_that_are_known(
+    earshot: Earshot, tone: Tone
+) -> None:
+    for asked in ("klingon", "en, Klingon"):
+        done = earshot("transcribe", tone("a.wav", 1.0), tone("b.wav", 1.0), "--language", asked)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("klingon") == 1
+        assert "zh, yue, en, ja, ko" in done.stderr
 
 
-def test_one_unknown_language_among_several_is_named(earshot: Earshot, tone: Tone) -> None:
-    done = earshot("transcribe", tone("a.wav", 1.0), "--language", "en, klingon")
-    assert (done.returncode, done.stderr) == (
-        1,
-        "earshot: I don't know the language “klingon”. I know: zh, en, yue, ja, ko.\n",
-    )
+def test_a_model_that_does_not_exist_is_told_as_such_whatever_the_language(earshot: Earshot, tone: Tone) -> None:
+    done = earshot("transcribe", tone("a.wav", 1.0), "--language", "en", EARSHOT_ENGINE__MODEL="nonsense")
+    assert (done.returncode, "There is no model “nonsense”" in done.stderr) == (1, True)
+
+
+def test_the_language_is_taken_as_the_setting_takes_it_before_it_and_in_capitals(earshot: Earshot, tone: Tone) -> None:
+    file = tone("a.wav", 1.0)
+    for asked, language in (("auto", ""), ("AUTO", ""), ("EN", "en"), ("en,auto", "")):
+        told = ("--format", "json", "--language", asked)
+        done = earshot("transcribe", file, *told, EARSHOT_ENGINE__LANGUAGE="JA")
+        assert (done.returncode, json.loads(done.stdout)["language"]) == (0, language)
+    set_only = earshot("transcribe", file, "--format", "json", EARSHOT_ENGINE__LANGUAGE="JA")
+    assert json.loads(set_only.stdout)["language"] == "ja"
 
 
 def test_several_languages_leave_the_choice_to_the_model_and_one_does_not(earshot: Earshot, tone: Tone) -> None:
@@ -103,13 +180,15 @@ def test_the_text_can_be_asked_for_without_marks_and_in_other_characters(earshot
     assert (done.returncode, "'as spoken', 'simplified', 'traditional'" in done.stderr) == (2, True)
 
 
-def test_speakers_and_corrections_can_be_asked_for(earshot: Earshot, tone: Tone) -> None:
+def test_speakers_and_corrections_can_be_asked_for(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("Earshot\n")
     for speakers in ("off", "auto", "2"):
-        done = earshot("transcribe", tone("a.wav", 1.0), "--speakers", speakers, "--correct")
+        done = earshot("transcribe", tone("a.wav", 1.0), "--speakers", speakers, "--correct", "--hotwords", words)
         assert (done.returncode, done.stderr) == (0, "")
     for wrong in ("0", "21", "many", "-1", "²"):
         done = earshot("transcribe", tone("a.wav", 1.0), "--speakers", wrong)
-        assert (done.returncode, "neither off nor auto nor a number up to 20" in done.stderr) == (2, True)
+        assert (done.returncode, "none of: off, auto, or a number from 1 to 20" in done.stderr) == (2, True)
 
 
 def test_a_language_that_is_set_wrong_is_told_before_a_model_is_fetched(earshot: Earshot, tone: Tone) -> None:
