@@ -31,8 +31,8 @@ class AudioUnreadable(AudioFault):
 
     code = "audio_unreadable"
     sentence = (
-        "I cannot read this file as audio. Send a voice note, or a wav, mp3, m4a, flac, ogg, opus, webm, mp4, amr or "
-        "aiff file."
+        "I cannot read this file as audio. I can read voice notes, and wav, mp3, m4a, flac, ogg, opus, webm, mp4, "
+        "amr and aiff files."
     )
 
 
@@ -54,7 +54,7 @@ class AudioTooLong(AudioFault):
     """Longer than `engine.max_audio_s`."""
 
     code = "audio_too_long"
-    sentence = "This recording is longer than {limit_min} minutes, the limit here. Send it in shorter parts."
+    sentence = "This recording is longer than {limit_min} minutes, the limit here. Cut it into shorter parts."
 
 
 class AudioTooCostly(AudioFault):
