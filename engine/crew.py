@@ -110,11 +110,11 @@ class Crew:
         return 0.0 if turn is None or turn.done() else turn.lasted_s
 
     def done(
-        self, work: Callable[[Item], Result], items: Iterable[Item], cancelled: threading.Event
+        self, work: Callable[[Item], Result], items: Iterable[Item | None], cancelled: threading.Event
     ) -> Generator[tuple[Item, Result], None, None]:
         """Do `work` with every item and give the results in order, while a few items ahead are being done already.
 
-        What `work` raises comes out here, in its turn.
+        What `work` raises comes out here, in its turn. None among the items only gives time to look what is done.
 
         Raises:
             Cancelled: `cancelled` was set. What is being done then ends by itself, and nobody waits for it.
@@ -123,7 +123,8 @@ class Crew:
         ahead: deque[tuple[Item, Turn[Result]]] = deque()
         try:
             for item in items:
-                ahead.append((item, self._ask(whose, partial(work, item))))
+                if item is not None:
+                    ahead.append((item, self._ask(whose, partial(work, item))))
                 while len(ahead) == self._window or (ahead and ahead[0][1].done()):
                     yield self._first(ahead, cancelled)
             while ahead:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from engine.regions import Region
 
+LONG_SILENCE = 3_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
@@ -31,7 +33,7 @@ class Patience:
 
 
 class Endpoints:
-    """Follows one recording. Regions are counted in frames."""
+    """Follows one recording. Regions are counted in frames; an empty one ends each half minute of silence."""
 
     def __init__(self, patience: Patience) -> None:
         """Begin a recording."""
@@ -46,6 +48,9 @@ class Endpoints:
             self._frame += 1
             if (end := self._end_after(is_spoken)) is not None:
                 yield self._region(end)
+            elif self._start is None and self._earliest - self._floor > LONG_SILENCE:
+                self._floor = self._earliest
+                yield Region(self._floor, self._floor)
 
     def finish(self) -> Iterator[Region]:
         """Give the region that the recording's end cuts off, if there is one."""
@@ -65,12 +70,17 @@ class Endpoints:
         was_loud, self._is_loud = self._is_loud, self._smoothed(is_spoken)
         if self._start is None:
             if self._is_loud:
-                self._start = max(self._floor, self._frame - self._patience.window - self._patience.lead)
+                self._start = max(self._floor, self._earliest)
             return None
         self._quiet = 0 if was_loud or self._is_loud else self._quiet + 1
         if self._quiet >= self._patience.silence:
             return self._frame - max(0, self._patience.silence - self._patience.trail - 1)
         return self._frame if self._frame - self._start >= self._patience.longest else None
+
+    @property
+    def _earliest(self) -> int:
+        """Where speech begins that is noticed in this frame."""
+        return self._frame - self._patience.window - self._patience.lead
 
     def _smoothed(self, is_spoken: bool) -> bool:  # noqa: FBT001 - as above
         self._heard += is_spoken - self._recent.popleft()

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import groupby, repeat
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -53,7 +55,7 @@ class Detector(Protocol):
     """What finds speech in 16 kHz 16-bit samples."""
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        """Find speech in the blocks of one recording."""
+        """Find speech in the blocks of one recording; an empty region tells of a long silence, as it goes on."""
 
 
 class SpeechModel(Detector, Protocol):
@@ -89,17 +91,26 @@ class _Reader:
     voices: list[list[Voice]] = field(default_factory=list)
     spoken: Counter[str] = field(default_factory=Counter)
 
-    def heard(self, sample: int) -> None:
-        """Say that speech was looked for up to `sample`; all before it is done, unless something waits to be read."""
-        self._reached(0 if self.unread else sample)
+    def to_read(self, pieces: Iterable[tuple[Piece, Track]]) -> Iterator[tuple[Piece, Track] | None]:
+        """Give the pieces; None for a silence, before which everything is done unless something waits to be read."""
+        for piece, track in pieces:
+            if piece.spoken.is_empty:
+                self._reached(0 if self.unread else piece.spoken.end)
+                yield None
+            else:
+                self.unread += 1
+                yield piece, track
 
     def stop_if_cancelled(self) -> None:
         """Raise Cancelled when nobody wants the transcript any more."""
         if self.cancelled.is_set():
             raise Cancelled
 
+    def finish(self) -> None:
+        """Say that there is nothing left."""
+        self._reached(len(self.audio.samples))
+
     def _reached(self, sample: int) -> None:
-        self.stop_if_cancelled()
         self.done = max(self.done, sample)
         self.on_progress(
             Progress(done_s=self.done / SAMPLE_RATE, total_s=self.audio.duration, text=self.text),
@@ -107,6 +118,7 @@ class _Reader:
 
     def keep(self, track: Track, piece: Piece, reading: Reading) -> None:
         """Take what was read in `piece`."""
+        self.stop_if_cancelled()
         spoken = piece.spoken
         self.unread -= 1
         if reading.text:
@@ -115,7 +127,8 @@ class _Reader:
             self.voices.append([voice._replace(middle=start_s + voice.middle) for voice in reading.voices])
             self.text = join([self.text, reading.text])
             self.spoken[reading.language] += spoken.end - spoken.start
-        self._reached(spoken.end)
+        # Meanwhile another channel may speak.
+        self._reached(spoken.end if track.channel is None else spoken.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +169,8 @@ class ModelBackend:
         """
         reader = _Reader(audio, on_progress, cancelled)
         request = replace(request, hotwords=sanitised(request.hotwords))
-        found = [self._pieces(track, reader) for track in tracks(audio, request.channels, reader.stop_if_cancelled)]
+        voices = tracks(audio, request.channels, reader.stop_if_cancelled)
+        found = [zip(self._pieces(track, reader), repeat(track)) for track in voices]
         pieces = heapq.merge(*found, key=lambda found: found[0].spoken)
 
         def read(found: tuple[Piece, Track]) -> Reading:
@@ -166,13 +180,15 @@ class ModelBackend:
                 return reading
             return reading._replace(voices=self.voices.heard(track.piece(*piece.spoken)))
 
-        with closing(self.crew.done(read, pieces, cancelled)) as readings:
+        with closing(self.crew.done(read, reader.to_read(pieces), cancelled)) as readings:
             for (piece, track), reading in readings:
                 reader.keep(track, piece, reading)
+        segments = _with_speakers(reader, request)
+        reader.finish()
         return Transcript(
             language=self._language(request, reader.spoken),
             duration=audio.duration,
-            segments=_with_speakers(reader, request),
+            segments=segments,
             model=self.name,
         )
 
@@ -182,18 +198,26 @@ class ModelBackend:
             return ""
         return request.language or max(spoken, key=spoken.__getitem__) or "".join(self.languages[:1])
 
-    def _pieces(self, track: Track, reader: _Reader) -> Iterator[tuple[Piece, Track]]:
+    def _pieces(self, track: Track, reader: _Reader) -> Iterator[Piece]:
+        """Find what is to be read and the silences between, with which nothing is held back any more."""
+        found = self.model.speech(_checked_blocks(track, reader))
+        for is_silence, regions in groupby(found, key=lambda region: region.is_empty):
+            pieces = _silences if is_silence else partial(self._cut, track)
+            yield from pieces(regions)
+
+    def _cut(self, track: Track, found: Iterable[Region]) -> Iterator[Piece]:
         margin = round(MARGIN_S * SAMPLE_RATE)
         max_length = round(self.model.max_piece_s * SAMPLE_RATE) - 2 * margin
-        found = self.model.speech(_checked_blocks(track, reader))
         longer = joined(
             found, max_gap=round(JOIN_GAP_S * SAMPLE_RATE), max_length=round(self.model.joined_s * SAMPLE_RATE)
         )
         touching = round(TOUCHING_S * SAMPLE_RATE)
         cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
-        for piece in padded((_trimmed(track, region) for region in cut), margin=margin, total=len(track)):
-            reader.unread += 1
-            yield piece, track
+        return padded((_trimmed(track, region) for region in cut), margin=margin, total=len(track))
+
+
+def _silences(regions: Iterable[Region]) -> Iterator[Piece]:
+    return (Piece(region, region) for region in regions)
 
 
 def _trimmed(track: Track, region: Region) -> Region:
@@ -212,9 +236,8 @@ def _with_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:
 
 
 def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]]:
-    length = VAD_BLOCK_S * SAMPLE_RATE
-    for number, block in enumerate(track.blocks(length)):
-        reader.heard(max(0, number - 1) * length)
+    for block in track.blocks(VAD_BLOCK_S * SAMPLE_RATE):
+        reader.stop_if_cancelled()
         yield block
 
 

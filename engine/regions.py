@@ -14,6 +14,11 @@ class Region(NamedTuple):
     start: int
     end: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nobody speaks in it: a long silence lasts up to here, and what is found later begins later."""
+        return self.start == self.end
+
 
 class Piece(NamedTuple):
     """What a model hears at once: the speech, and the same with a margin around it."""

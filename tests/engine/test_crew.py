@@ -55,6 +55,22 @@ def test_all_is_done_in_order(size: int, items: list[int]) -> None:
     assert done == [(item, item + 1) for item in items]
 
 
+def test_what_is_done_is_given_though_nothing_else_is_there_to_do_yet() -> None:
+    given: list[tuple[int, int]] = []
+
+    def items() -> Iterator[int | None]:
+        yield 1
+        for _ in range(ANSWER_S * 100):
+            if not given:
+                time.sleep(0.01)
+                yield None
+        assert given
+
+    for found in Crew(1).done(lambda item: item + 1, items(), threading.Event()):
+        given.append(found)  # noqa: PERF402 - to be seen at once
+    assert given == [(1, 2)]
+
+
 def test_as_many_as_the_crew_work_at_the_same_time() -> None:
     together = threading.Barrier(3)
     assert len(list(Crew(3).done(lambda _: together.wait(ANSWER_S), range(6), threading.Event()))) == 6

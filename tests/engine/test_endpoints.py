@@ -1,10 +1,11 @@
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.endpoints import Endpoints, Patience
+from engine.endpoints import LONG_SILENCE, Endpoints, Patience
 from engine.regions import Region
 
 Detect = Callable[[list[bool]], list[Region]]
@@ -18,9 +19,13 @@ def frames(runs: Iterable[Run]) -> list[bool]:
     return [spoken for spoken, length in runs for _ in range(length)]
 
 
-def found(spoken: list[bool], *, cut: int = 0) -> list[Region]:
+def heard(spoken: list[bool], *, cut: int = 0) -> list[Region]:
     endpoints = Endpoints(PATIENCE)
     return [*endpoints.feed(spoken[:cut]), *endpoints.feed(spoken[cut:]), *endpoints.finish()]
+
+
+def found(spoken: list[bool], *, cut: int = 0) -> list[Region]:
+    return [region for region in heard(spoken, cut=cut) if not region.is_empty]
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +97,21 @@ def test_speech_without_an_end_is_cut_off_and_goes_on_at_once() -> None:
 
 def test_speech_that_begins_with_the_last_frame_is_not_lost() -> None:
     assert found(frames([(False, 50), (True, LEAST)])) == [Region(24, 65)]
+
+
+@given(long_runs)
+def test_of_a_long_silence_is_told_as_it_goes_on(runs: list[Run]) -> None:
+    spoken = frames(runs)
+    regions = heard(spoken)
+    assert all(before.end <= after.start for before, after in pairwise(regions))
+    told = [Region(0, 0), *regions]
+    assert all(after.start - before.end <= LONG_SILENCE + 1 for before, after in pairwise(told))
+    assert len(spoken) - told[-1].end <= LONG_SILENCE + PATIENCE.window + PATIENCE.lead + 1
+
+
+def test_a_long_silence_is_far_from_what_was_said_before_it() -> None:
+    speech, silence = heard(frames([(False, 100), (True, 500), (False, 4_000)]))
+    assert silence == (speech.end + LONG_SILENCE + 1,) * 2
 
 
 def test_nothing_gives_nothing() -> None:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.audio import Audio
@@ -15,11 +17,15 @@ from engine.speakers import Voice
 from engine.transcript import Segment, Transcript, Word
 
 SECOND = 16_000
+SILENCE_S = 10
 
 
 @dataclass
 class Loudness:
-    """A speech model that takes whole seconds of loud sound for speech, and reads how many seconds it heard."""
+    """A speech model that takes whole seconds of loud sound for speech, and reads how loud it is.
+
+    Of silence it tells every ten seconds.
+    """
 
     max_piece_s: float = 20
     joined_s: float = 5
@@ -30,7 +36,7 @@ class Loudness:
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         start: int | None = None
-        second = 0
+        second = quiet = 0
         for block in blocks:
             for loud in np.abs(block.reshape(-1, SECOND)).max(axis=1) > 1_000:
                 if loud and start is None:
@@ -38,7 +44,11 @@ class Loudness:
                 if not loud and start is not None:
                     yield Region(start * SECOND, second * SECOND)
                     start = None
+                    quiet = second
                 second += 1
+                if start is None and second - quiet == SILENCE_S:
+                    quiet = second
+                    yield Region(second * SECOND, second * SECOND)
         if start is not None:
             yield Region(start * SECOND, second * SECOND)
 
@@ -133,6 +143,72 @@ def test_progress_never_goes_back_and_ends_with_all_the_text() -> None:
     assert {step.total_s for step in progress} == {90}
     assert progress[-1].text == " ".join(found.text for found in transcript.segments)
     assert any(0 < step.done_s < 60 and step.text for step in progress)
+
+
+@dataclass
+class Patient(Loudness):
+    """Begins to read when the whole recording has been looked through."""
+
+    looked_through: threading.Event = field(default_factory=threading.Event)
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        yield from super().speech(blocks)
+        self.looked_through.set()
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        assert self.looked_through.wait(10)
+        return super().read(samples, request)
+
+
+def test_speech_that_was_only_looked_through_is_not_done() -> None:
+    _, progress = transcribe(recording(0, *[2_000] * 100, *[0] * 39), model=Patient(max_piece_s=60, reads_at_once=3))
+    assert {step.done_s for step in progress if not step.text} <= {0}
+    assert [step.done_s for step in progress][-2:] == [101, 140]
+
+
+def test_silence_is_done_as_soon_as_it_was_looked_through() -> None:
+    _, progress = transcribe(recording(*[0] * 75))
+    assert [step.done_s for step in progress] == [10, 20, 30, 40, 50, 60, 70, 75]
+
+
+def test_silence_is_done_when_the_speech_before_it_is() -> None:
+    _, progress = transcribe(recording(0, 2_000, *[0] * 31), model=Patient())
+    assert [(step.done_s, step.text) for step in progress] == [
+        *[(0, "")] * 3,
+        (2, "level 2000"),
+        (33, "level 2000"),
+    ]
+
+
+def test_what_only_one_channel_was_looked_through_for_is_not_done() -> None:
+    _, progress = transcribe(
+        np.stack([recording(*[0] * 50), recording(*[0] * 5, *[2_000] * 45)], axis=1), Request(channels="split")
+    )
+    assert {step.done_s for step in progress if not step.text} <= {0}
+    assert progress[-1].done_s == 50
+
+
+levels = st.sampled_from([0, 2_000, 12_000, 30_000])
+
+
+stretches = st.lists(st.tuples(levels, st.integers(1, 25)), max_size=4)
+
+
+@settings(deadline=None, max_examples=50)
+@given(stretches, stretches, st.sampled_from(["mix", "split"]), st.integers(1, 3))
+def test_progress_tells_no_more_than_what_is_done(
+    left: list[tuple[int, int]], right: list[tuple[int, int]], channels: ChannelMode, reads_at_once: int
+) -> None:
+    sounds = [recording(*(level for level, length in side for _ in range(length))) for side in (left, right)]
+    length = max(map(len, sounds))
+    stereo = np.stack([np.pad(sound, (0, length - len(sound))) for sound in sounds], axis=1)
+    transcript, progress = transcribe(stereo, Request(channels=channels), Loudness(reads_at_once=reads_at_once))
+    done = [step.done_s for step in progress]
+    assert done == sorted(done)
+    assert done[-1] == length / SECOND
+    for step in progress:
+        read = [found for found in transcript.segments if found.start < step.done_s]
+        assert step.text.startswith(" ".join(found.text for found in read))
 
 
 def test_cancelling_stops_before_the_next_piece() -> None:
