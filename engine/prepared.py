@@ -21,7 +21,7 @@ from engine.export import Decision, Exports, NotExportable, Precision
 from engine.features import Frontend
 from engine.hub import OnDownload, sample
 from engine.languages import SENSEVOICE, model_class
-from engine.models import locate
+from engine.models import is_here, locate
 from engine.precision import Texts, candidate, prove, unproved
 from engine.processor import flags, has_gpu, int8
 from engine.reading import ModelBackend
@@ -63,6 +63,21 @@ def check_exports(settings: EngineSettings) -> None:
     exports = Exports(locate(settings), settings.models_dir)
     if missing_exports(settings) and (closed := exports.closed):
         raise ExportsClosed(model=str(exports.model), folder=str(closed))
+
+
+def check_choice(settings: EngineSettings) -> None:
+    """See that the model of the settings has two arithmetics here to choose between, without loading it.
+
+    Raises:
+        ModelMissing: as `locate`.
+        NothingToVerify: it has not.
+    """
+    if settings.precision != "auto":
+        raise NothingToVerify(reason=f"engine.precision is {settings.precision}, which decides already")
+    if settings.model == "sensevoice" and not is_here(settings):
+        raise NothingToVerify(reason="sensevoice is not here yet; fetch it with `earshot models pull sensevoice`")
+    if not can_be_prepared(locate(settings), settings):
+        raise NothingToVerify(reason=f"{settings.model} has one arithmetic only on this machine")
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:

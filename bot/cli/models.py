@@ -7,12 +7,14 @@ import click
 
 from bot.cli.opening import begin
 from bot.model_fetching import FetchProgress, fetch_missing
-from engine.errors import ExportsClosed, ModelMissing, NothingToVerify
+from engine.errors import ExportsClosed, ModelMissing
 from engine.hub import pull
-from engine.models import catalogue, locate
-from engine.prepared import can_be_prepared, check_exports, decided
+from engine.models import SPEAKERS, catalogue
+from engine.prepared import check_choice, check_exports, decided
 from engine.settings import EngineSettings
 from engine.speech import preparation
+
+TELLS_SPEAKERS_APART = "CAM++: tells speakers apart, beside any of these, with engine.speakers; 28 MB"
 
 
 @click.group(invoke_without_command=True)
@@ -24,12 +26,13 @@ def command(ctx: click.Context) -> None:
 
 
 def list_models() -> None:
-    """List what can be named as engine.model, and mark what is set."""
+    """List what can be named as engine.model, mark what is set, and tell what is here."""
     settings = begin("models").engine
     for model in catalogue(settings.models_dir):
         mark = "*" if model.name == settings.model else " "
-        here = str(model.path) if model.path else ("" if model.name == "fake" else "not here yet")
-        click.echo(f"{mark} {model.name:14} {model.description}{f' ({here})' if here else ''}")
+        click.echo(f"{mark} {model.name:14} {model.description} ({model.path or 'not here yet'})")
+    voices = settings.models_dir / SPEAKERS
+    click.echo(f"  {SPEAKERS:14} {TELLS_SPEAKERS_APART} ({voices if voices.is_dir() else 'not here yet'})")
     with suppress(ModelMissing):
         if told := _arithmetic(settings):
             click.echo(f"\n{told}")
@@ -58,13 +61,13 @@ def pull_model(name: str) -> None:
 @command.command("verify")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def verify_model(folder: Path) -> None:
-    """Compare int8 with fp32 on the recordings in FOLDER, and use int8 from now on only if they are read the same."""
+    """Compare int8 with fp32 on the recordings in FOLDER.
+
+    From now on int8, which is faster, is used only if it reads them as fp32 does.
+    """
     settings = begin("models").engine
-    if not can_be_prepared(locate(settings), settings):
-        raise NothingToVerify(reason=f"{settings.model} has one arithmetic only on this machine")
+    check_choice(settings)
     fetch_missing(settings)
     with FetchProgress() as progress:
         decision = preparation(settings, progress).verify(folder)
     click.echo(f"{settings.model} runs in {decision.precision}: {decision.reason}")
-    if settings.precision != "auto":
-        click.echo(f"engine.precision is {settings.precision}, which holds as long as it is set", err=True)
