@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
 LOOPING = 2.4
+# What it writes of tones is less sure: -1.5 to -2.5. Speech is above -0.6, also within noise 5 dB below it.
+GUESSED_LOGPROB = -1.5
 
 
 class WhisperModel:
@@ -120,4 +122,5 @@ def load_whisper(path: Path, device: str) -> Whisper:
 
 def _is_nothing(result: DecodingResult) -> bool:
     silent = result.no_speech_prob > NO_SPEECH and result.avg_logprob < LOW_LOGPROB
-    return bool(silent or result.compression_ratio > LOOPING or not result.text.strip())
+    guessed = result.avg_logprob < GUESSED_LOGPROB
+    return silent or guessed or result.compression_ratio > LOOPING or not any(map(str.isalnum, result.text))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import decode
-from engine.reading import ModelBackend
+from engine.audio import SAMPLE_RATE, decode
+from engine.reading import ModelBackend, Reading
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
@@ -69,6 +69,42 @@ def test_a_word_is_where_it_was_said(model: WhisperModel, speech: NDArray[np.int
     assert [word.text for word in late] == [word.text for word in early]
     moved = [after.start - before.start for before, after in zip(early[1:], late[1:], strict=True)]
     assert moved == pytest.approx([2.0] * len(moved), abs=0.1)
+
+
+def tone(hertz: float, *, vibrato: float = 0.0) -> NDArray[np.float64]:
+    """Give 20 seconds of it; `vibrato` is how far it swings, in radians."""
+    seconds = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
+    wave: NDArray[np.float64] = np.sin(2 * np.pi * hertz * seconds + vibrato * np.sin(2 * np.pi * 5 * seconds))
+    return wave
+
+
+def buzz() -> NDArray[np.float64]:
+    """Give a hum with the formants of an ah, which no voice could hold so still."""
+    heights = (120.0 * number for number in range(1, 40, 2))
+    return sum(
+        (tone(hz) * 120 / hz * sum(1 / (1 + ((hz - at) / 80) ** 2) for at in (700, 1200, 2600)) for hz in heights),
+        np.zeros(1),
+    )
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        pytest.param(tone(440) + tone(480), id="dial tone"),
+        pytest.param(tone(440, vibrato=8), id="vibrato"),
+        pytest.param(buzz(), id="buzz"),
+    ],
+)
+def test_a_tone_is_no_text(model: WhisperModel, sound: NDArray[np.float64]) -> None:
+    samples = (sound / np.abs(sound).max() * 16_000).astype(np.int16)
+    assert model.read(samples, Request()) == Reading("", "")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_speech_is_read_through_noise(model: WhisperModel, speech: NDArray[np.int16], seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0, np.std(speech) / 10 ** (5 / 20), len(speech))
+    said = words(model.read((speech / 2 + noise / 2).astype(np.int16), Request()).text)
+    assert len(set(said) & set(words(SAMPLE_TEXT))) >= 6
 
 
 @pytest.fixture(scope="module")
