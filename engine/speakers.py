@@ -49,13 +49,19 @@ def with_speakers(
     number = None if isinstance(speakers, str) else speakers
     numbers = iter(clusters(np.array(voiceprints), number, stop_if_cancelled).tolist())
     who = [[next(numbers) for _ in heard] for heard in voices]
-    if len({number for heard in who for number in heard}) < 2:  # noqa: PLR2004 - one alone
-        return tuple(segments)
-    turns = (
-        _turns(segment, [voice.middle for voice in heard], numbers)
+    turns = [
+        turn
         for segment, heard, numbers in zip(segments, voices, who, strict=True)
+        for turn in _turns(segment, [voice.middle for voice in heard], numbers)
+    ]
+    # Who is never heard most has no turn, and no name.
+    order = list(dict.fromkeys(speaker for _, speaker in turns if speaker is not None))
+    if len(order) < 2:  # noqa: PLR2004 - one alone
+        return tuple(segments)
+    return tuple(
+        turn if speaker is None else replace(turn, speaker=f"Speaker {order.index(speaker) + 1}")
+        for turn, speaker in turns
     )
-    return tuple(turn for found in turns for turn in found)
 
 
 def clusters(
@@ -152,37 +158,35 @@ def _fewest(groups: _Groups) -> float:
     return min(max(FEWEST_LOW, FEWEST_SHARE * float(groups.sizes.sum())), FEWEST_HIGH)
 
 
-def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> Iterator[Segment]:
-    """Cut a segment where another speaker goes on."""
+def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> Iterator[tuple[Segment, int | None]]:
+    """Cut a segment where another speaker goes on; give each part and its speaker, None where no voice was heard."""
     if not who:
-        yield segment
+        yield segment, None
         return
     starts = [place.start for place in places(segment.words, segment.text)]
     nearest = [who[int(np.abs(np.array(middles) - (word.start + word.end) / 2).argmin())] for word in segment.words]
     if not starts or len(set(nearest)) == 1:
-        yield _said_by(segment, nearest or who)
+        yield segment, _most(nearest or who)
         return
     cuts = [0, *_cuts(segment.words, nearest), len(segment.words)]
     for first, end in pairwise(cuts):
         is_last = end == len(segment.words)
         text = segment.text[starts[first] if first else 0 : None if is_last else starts[end]].strip()
-        yield _said_by(
-            replace(
-                segment,
-                start=segment.words[first].start if first else segment.start,
-                end=segment.end if is_last else segment.words[end - 1].end,
-                text=text,
-                words=segment.words[first:end],
-                events=() if first else segment.events,
-                corrections=tuple(change for change in segment.corrections if change.written in text),
-            ),
-            nearest[first:end],
+        part = replace(
+            segment,
+            start=segment.words[first].start if first else segment.start,
+            end=segment.end if is_last else segment.words[end - 1].end,
+            text=text,
+            words=segment.words[first:end],
+            events=() if first else segment.events,
+            corrections=tuple(change for change in segment.corrections if change.written in text),
         )
+        yield part, _most(nearest[first:end])
 
 
-def _said_by(segment: Segment, who: Sequence[int]) -> Segment:
+def _most(who: Sequence[int]) -> int:
     [(most, _)] = Counter(who).most_common(1)
-    return replace(segment, speaker=f"Speaker {most + 1}")
+    return most
 
 
 def _cuts(words: Sequence[Word], who: Sequence[int]) -> Iterator[int]:

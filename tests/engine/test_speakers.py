@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from engine.request import Speakers
 from engine.speakers import Voice, clusters, with_speakers
 from engine.transcript import Segment, Word
 
@@ -113,6 +114,24 @@ def test_without_words_that_fit_a_segment_is_all_of_whom_is_heard_most(text: str
     segments = [said(0, *"abcdefgh", text=text), Segment(start=9, end=20, text="x")]
     heard = [voices(0, 0, 0, 0, 1), voices(9, 1, 1, 1, 0)]
     assert [found.speaker for found in with_speakers(segments, heard, 2)] == ["Speaker 1", "Speaker 2"]
+
+
+@given(
+    st.lists(st.tuples(st.lists(st.integers(0, 3), max_size=8), st.booleans()), max_size=6),
+    st.sampled_from(["auto", 1, 2, 3, 4]),
+)
+def test_names_are_counted_in_the_order_of_the_segments_and_nobody_is_alone(
+    said_by: list[tuple[list[int], bool]], speakers: Speakers
+) -> None:
+    segments = [
+        said(10 * n, *"abcdefgh") if has_words else Segment(start=10 * n, end=10 * n + 8, text="x")
+        for n, (_, has_words) in enumerate(said_by)
+    ]
+    heard = [voices(10 * n, *who, seed=1) for n, (who, _) in enumerate(said_by)]
+    found = with_speakers(segments, heard, speakers)
+    names = list(dict.fromkeys(segment.speaker for segment in found if segment.speaker))
+    assert names == [f"Speaker {n + 1}" for n in range(len(names))]
+    assert len(names) != 1
 
 
 @given(st.lists(st.lists(st.integers(0, 2), max_size=8), max_size=5), st.sampled_from(["auto", 1, 2, 3]))
