@@ -5,9 +5,22 @@ import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.bot.cli.conftest import Earshot
+from tests.engine.folders import write_whisper
 
 Tone = Callable[[str, float], Path]
+
+
+@pytest.fixture
+def silence(tmp_path: Path) -> Path:
+    """Two seconds in which nobody speaks."""
+    path = tmp_path / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(64_000))
+    return path
 
 
 def answer(path: Path) -> str:
@@ -89,6 +102,21 @@ def test_one_channel_that_is_to_be_split_is_told(earshot: Earshot, tone: Tone) -
     done = earshot("transcribe", file, "--channels", "split")
     assert (done.returncode, done.stdout) == (0, answer(file) + "\n")
     assert done.stderr == f"earshot: {file}: it has one channel, so there is nothing to split\n"
+
+
+def test_silence_is_told_and_so_is_that_a_model_reads_english_only(
+    earshot: Earshot, silence: Path, tmp_path: Path, starter_models_dir: Path
+) -> None:
+    english = {
+        "EARSHOT_ENGINE__MODEL": str(write_whisper(tmp_path / "small.en.pt")),
+        "EARSHOT_ENGINE__MODELS_DIR": str(starter_models_dir),
+        "EARSHOT_ENGINE__DEVICE": "cpu",
+    }
+    told = f"earshot: {silence}: no speech found\n"
+    done = earshot("transcribe", silence, **english)
+    assert (done.returncode, done.stdout.strip()) == (0, "")
+    assert done.stderr == f"earshot: small.en.pt reads English only\n{told}"
+    assert earshot("transcribe", silence, "--language", "en", **english).stderr == told
 
 
 def test_each_of_several_texts_says_whose_it_is(earshot: Earshot, tone: Tone) -> None:
