@@ -58,7 +58,14 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
     arithmetic = _arithmetic(name, kind, settings.precision, device)
     threads = settings.threads or min(MAX_THREADS, cores())
     model = _Loader(name, device, arithmetic, threads).load(kind, parts, Vad.load(name, parts.vad))
-    _try_out(name, parts.recogniser, lambda: model.read(_noise(), Request()))
+    try:
+        with tamed():
+            model.read(_noise(), Request())  # some damage shows only in use, and the first use is slow
+    except Exception as broken:
+        reason = first_line(broken)
+        if isinstance(model, AnyFunasr):
+            reason = f"FunASR's {kind} gives no text for sound ({reason})"
+        raise ModelBroken(path=str(parts.recogniser), model=name, reason=reason) from broken
     return model
 
 
@@ -103,15 +110,6 @@ class _Loader:
             return load()
         except Exception as broken:
             raise ModelBroken(path=str(path), model=self.name, reason=first_line(broken)) from broken
-
-
-def _try_out(name: str, path: Path, use: Callable[[], object]) -> None:
-    """Use a part once: some damage shows only then, and the first use is slow."""
-    try:
-        with tamed():
-            use()
-    except Exception as broken:
-        raise ModelBroken(path=str(path), model=name, reason=first_line(broken)) from broken
 
 
 def _arithmetic(name: str, kind: str, asked: str, device: str) -> Arithmetic:

@@ -101,6 +101,34 @@ def write_sensevoice(folder: Path) -> Path:
     return _finish(folder, config, parts, {})
 
 
+def write_conformer(folder: Path) -> Path:
+    """Write a Conformer of FunASR's, which Earshot has nothing of its own for; it hears letters at random."""
+    config: dict[str, object] = {
+        "model": "Conformer",
+        "model_conf": {"ctc_weight": 0.3, "length_normalized_loss": False},
+        "encoder": "ConformerEncoder",
+        "encoder_conf": {
+            "output_size": WIDTH,
+            "attention_heads": 2,
+            "linear_units": WIDTH,
+            "num_blocks": 1,
+            "cnn_module_kernel": 3,
+            "selfattention_layer_type": "rel_selfattn",
+            "pos_enc_layer_type": "rel_pos",
+        },
+        "decoder": "TransformerDecoder",
+        "decoder_conf": {"attention_heads": 2, "linear_units": WIDTH, "num_blocks": 1},
+        "tokenizer": "CharTokenizer",
+        "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
+        "frontend": "WavFrontend",
+        "frontend_conf": _frontend() | {"lfr_m": 1, "lfr_n": 1},
+        "beam_size": 2,
+    }
+    folder.mkdir(parents=True)
+    (folder / "tokens.json").write_text(json.dumps(TOKENS), encoding="utf-8")
+    return _finish(folder, config, {"tokenizer_conf": {"token_list": "tokens.json"}}, {})
+
+
 def write_alphabet(path: Path) -> None:
     """Write a sentencepiece model: words, letters and characters, then tags."""
     from sentencepiece import sentencepiece_model_pb2 as made  # noqa: PLC0415 - not before a test needs a model

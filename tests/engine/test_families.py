@@ -3,13 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
+from engine.any_funasr import AnyFunasr
+from engine.errors import DeviceMissing, ModelBroken, OwnModelBroken, PrecisionMissing
 from engine.families import Parts, load
-from engine.reading import SpeechModel
+from engine.reading import ModelBackend, SpeechModel
 from engine.sensevoice import SenseVoice
 from engine.sensevoice_torch import BatchedNetwork
 from engine.settings import EngineSettings
-from tests.engine.folders import write_seaco
+from engine.speech import Engine
+from tests.engine.folders import HAN, LETTERS, write_conformer, write_punctuation, write_seaco
+from tests.engine.transcribing import text_of, transcribe
 
 ONE_THREAD = EngineSettings(threads=1)
 
@@ -25,9 +28,28 @@ def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path)
     assert torch.get_num_threads() == 1
 
 
-def test_a_folder_whose_model_reads_no_speech_is_broken(starter_models_dir: Path) -> None:
-    with pytest.raises(ModelBroken):
-        load_with(starter_models_dir, starter_models_dir / "fsmn-vad")
+def test_a_folder_of_a_class_that_nobody_here_knows_is_read(
+    tmp_path: Path, starter_models_dir: Path, sample: Path
+) -> None:
+    folder = write_conformer(tmp_path / "conformer")
+    engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
+    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend.model, AnyFunasr)
+    said = transcribe(engine, sample, hotwords=("Beckett",))
+    assert set(text_of(said)) - {" "} <= {*LETTERS, *HAN}
+    assert text_of(said)
+    assert said.model == "conformer"
+
+
+@pytest.mark.parametrize("kind", ["FsmnVADStreaming", "CTTransformer"])
+def test_a_folder_whose_model_reads_no_speech_is_refused_for_that(
+    tmp_path: Path, starter_models_dir: Path, kind: str
+) -> None:
+    vad = kind == "FsmnVADStreaming"
+    folder = starter_models_dir / "fsmn-vad" if vad else write_punctuation(tmp_path / "punctuation")
+    with pytest.raises(OwnModelBroken, match=f"FunASR's {kind} gives no text for sound") as fault:
+        Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
+    assert fault.value.params["path"] == str(folder)
 
 
 def test_a_file_that_is_no_whisper_is_broken(starter_models_dir: Path, tmp_path: Path) -> None:
