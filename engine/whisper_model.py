@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 NO_SPEECH = 0.6
 LOW_LOGPROB = -1.0
 LOOPING = 2.4
-# What it writes of tones is less sure: -1.5 to -2.5. Speech is above -0.6, also within noise 5 dB below it.
+# Of tones it mostly writes what is less sure. Speech is above -0.6, also in loud noise; above -1 where two speak at
+# once; above -1.5 where a word is cut out alone.
 GUESSED_LOGPROB = -1.5
 
 
