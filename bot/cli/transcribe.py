@@ -75,7 +75,9 @@ class SpeakerCount(click.ParamType[Speakers]):
     "--language", type=Names(), help="What is spoken, such as en; en,de for one of these; auto lets the model find out."
 )
 @click.option(
-    "--hotwords", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of words to favour."
+    "--hotwords",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file of words to favour, one a line.",
 )
 @click.option(
     "--channels",
