@@ -21,7 +21,7 @@ from engine.crew import Crew
 from engine.errors import Cancelled
 from engine.hotwords import sanitised
 from engine.quiet import Loudness
-from engine.regions import Piece, Region, joined, padded, split
+from engine.regions import Piece, Region, joined, narrowed, padded, split
 from engine.request import Progress, Request
 from engine.speakers import Voice, with_speakers
 from engine.text import finished, join
@@ -213,7 +213,8 @@ class ModelBackend:
         )
         touching = round(TOUCHING_S * SAMPLE_RATE)
         cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
-        return padded((_trimmed(track, region) for region in cut), margin=margin, total=len(track))
+        for piece in padded(cut, margin=margin, total=len(track)):
+            yield narrowed(piece, _trimmed(track, piece.spoken), margin=margin)
 
 
 def _silences(regions: Iterable[Region]) -> Iterator[Piece]:
@@ -221,7 +222,7 @@ def _silences(regions: Iterable[Region]) -> Iterator[Piece]:
 
 
 def _trimmed(track: Track, region: Region) -> Region:
-    """Leave the quiet around speech to the margins: a region found or cut begins or ends a little outside."""
+    """Leave out the quiet around speech: a region found or cut begins or ends a little outside."""
     length_s = (region.end - region.start) / SAMPLE_RATE
     start_s, end_s = Loudness(track.piece(*region)).trimmed(0.0, length_s)
     return Region(region.start + round(start_s * SAMPLE_RATE), region.start + round(end_s * SAMPLE_RATE))

@@ -84,3 +84,14 @@ def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Pi
         heard = Region(max(floor, region.start - margin), min(ceiling, region.end + margin))
         yield Piece(region, heard)
         floor = ceiling
+
+
+def narrowed(piece: Piece, spoken: Region, *, margin: int) -> Piece:
+    """Say where within a piece the speech really is, with `margin` around that; what was found is heard all the same.
+
+    Sound is quiet only beside other sound: who begins softly and is drowned in music later is not to lose a word.
+    """
+    found, heard = piece
+    start = min(found.start, max(heard.start, spoken.start - margin))
+    end = max(found.end, min(heard.end, spoken.end + margin))
+    return Piece(spoken, Region(start, end))

@@ -211,6 +211,49 @@ def test_progress_tells_no_more_than_what_is_done(
         assert step.text.startswith(" ".join(found.text for found in read))
 
 
+@dataclass
+class Listening(Loudness):
+    """Takes what it was told for speech, and counts how often it hears each sample's value."""
+
+    max_piece_s: float = 4
+    joined_s: float = 2
+    regions: list[Region] = field(default_factory=list)
+    heard: NDArray[np.int64] = field(default_factory=lambda: counted(np.empty(0, "<i2")))
+
+    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        for _ in blocks:
+            pass
+        yield from self.regions
+
+    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+        self.heard += counted(samples)
+        return super().read(samples, request)
+
+
+def counted(samples: NDArray[np.int16]) -> NDArray[np.int64]:
+    return np.bincount(samples, minlength=1 << 15)
+
+
+def unlike(stretches: list[tuple[bool, int]]) -> NDArray[np.int16]:
+    """Make sound, loud or soft for so many hundredths of a second, of which no two have the same value."""
+    soft, loud = iter(range(1, 1_000)), iter(range(10_000, 20_000))
+    frames = [next(loud if is_loud else soft) for is_loud, length in stretches for _ in range(length)]
+    return np.repeat(np.array(frames, "<i2"), SECOND // 100)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 120)), min_size=1, max_size=8), st.data())
+def test_all_that_is_found_is_heard_and_nothing_twice(stretches: list[tuple[bool, int]], data: st.DataObject) -> None:
+    sound = unlike(stretches)
+    edges = sorted(data.draw(st.sets(st.integers(0, len(sound)), max_size=8)))
+    model = Listening(regions=[Region(start, end) for start, end in zip(edges[::2], edges[1::2], strict=False)])
+    transcribe(sound, model=model)
+    for region in model.regions:
+        found = counted(sound[slice(*region)])
+        assert (model.heard >= found).all()
+    assert (model.heard <= counted(sound)).all()
+
+
 def test_cancelling_stops_before_the_next_piece() -> None:
     cancelled = threading.Event()
     model = Loudness()

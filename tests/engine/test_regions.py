@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.regions import Piece, Region, joined, padded, split
+from engine.regions import Piece, Region, joined, narrowed, padded, split
 
 TOTAL = 100_000
 
@@ -84,6 +84,27 @@ def test_padding_hears_all_that_is_spoken_and_nothing_twice(found: list[Region],
         assert max(0, piece.spoken.start - margin) <= piece.heard.start <= piece.spoken.start
         assert piece.spoken.end <= piece.heard.end <= min(TOTAL, piece.spoken.end + margin)
     assert all(a.heard.end <= b.heard.start for a, b in pairwise(pieces))
+
+
+@given(regions(), st.integers(0, 3_000), st.data())
+def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
+    found: list[Region], margin: int, data: st.DataObject
+) -> None:
+    for piece in padded(found, margin=margin, total=TOTAL):
+        inside = st.integers(piece.spoken.start, piece.spoken.end)
+        spoken = Region(*sorted([data.draw(inside), data.draw(inside)]))
+        narrow = narrowed(piece, spoken, margin=margin)
+        assert narrow.spoken == spoken
+        assert piece.heard.start <= narrow.heard.start <= piece.spoken.start
+        assert piece.spoken.end <= narrow.heard.end <= piece.heard.end
+        assert narrow.heard.start >= min(piece.spoken.start, spoken.start - margin)
+        assert narrow.heard.end <= max(piece.spoken.end, spoken.end + margin)
+
+
+def test_a_margin_is_around_what_is_spoken_and_within_what_was_heard() -> None:
+    wide = Piece(Region(100, 200), Region(50, 250))
+    assert narrowed(wide, Region(110, 190), margin=50) == Piece(Region(110, 190), Region(60, 240))
+    assert narrowed(wide, Region(180, 190), margin=50) == Piece(Region(180, 190), Region(100, 240))
 
 
 def test_neighbours_share_the_pause_between_them() -> None:
