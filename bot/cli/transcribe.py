@@ -1,7 +1,5 @@
 """`earshot transcribe`: files into text, without Telegram."""
 
-import os
-import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,18 +12,17 @@ from tqdm import tqdm
 
 from bot.cli.opening import begin
 from bot.model_fetching import fetch_missing
-from bot.wishes import default_request, model_name
-from engine.errors import Fault, HotwordsUnreadable, LanguageSettingWrong
+from bot.usage import complain, make_folder, requested, those_that_can_be_read, with_language
+from bot.wishes import model_name
+from engine.errors import Fault
 from engine.formats import FORMATS, render
 from engine.languages import ENGLISH, languages_of
-from engine.models import AUTOMATIC, check_language
+from engine.models import AUTOMATIC
 from engine.request import ChannelMode, Speakers
 from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
 from engine.speech import Engine, Progress, Request
 from engine.text import Chinese
 from engine.transcript import Transcript
-
-STANDARD_INPUT = "standard input is not read; name a file"
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -135,93 +132,6 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     return 1 if failures else 0
 
 
-def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
-    """Set the languages that the command line asks for, if any, and see that the model knows them.
-
-    Raises:
-        click.BadParameter: it does not.
-        LanguageSettingWrong: it does not know what the settings say.
-    """
-    match asked:
-        case ():
-            wishes: dict[str, object] = {}
-        case _ if AUTOMATIC in asked:
-            wishes = {"language": AUTOMATIC}
-        case (only,):
-            wishes = {"language": only, "languages": ()}
-        case _:
-            wishes = {"language": AUTOMATIC, "languages": asked}
-    chosen = settings.model_copy(update=wishes)
-    try:
-        check_language(chosen)
-    except LanguageSettingWrong as wrong:
-        if wrong.params["language"] not in asked:
-            raise
-        sentence = "{model} does not know the language {language!r}; it knows {known}".format(**wrong.params)
-        raise click.BadParameter(sentence, param_hint="'--language'") from None
-    return chosen
-
-
-def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
-    """Give what the settings ask for, of which the command line has named the file `hotwords`, if any.
-
-    Raises:
-        click.BadParameter: that file cannot be used.
-        HotwordsUnreadable: the one that is set cannot be used.
-    """
-    try:
-        return default_request(settings)
-    except HotwordsUnreadable as wrong:
-        if hotwords is None:
-            raise
-        raise click.BadParameter(f"{hotwords}: {wrong.params['reason']}", param_hint="'--hotwords'") from None
-
-
-def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
-    """Give the files that are there, and say of the others why not.
-
-    Raises:
-        click.BadParameter: there are only others.
-    """
-    obstacles = [obstacle(file) for file in files]
-    if all(obstacles):
-        sentences = (f"{file}: {reason}" for file, reason in zip(files, obstacles, strict=True))
-        raise click.BadParameter("; ".join(sentences), param_hint="'FILE...'")
-    for file, reason in zip(files, obstacles, strict=True):
-        if reason:
-            complain(file, reason)
-    return [file for file, reason in zip(files, obstacles, strict=True) if not reason]
-
-
-def obstacle(file: Path) -> str:
-    """Say why there is nothing to read under this name; "" where there is."""
-    try:
-        mode = file.stat().st_mode
-    except FileNotFoundError:
-        return STANDARD_INPUT if str(file) == "-" else "there is no such file"
-    except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or str(error)
-    if stat.S_ISDIR(mode):
-        return "this is a folder; name the files in it"
-    if not stat.S_ISREG(mode):
-        return "this is no file but a pipe or a device; name a file"
-    return "" if os.access(file, os.R_OK) else "you may not read it"
-
-
-def make_folder(out: Path) -> None:
-    """Make the folder that the files are to be written to.
-
-    Raises:
-        click.BadParameter: it cannot be made, or not be written to.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise click.BadParameter(f"{out}: {sentence(error)}", param_hint="'--out'") from None
-    if not os.access(out, os.W_OK):
-        raise click.BadParameter(f"{out} cannot be written to", param_hint="'--out'")
-
-
 def tell_what_is_in_vain(settings: EngineSettings, *, asks_to_correct: bool) -> None:
     """Say what the model cannot do though it may be expected to, before it is loaded."""
     if settings.language == AUTOMATIC and not settings.languages and languages_of(settings.model) == ENGLISH:
@@ -296,11 +206,6 @@ def heading(title: str, format_name: str, formats: tuple[str, ...]) -> str:
     if len(formats) > 1:
         return f"{title}, {format_name}" if title else format_name
     return title if format_name == "txt" else ""
-
-
-def complain(file: Path, reason: str) -> None:
-    """Say on stderr what is the matter with a file."""
-    click.echo(f"earshot: {file}: {reason}", err=True)
 
 
 def sentence(error: Fault | OSError) -> str:

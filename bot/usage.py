@@ -1,0 +1,112 @@
+"""What `earshot transcribe` is asked for, checked before a model is loaded: languages, hotwords, files, a folder."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from bot.wishes import default_request
+from engine.errors import HotwordsUnreadable, LanguageSettingWrong
+from engine.models import AUTOMATIC, check_language
+from engine.request import Request
+from engine.settings import EngineSettings
+
+STANDARD_INPUT = "standard input is not read; name a file"
+
+
+def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
+    """Set the languages that the command line asks for, if any, and see that the model knows them.
+
+    Raises:
+        click.BadParameter: it does not.
+        LanguageSettingWrong: it does not know what the settings say.
+    """
+    chosen = settings.model_copy(update=language_wishes(asked))
+    try:
+        check_language(chosen)
+    except LanguageSettingWrong as wrong:
+        if wrong.params["language"] not in asked:
+            raise
+        sentence = "{model} does not know the language {language!r}; it knows {known}".format(**wrong.params)
+        raise click.BadParameter(sentence, param_hint="'--language'") from None
+    return chosen
+
+
+def language_wishes(asked: tuple[str, ...]) -> dict[str, object]:
+    """Give the settings that differ where these languages are asked for."""
+    match asked:
+        case ():
+            return {}
+        case _ if AUTOMATIC in asked:
+            return {"language": AUTOMATIC}
+        case (only,):
+            return {"language": only, "languages": ()}
+        case _:
+            return {"language": AUTOMATIC, "languages": asked}
+
+
+def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
+    """Give what the settings ask for, of which the command line has named the file `hotwords`, if any.
+
+    Raises:
+        click.BadParameter: that file cannot be used.
+        HotwordsUnreadable: the one that is set cannot be used.
+    """
+    try:
+        return default_request(settings)
+    except HotwordsUnreadable as wrong:
+        if hotwords is None:
+            raise
+        raise click.BadParameter(f"{hotwords}: {wrong.params['reason']}", param_hint="'--hotwords'") from None
+
+
+def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
+    """Give the files that are there, and say of the others why not.
+
+    Raises:
+        click.BadParameter: there are only others.
+    """
+    obstacles = {file: reason for file in files if (reason := obstacle(file))}
+    readable = [file for file in files if file not in obstacles]
+    if not readable:
+        sentences = (f"{file}: {reason}" for file, reason in obstacles.items())
+        raise click.BadParameter("; ".join(sentences), param_hint="'FILE...'")
+    for file, reason in obstacles.items():
+        complain(file, reason)
+    return readable
+
+
+def obstacle(file: Path) -> str:
+    """Say why there is nothing to read under this name; "" where there is."""
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return STANDARD_INPUT if str(file) == "-" else "there is no such file"
+    except OSError as error:
+        return error.strerror or str(error)
+    if stat.S_ISDIR(mode):
+        return "this is a folder; name the files in it"
+    if not stat.S_ISREG(mode):
+        return "this is no file but a pipe or a device; name a file"
+    return "" if os.access(file, os.R_OK) else "you may not read it"
+
+
+def make_folder(out: Path) -> None:
+    """Make the folder that the files are to be written to.
+
+    Raises:
+        click.BadParameter: it cannot be made, or not be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.BadParameter(f"{out}: {error.strerror or error}", param_hint="'--out'") from None
+    if not os.access(out, os.W_OK):
+        raise click.BadParameter(f"{out} cannot be written to", param_hint="'--out'")
+
+
+def complain(file: Path, reason: str) -> None:
+    """Say on stderr what is the matter with a file."""
+    click.echo(f"earshot: {file}: {reason}", err=True)
