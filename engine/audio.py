@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.decoder_process import DecoderProcess, Limits
-from engine.errors import AudioUnreadable
+from engine.errors import AudioUnreadable, Cancelled
 
 SAMPLE_RATE = 16_000
 BLOCK_FRAMES = 60 * SAMPLE_RATE
@@ -35,11 +35,14 @@ class Audio:
 
     samples: NDArray[np.int16]
     digest: str = field(init=False)
+    cancelled: InitVar[threading.Event | None] = None
 
-    def __post_init__(self) -> None:
-        """Take the digest."""
+    def __post_init__(self, cancelled: threading.Event | None) -> None:
+        """Take the digest, or raise Cancelled once `cancelled` is set."""
         sha256 = hashlib.sha256()
         for block in _mono_blocks(self.samples):
+            if cancelled and cancelled.is_set():
+                raise Cancelled
             sha256.update(np.ascontiguousarray(block, dtype="<i2").data)
         object.__setattr__(self, "digest", sha256.hexdigest())
 
@@ -67,20 +70,21 @@ class Audio:
         return mixed
 
 
-def decode(path: Path, *, max_audio_s: float) -> Audio:
+def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None = None) -> Audio:
     """Decode any audio or video file, however hostile.
 
     Raises:
         AudioFault: it cannot be read, is too short or too long, or costs too much.
+        Cancelled: `cancelled` was set.
     """
     with _scratch() as sink:
         try:
             with path.open("rb") as source:
-                channels = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s))
+                channels = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s), cancelled)
         except OSError as unreadable:
             raise AudioUnreadable from unreadable
         samples: NDArray[np.int16] = np.memmap(sink, dtype="<i2", mode="r")
-    return Audio(samples=samples if channels == 1 else samples.reshape(-1, STEREO))
+    return Audio(samples=samples if channels == 1 else samples.reshape(-1, STEREO), cancelled=cancelled)
 
 
 def warm_up() -> None:

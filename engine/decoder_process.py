@@ -7,6 +7,7 @@ of its own for the answer, the file to read and the file to write; the child ope
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -20,16 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, fault_from
+from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, Cancelled, fault_from
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
 PROJECT = Path(__file__).resolve().parent.parent
 START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.decoder_process import serve; serve()"
-QUESTION_BYTES = 4096
+MESSAGE_BYTES = 4096
 DESCRIPTORS = 3
 DYING_S = 0.2
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,30 +54,34 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def decode(self, source: BinaryIO, sink: BinaryIO, limits: Limits) -> int:
+    def decode(self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event | None = None) -> int:
         """Decode `source` into `sink` and give the number of channels.
 
         Raises:
             AudioFault: the decoder refused the file, ran into a limit, or crashed over it.
+            Cancelled: `cancelled` was set; it is looked at several times a second.
         """
         began = time.monotonic()
-        answer = self._ask(source, sink, limits)
+        cancelled = cancelled or threading.Event()
+        answer = self._ask(source, sink, limits, cancelled)
         if answer is None and self._died():  # not the file's fault: somebody ended the whole process
             sink.seek(0)
             sink.truncate()
-            answer = self._ask(source, sink, limits)
+            answer = self._ask(source, sink, limits, cancelled)
         if answer is not None:
             return _channels(answer)
         exhausted = time.monotonic() - began >= min(limits.cpu_s, limits.wall_s) - 0.5
         raise AudioTooCostly if exhausted else AudioUnreadable
 
-    def _ask(self, source: BinaryIO, sink: BinaryIO, limits: Limits) -> dict[str, object] | None:
+    def _ask(
+        self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event
+    ) -> dict[str, object] | None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.sendall(json.dumps(_question(limits)).encode())
             self._hand_over([theirs.fileno(), source.fileno(), sink.fileno()])
             theirs.close()
-            return _read_answer(ours, limits.wall_s)
+            return _read_answer(ours, limits.wall_s, cancelled)
 
     def start(self) -> None:
         """Start the process, so that the first file need not wait for it."""
@@ -161,8 +167,9 @@ def _answer(reply: int, source: int, sink: int) -> NoReturn:
 
     os.close(0)
     with socket.socket(fileno=reply) as parent:
-        limits = Limits(**json.loads(parent.recv(QUESTION_BYTES)))
+        limits = Limits(**json.loads(parent.recv(MESSAGE_BYTES)))
         try:
+            _end_with(parent)
             _restrict(limits)
             with open(sink, "wb") as samples:
                 channels = decode(source, samples, max_audio_s=limits.max_audio_s)
@@ -175,6 +182,19 @@ def _answer(reply: int, source: int, sink: int) -> NoReturn:
             answer = {"code": AudioUnreadable.code, "params": {}}
         parent.sendall(json.dumps(answer).encode())
     os._exit(0)
+
+
+def _end_with(parent: socket.socket) -> None:
+    """Let the system end this process, also within a decoder's own loop, once nobody waits at the other end.
+
+    macOS ends nobody by this signal; there the process goes on to its limits.
+    """
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(parent, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(parent, fcntl.F_SETFL, fcntl.fcntl(parent, fcntl.F_GETFL) | os.O_ASYNC)
+    with contextlib.suppress(BlockingIOError):  # nothing comes, and somebody is there
+        parent.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        os._exit(0)  # nobody was left before the signal could tell
 
 
 def _restrict(limits: Limits) -> None:
@@ -195,11 +215,19 @@ def _question(limits: Limits) -> dict[str, float]:
     return {name: getattr(limits, name) for name in Limits.__slots__}
 
 
-def _read_answer(parent: socket.socket, wall_s: float) -> dict[str, object] | None:
+def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Event) -> dict[str, object] | None:
     """Give the child's answer, or None if it died without one."""
-    parent.settimeout(wall_s + 5)
-    with contextlib.suppress(OSError), parent.makefile("rb") as lines:
-        answer = lines.read()
+    parent.settimeout(LOOK_S)
+    ends = time.monotonic() + wall_s + 5
+    while time.monotonic() < ends:
+        if cancelled.is_set():
+            raise Cancelled
+        try:
+            answer = parent.recv(MESSAGE_BYTES)
+        except TimeoutError:
+            continue
+        except OSError:
+            return None
         return dict(json.loads(answer)) if answer else None
     return None
 

@@ -88,13 +88,14 @@ class Engine:
         """
         return self.backend.turn_s(cancelled)
 
-    def decode(self, path: Path) -> Audio:
-        """Decode any audio or video file, however hostile.
+    def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
+        """Decode any audio or video file, however hostile. Blocks: call it in a thread.
 
         Raises:
             AudioFault: it cannot be used.
+            Cancelled: `cancelled` was set; it is looked at several times a second.
         """
-        return sound.decode(path, max_audio_s=self.settings.max_audio_s)
+        return sound.decode(path, max_audio_s=self.settings.max_audio_s, cancelled=cancelled)
 
     def transcribe(
         self,

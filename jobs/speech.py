@@ -32,8 +32,8 @@ class Speech(Protocol):
     def turn_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
 
-    def decode(self, path: Path) -> Audio:
-        """Decode a file. Blocks; threads may call it at the same time."""
+    def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
+        """Decode a file. Blocks, and looks at `cancelled` again and again; threads may call it at the same time."""
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event

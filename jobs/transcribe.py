@@ -167,10 +167,9 @@ class Transcription:
         place, note = self._place, self._note
         await self._begin()
         audio = await place.threads.run(
-            lambda _: place.engine.decode(path),
+            lambda cancelled: place.engine.decode(path, cancelled),
             limit_s=place.timeout_s,
             lost=self._lease.lost,
-            patience_s=place.timeout_s,  # decoding has limits of its own and cannot be told to stop
         )
         self._note = replace(note, digest=audio.digest)
         await place.ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration)

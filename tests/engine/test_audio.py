@@ -1,5 +1,6 @@
 import hashlib
 import struct
+import threading
 from pathlib import Path
 
 import av
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.audio import SAMPLE_RATE, Audio, decode
-from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, NoAudioTrack
+from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
 from tests.engine.sounds import RATE, tone, write_film, write_silent_opus, write_sound
 
 HOUR_S = 3600
@@ -86,6 +87,15 @@ def test_stereo_keeps_its_channels_and_its_digest_is_of_the_mix(tmp_path: Path) 
     mixed = ((both.astype(int).sum(axis=1) + 1) // 2).astype("<i2")
     np.testing.assert_array_equal(audio.mono(), mixed)
     assert audio.digest == hashlib.sha256(mixed.tobytes()).hexdigest()
+
+
+def test_taking_the_digest_of_what_nobody_wants_any_more_stops() -> None:
+    cancelled = threading.Event()
+    samples = np.ones(20_000, "<i2")
+    assert Audio(samples=samples, cancelled=cancelled).digest == Audio(samples=samples).digest
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        Audio(samples=samples, cancelled=cancelled)
 
 
 def test_more_than_two_channels_are_mixed_down(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from tempfile import TemporaryFile
 import pytest
 
 from engine.decoder_process import DecoderProcess, Limits
-from engine.errors import AudioTooCostly, AudioTooLong, AudioUnreadable
+from engine.errors import AudioTooCostly, AudioTooLong, AudioUnreadable, Cancelled
 from tests.engine.sounds import tone, write_silent_opus, write_sound
 
 PATIENT = Limits(max_audio_s=14_400)
+HALF_AN_HOUR_BYTES = 1800 * 16_000 * 2
 
 
 @pytest.fixture
@@ -28,9 +29,11 @@ def hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_silent_opus(tmp_path_factory.mktemp("long") / "hour.ogg", 3600)
 
 
-def frames(decoder: DecoderProcess, path: Path, limits: Limits = PATIENT) -> int:
+def frames(
+    decoder: DecoderProcess, path: Path, limits: Limits = PATIENT, cancelled: threading.Event | None = None
+) -> int:
     with path.open("rb") as source, TemporaryFile() as sink:
-        channels = decoder.decode(source, sink, limits)
+        channels = decoder.decode(source, sink, limits, cancelled)
         return os.fstat(sink.fileno()).st_size // (2 * channels)
 
 
@@ -93,6 +96,45 @@ def test_a_crash_over_a_file_is_a_fault_of_the_file(decoder: DecoderProcess, hou
     with pytest.raises(AudioUnreadable):
         frames(decoder, hour)
     saboteur.join()
+
+
+def test_nobody_decodes_on_once_it_is_cancelled(decoder: DecoderProcess, hour: Path) -> None:
+    decoder.start()
+    parent = decoder_of_this_process()
+    cancelled = threading.Event()
+
+    def cancel() -> None:
+        while not processes_below(parent):
+            time.sleep(0.01)
+        cancelled.set()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with hour.open("rb") as source, TemporaryFile() as sink:
+        with pytest.raises(Cancelled):
+            decoder.decode(source, sink, PATIENT, cancelled)
+        canceller.join()
+        while processes_below(parent):
+            time.sleep(0.01)
+        assert os.fstat(sink.fileno()).st_size < HALF_AN_HOUR_BYTES
+    assert decoder_of_this_process() == parent
+
+
+def test_what_is_cancelled_before_it_begins_is_not_decoded(decoder: DecoderProcess, hour: Path, tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    with hour.open("rb") as source, TemporaryFile() as sink:
+        with pytest.raises(Cancelled):
+            decoder.decode(source, sink, PATIENT, cancelled)
+        parent = decoder_of_this_process()
+        assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1))) == 16_000
+        while processes_below(parent):
+            time.sleep(0.01)
+        assert os.fstat(sink.fileno()).st_size < HALF_AN_HOUR_BYTES
+
+
+def test_an_event_that_is_never_set_changes_nothing(decoder: DecoderProcess, tmp_path: Path) -> None:
+    assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1)), cancelled=threading.Event()) == 16_000
 
 
 def test_a_process_that_was_killed_is_started_again(decoder: DecoderProcess, tmp_path: Path) -> None:

@@ -194,8 +194,18 @@ def test_progress_tells_the_text_so_far_and_cancelling_stops(starter: Engine, sa
         starter.transcribe(audio, Request(), on_progress=lambda _: None, cancelled=cancelled)
 
 
+def test_decoding_can_be_cancelled(tmp_path: Path) -> None:
+    engine = Engine.open(EngineSettings(model="fake"))
+    note = write_sound(tmp_path / "note.wav", tone(1))
+    cancelled = threading.Event()
+    assert engine.decode(note, cancelled).digest == engine.decode(note).digest
+    cancelled.set()
+    with pytest.raises(Cancelled):
+        engine.decode(note, cancelled)
+
+
 def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelMissing, match="sensevoice, paraformer, fun-asr-nano, whisper-turbo, starter, fake"):
+    with pytest.raises(ModelMissing, match="sensevoice, paraformer, fun-asr-nano, whisper-turbo, starter, or"):
         Engine.open(EngineSettings(model="whisper-9000", models_dir=tmp_path))
 
 

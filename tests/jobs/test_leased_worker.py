@@ -126,8 +126,8 @@ class Stuck:
     def turn_s(self, cancelled: threading.Event) -> float | None:
         return self._inner.turn_s(cancelled)
 
-    def decode(self, path: Path) -> Audio:
-        return self._inner.decode(path)
+    def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
+        return self._inner.decode(path, cancelled)
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
@@ -27,8 +27,10 @@ from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.rows import now
+from tests.engine.sounds import write_silent_opus
 from tests.jobs.conftest import Arrivals, renew, until, work_on
 from tests.jobs.doors import FileDoor
+from tests.storage.samples import incoming
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Listening:
     inner: Speech
     before: Callable[[threading.Event], object] = lambda _: None
     requests: tuple[Request, ...] = ()
+    decoding: threading.Event = field(default_factory=threading.Event)
     model: str = "fake"
     notes_at_once: int = 1
     is_stuck: bool = False
@@ -45,8 +48,9 @@ class Listening:
     def turn_s(self, cancelled: threading.Event) -> float | None:
         return self.inner.turn_s(cancelled)
 
-    def decode(self, path: Path) -> Audio:
-        return self.inner.decode(path)
+    def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
+        self.decoding.set()
+        return self.inner.decode(path, cancelled)
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
@@ -152,6 +156,20 @@ async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PL
     await asyncio.wait_for(working, 2)
     assert door.events("done") == []
     assert door.events("failed") == []
+
+
+async def test_a_note_that_is_cancelled_while_it_is_decoded_is_dropped(
+    place_with: Workplace, engine: Listening, ledger: Ledger, door: FileDoor, tmp_path: Path
+) -> None:
+    path = write_silent_opus(tmp_path / "hours.ogg", 3 * 3600)
+    note, _ = await ledger.record(incoming(file_id=str(path)))
+    working = asyncio.create_task(transcribe_note(place_with, note.id, renew))
+    await until(engine.decoding.is_set)
+    await ledger.cancel(note.id)
+    await working
+    assert not place_with.threads.stuck
+    assert door.events("done") == []
+    assert (await ledger.get(note.id) or note).audio_s is None
 
 
 async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 
 import structlog
@@ -21,9 +22,9 @@ from tests.jobs.doors import FileDoor
 class Hoarding(Engine):
     """Keeps 100 MB of every note, as a leak would."""
 
-    def decode(self, path: Path) -> Audio:
+    def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
         hoard.append(b"x" * (100 * MB))
-        return super().decode(path)
+        return super().decode(path, cancelled)
 
 
 hoard: list[bytes] = []
