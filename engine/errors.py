@@ -90,7 +90,7 @@ class HotwordsUnreadable(Fault):
 
     code = "hotwords_unreadable"
     sentence = (
-        "The list of hotwords {path} cannot be read: {reason}. Put the file there, or set engine.hotwords to another "
+        "The list of hotwords {path} cannot be read: {reason}. Put a text file there, or set engine.hotwords to another "
         "one, or to nothing."
     )
 
