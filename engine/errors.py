@@ -90,8 +90,8 @@ class HotwordsUnreadable(Fault):
 
     code = "hotwords_unreadable"
     sentence = (
-        "The list of hotwords {path} cannot be read: {reason}. Put a text file there, or set engine.hotwords to another "
-        "one, or to nothing."
+        "The list of hotwords {path} cannot be read: {reason}. Put a text file there, or set engine.hotwords to "
+        "another one, or to nothing."
     )
 
 
