@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
                 hour_s=hour_s,
                 rounds=rounds,
                 without=frozenset(without),
-                tell=say,
+                tell=tell,
             )
             lines: list[report.Line] = []
             is_whole = measure(bench, only or tuple(FIGURES), lines)
@@ -95,10 +95,10 @@ def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> boo
     """Add the lines of one figure after the other, and tell whether nobody interrupted it."""
     try:
         for name in names:
-            say(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
+            tell(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
             lines.extend(FIGURES[name](bench))
     except KeyboardInterrupt:
-        say("interrupted; this is what was done by then")
+        tell("interrupted; this is what was done by then")
         return False
     return True
 
@@ -109,7 +109,7 @@ def model_for(settings: EngineSettings) -> Path:
     if is_here(settings) and model_class(locate(settings)) == "SenseVoiceSmall":
         return locate(settings)
     folder = cache_of(settings) / "sensevoice-random"
-    say(f"The model is a SenseVoiceSmall of full size with random weights: {folder}")
+    tell(f"The model is a SenseVoiceSmall of full size with random weights: {folder}")
     return stock_model(folder)
 
 
@@ -144,14 +144,14 @@ def measure_accuracy(settings: EngineSettings, folder: Path, out: Path | None) -
     if not known:
         raise click.ClickException(f"the model {engine.model} knows none of the languages of these clips")
     if len(known) < len(clips):
-        say(f"  left out, because {engine.model} does not know their language: {len(clips) - len(known)} clips")
+        tell(f"  left out, because {engine.model} does not know their language: {len(clips) - len(known)} clips")
     unread: list[Clip] = []
 
     def cannot_be_read(clip: Clip, reason: str) -> None:
         unread.append(clip)
-        say(f"  {clip.path.name}: not counted: {reason}")
+        tell(f"  {clip.path.name}: not counted: {reason}")
 
-    found = scores(engine, known, lambda clip, score, _: say(said_of(clip, score)), cannot_be_read)
+    found = scores(engine, known, lambda clip, score, _: tell(said_of(clip, score)), cannot_be_read)
     show(by_language(found), ("language", "clips", "WER", "CER"), out)
     errors = {language: {"clips": one.clips, "wer": one.wer, "cer": one.cer} for language, one in found.items()}
     click.echo(json.dumps({"model": engine.model, "accuracy": errors, "unread": [clip.path.name for clip in unread]}))
@@ -170,6 +170,6 @@ def show(rows: Sequence[Sequence[str]], head: Sequence[str], out: Path | None) -
         out.write_text(report.markdown(rows, head) + "\n", encoding="utf-8")
 
 
-def say(line: str) -> None:
+def tell(line: str) -> None:
     """Tell how far it is."""
     click.echo(line, err=True)
