@@ -63,18 +63,13 @@ def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
 
 
 def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
-    """Give the files that are there, and say of the others why not.
-
-    Raises:
-        click.BadParameter: there are only others.
-    """
-    obstacles = {file: reason for file in files if (reason := obstacle(file))}
-    readable = [file for file in files if file not in obstacles]
-    if not readable:
-        sentences = (f"{file}: {reason}" for file, reason in obstacles.items())
-        raise click.BadParameter("; ".join(sentences), param_hint="'FILE...'")
-    for file, reason in obstacles.items():
-        complain(file, reason)
+    """Give the files that are there, and say of the others why not."""
+    readable = []
+    for file in files:
+        if reason := obstacle(file):
+            complain(file, reason)
+        else:
+            readable.append(file)
     return readable
 
 

@@ -115,9 +115,11 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     told = {name: wish for name, wish in wishes.items() if wish is not None}
     settings = with_language(begin("transcribe").engine.model_copy(update=told), language or ())
     request = replace(requested(settings, hotwords), channels=channels)
-    readable = those_that_can_be_read(files)
     if out:
         make_folder(out)
+    readable = those_that_can_be_read(files)
+    if not readable:
+        return 1
     tell_what_is_in_vain(settings, asks_to_correct=correct is True and not request.hotwords)
     fetch_missing(settings)
     engine = Engine.open(settings)
