@@ -33,7 +33,7 @@ from engine.transcript import Segment
 from engine.voice_activity import Vad
 
 TRIAL_SAMPLES = 16_000
-MOST_THREADS_A_PIECE = 4
+MOST_THREADS_A_PIECE = 4  # not measured beyond two; each more has to be woken for every product
 DECIDING = ".deciding"
 UNWRITABLE = "int8 cannot be tried, because {folder} cannot be written to"
 
