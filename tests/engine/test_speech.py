@@ -80,11 +80,11 @@ def test_what_is_not_speech_has_no_text(starter: Engine, tmp_path: Path, samples
     assert transcribe(starter, path).segments == ()
 
 
-def test_every_robustness_clip_is_read_or_refused(starter: Engine, shared: Path) -> None:
+def test_every_robustness_clip_is_read_or_refused(sensevoice: Engine, shared: Path) -> None:
     outcome: dict[str, str] = {}
     for clip in sorted((shared / "clips/robustness").iterdir()):
         try:
-            outcome[clip.name] = "text" if transcribe(starter, clip).segments else "nothing"
+            outcome[clip.name] = "text" if transcribe(sensevoice, clip).segments else "nothing"
         except AudioFault as fault:
             outcome[clip.name] = fault.code
     assert outcome == {
