@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from bot.wishes import default_request
-from engine.errors import HotwordsUnreadable, LanguageSettingWrong
+from engine.audio import glance
+from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingWrong
 from engine.models import AUTOMATIC, check_language
 from engine.request import Request
 from engine.settings import EngineSettings
@@ -63,7 +64,7 @@ def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
 
 
 def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
-    """Give the files that are there, and say of the others why not."""
+    """Give the files that are there and are sound, and say of the others why not."""
     readable = []
     for file in files:
         if reason := obstacle(file):
@@ -85,7 +86,16 @@ def obstacle(file: Path) -> str:
         return "this is a folder; name the files in it"
     if not stat.S_ISREG(mode):
         return "this is no file but a pipe or a device; name a file"
-    return "" if os.access(file, os.R_OK) else "you may not read it"
+    return no_sound(file) if os.access(file, os.R_OK) else "you may not read it"
+
+
+def no_sound(file: Path) -> str:
+    """Say why what is in a file is no sound; "" where it is."""
+    try:
+        glance(file)
+    except AudioFault as fault:
+        return str(fault)
+    return ""
 
 
 def make_folder(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -16,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.decoder_process import DecoderProcess, Limits
-from engine.errors import AudioUnreadable, Cancelled
+from engine.errors import AudioTooLong, AudioUnreadable, Cancelled
 
 SAMPLE_RATE = 16_000
 BLOCK_FRAMES = 60 * SAMPLE_RATE
 STEREO = 2
+GLANCE_S = 1.0
 
 _decoder = DecoderProcess()
 atexit.register(_decoder.close)
@@ -85,6 +87,16 @@ def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None 
             raise AudioUnreadable from unreadable
         samples: NDArray[np.int16] = np.memmap(sink, dtype="<i2", mode="r")
     return Audio(samples=samples if channels == 1 else samples.reshape(-1, STEREO), cancelled=cancelled)
+
+
+def glance(path: Path) -> None:
+    """See that a file is sound, by no more than its beginning: it may still turn out to be too long.
+
+    Raises:
+        AudioFault: it cannot be read, or is too short.
+    """
+    with contextlib.suppress(AudioTooLong):
+        decode(path, max_audio_s=GLANCE_S)
 
 
 def warm_up() -> None:

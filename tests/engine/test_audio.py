@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio import SAMPLE_RATE, Audio, decode
+from engine.audio import SAMPLE_RATE, Audio, decode, glance
 from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
 from tests.engine.sounds import RATE, tone, write_film, write_silent_opus, write_sound
 
@@ -102,6 +102,14 @@ def test_more_than_two_channels_are_mixed_down(tmp_path: Path) -> None:
     audio = read(write_sound(tmp_path / "cinema.wav", tone(1, channels=6)))
     assert audio.channels == 1
     assert peak_hertz(audio) == pytest.approx(440, abs=2)
+
+
+def test_a_glance_at_a_recording_of_any_length_refuses_only_what_is_no_sound(tmp_path: Path) -> None:
+    for seconds in (1, 2, HOUR_S):
+        glance(write_silent_opus(tmp_path / "note.ogg", seconds))
+    (tmp_path / "note.ogg").write_bytes(b"no sound at all")
+    with pytest.raises(AudioUnreadable):
+        glance(tmp_path / "note.ogg")
 
 
 def test_resampling_lets_no_high_tone_through_as_a_low_one(tmp_path: Path) -> None:

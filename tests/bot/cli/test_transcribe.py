@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from engine.decoder import MIN_MS
+from engine.errors import AudioTooShort, AudioUnreadable, NoAudioTrack
 from tests.bot.cli.conftest import Earshot
 from tests.engine.folders import write_whisper
+from tests.engine.sounds import write_film
 
 Tone = Callable[[str, float], Path]
 
@@ -62,6 +65,25 @@ def test_where_there_is_no_file_to_read_each_is_told_in_a_line_and_no_model_is_f
     for name, reason in reasons.items():
         done = earshot("transcribe", name, EARSHOT_ENGINE__MODEL="starter")
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"earshot: {name}: {reason}\n")
+    assert not (tmp_path / "models").exists()
+
+
+def test_what_is_no_sound_is_told_in_a_line_and_no_model_is_fetched(
+    earshot: Earshot, tone: Tone, tmp_path: Path
+) -> None:
+    (tmp_path / "notes.txt").write_text("Buy milk.\n" * 1000)
+    (tmp_path / "empty.ogg").touch()
+    write_film(tmp_path / "silent.mp4", sound=None)
+    tone("click.wav", 0.05)
+    reasons = {
+        "notes.txt": AudioUnreadable(),
+        "empty.ogg": AudioUnreadable(),
+        "silent.mp4": NoAudioTrack(),
+        "click.wav": AudioTooShort(min_ms=MIN_MS),
+    }
+    done = earshot("transcribe", *reasons, EARSHOT_ENGINE__MODEL="starter")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "".join(f"earshot: {name}: {reason}\n" for name, reason in reasons.items())
     assert not (tmp_path / "models").exists()
 
 
