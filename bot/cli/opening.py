@@ -10,6 +10,7 @@ from bot.lifeline import end_with_parent
 from bot.log import set_up_log
 from bot.settings import Settings
 from bot.settings_reading import read_settings
+from bot.wishes import default_request
 
 
 def begin(role: str) -> Settings:
@@ -24,6 +25,7 @@ def begin_role(role: str, *, until_stdin_closes: bool) -> Settings:
 
     Raises:
         TokenMissing: it could not talk to Telegram.
+        HotwordsUnreadable: the list of hotwords cannot be read, which is told before a model is fetched.
     """
     stop_at_once_until_ready()
     if until_stdin_closes:
@@ -31,6 +33,7 @@ def begin_role(role: str, *, until_stdin_closes: bool) -> Settings:
     settings = begin(role)
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
+    default_request(settings.engine)
     return settings
 
 

@@ -135,9 +135,15 @@ def test_an_address_that_cannot_be_read_is_told_without_its_password(
     assert "ss-word" not in done.stdout + done.stderr
 
 
-def test_a_list_of_hotwords_that_is_not_there_is_a_sentence_for_bot_and_worker(earshot_process: Earshot) -> None:
-    for role in ("bot", "worker"):
-        done = earshot_process(role, EARSHOT_ENGINE__HOTWORDS="/no/such/words.txt", **TOKEN)
-        assert done.returncode == 1
-        assert "earshot: The list of hotwords /no/such/words.txt cannot be read: No such file" in done.stderr
-        assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("role", ["run", "bot", "worker"])
+@pytest.mark.parametrize(
+    ("words", "reason"), [("gone.txt", "No such file or directory"), ("words.bin", "it is not text in UTF-8")]
+)
+def test_a_list_of_hotwords_that_is_wrong_is_a_line_before_a_model_is_fetched(
+    earshot: Earshot, tmp_path: Path, role: str, words: str, reason: str
+) -> None:
+    (tmp_path / "words.bin").write_bytes(bytes(range(256)))
+    done = earshot(role, EARSHOT_ENGINE__HOTWORDS=words, EARSHOT_ENGINE__MODEL="starter", **TOKEN)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith(f"earshot: The list of hotwords {words} cannot be read: {reason}. ")
+    assert not (tmp_path / "models").exists()
