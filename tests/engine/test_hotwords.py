@@ -16,6 +16,30 @@ def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "terms"),
+    [
+        ("C#", ("C#",)),
+        ("F# minor", ("F# minor",)),
+        ("C#: 30", ("C#",)),
+        ("Studio #5", ("Studio #5",)),
+        ("C# # a language", ("C#",)),
+        ("C#\t#", ("C#",)),
+        ("Earshot #", ("Earshot",)),
+        ("Earshot: 30 ## ours # ours", ("Earshot",)),
+        ("達摩院\u3000# a place", ("達摩院",)),
+        ("#Earshot", ()),
+        ("  #Earshot", ()),
+        ("### names ###", ()),
+        ("#", ()),
+    ],
+)
+def test_a_comment_fills_its_line_or_stands_behind_a_space(tmp_path: Path, line: str, terms: tuple[str, ...]) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text(f"{line}\n", encoding="utf-8")
+    assert read_hotwords(path) == terms
+
+
+@pytest.mark.parametrize(
     "term",
     [
         "http://127.0.0.1/x",
