@@ -82,8 +82,11 @@ def write_seaco(folder: Path) -> Path:
     return _finish(folder, config, parts, {"predictor.cif_output.bias": -1.2})  # four tokens a second
 
 
-def write_sensevoice(folder: Path) -> Path:
-    """Write a SenseVoiceSmall, which tells language, emotion and events with the text."""
+def write_sensevoice(folder: Path, *, weights: bool = True) -> Path:
+    """Write a SenseVoiceSmall, which tells language, emotion and events with the text.
+
+    Without weights, which take FunASR and seconds, it is for networks that a test makes itself.
+    """
     config: dict[str, object] = {
         "model": "SenseVoiceSmall",
         "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
@@ -98,7 +101,9 @@ def write_sensevoice(folder: Path) -> Path:
     write_alphabet(folder / "tiny.bpe.model")
     (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
     parts: Parts = {"tokenizer_conf": {"bpemodel": "tiny.bpe.model"}, "frontend_conf": {"cmvn_file": "am.mvn"}}
-    return _finish(folder, config, parts, {})
+    if weights:
+        return _finish(folder, config, parts, {})
+    return _write_settings(folder, config, parts)
 
 
 def write_conformer(folder: Path) -> Path:
@@ -311,10 +316,15 @@ def _cmvn(width: int) -> str:
 
 def _finish(folder: Path, config: dict[str, object], parts: Parts, biases: dict[str, float]) -> Path:
     """Write the configuration, then the weights of the network that FunASR makes of a folder without any."""
+    _write_settings(folder, config, parts)
+    _write_weights(folder, biases)
+    return folder
+
+
+def _write_settings(folder: Path, config: dict[str, object], parts: Parts) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     files = {"init_param": "model.pt", "config": "config.yaml"} | parts
     (folder / "configuration.json").write_text(json.dumps({"file_path_metas": files}), encoding="utf-8")
-    _write_weights(folder, biases)
     return folder
 
 

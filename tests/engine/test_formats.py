@@ -1,6 +1,4 @@
 import html
-import json
-from dataclasses import asdict
 
 import pysubs2
 import pytest
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.formats import FORMATS, render
 from engine.subtitles import cues, one_line
-from engine.transcript import Correction, Segment, Transcript, Word
+from engine.transcript import Segment, Transcript
 
 
 def transcript(*segments: Segment) -> Transcript:
@@ -95,25 +93,3 @@ def test_another_program_finds_every_cue_of_vtt_with_its_text_and_its_voice(said
 def milliseconds(clock: str) -> int:
     hours, minutes, seconds = clock.split(":")
     return round((int(hours) * 3600 + int(minutes) * 60 + float(seconds)) * 1000)
-
-
-names = st.lists(st.text(), max_size=3).map(tuple)
-full_segments = st.builds(
-    Segment,
-    start=times,
-    end=times,
-    text=st.text(),
-    speaker=st.none() | st.text(),
-    channel=st.none() | st.integers(0, 1),
-    words=st.lists(st.builds(Word, start=times, end=times, text=st.text()), max_size=3).map(tuple),
-    events=names,
-    emotion=st.text(),
-    corrections=st.lists(st.builds(Correction, heard=st.text(), written=st.text()), max_size=3).map(tuple),
-)
-
-
-@given(st.lists(full_segments, max_size=4).map(lambda found: transcript(*found)))
-def test_a_transcript_survives_json_and_another_program_finds_the_same_in_it(said: Transcript) -> None:
-    assert Transcript.from_json(said.to_json()) == said
-    found = json.loads(render(said, "json"))
-    assert found == json.loads(json.dumps(asdict(said)))

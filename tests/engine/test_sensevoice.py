@@ -72,15 +72,17 @@ class Answering:
         self._folder, self._vad, self._path = folder, vad, path
 
     def __call__(self, tags: str, tokens: list[str], request: Request | None = None) -> Reading:
+        return self.model(tags, tokens).read(NOTHING, request or Request())
+
+    def model(self, tags: str, tokens: list[str]) -> SenseVoice:
         network = write_answer(self._path, [f"<|{tag}|>" for tag in tags.split()], tokens)
-        model = SenseVoice(
+        return SenseVoice(
             network=Network(network),
             frontend=Frontend.load(self._folder),
             alphabet=Alphabet(alphabet_file(self._folder)),
             vad=Vad.load("sensevoice", self._vad),
             reads_at_once=1,
         )
-        return model.read(NOTHING, request or Request())
 
 
 @pytest.fixture
