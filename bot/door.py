@@ -18,7 +18,7 @@ from bot import files, status
 from bot.answers import Answers
 from bot.manner import giving_way, patience
 from bot.strays import REFUSALS
-from bot.texts import say, say_fault, speaking
+from bot.texts import say, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
@@ -55,7 +55,7 @@ class TelegramDoor:
             await self._answers.deliver(note, transcript)
 
     async def failed(self, note: Note, failure: Failure) -> None:
-        """Say what went wrong, and offer to try again."""
+        """Say what went wrong."""
         await self._settle(note)
         if note.state is State.CANCELLED and note.delivered_at:
             return  # whoever cancelled it said so, and the edit that could have come later has seen to that
@@ -64,7 +64,7 @@ class TelegramDoor:
 
     async def _show_failure(self, note: Note, failure: Failure) -> None:
         with speaking(note.locale):
-            await self._answers.show(note, say_fault(failure.code, dict(failure.params)), status.retry_button(note.id))
+            await self._answers.show(note, *status.failed(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless the note went on without this worker."""

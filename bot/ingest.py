@@ -20,7 +20,7 @@ from bot.background import Background
 from bot.delays import Delays
 from bot.limits import Limits
 from bot.manner import giving_way, patience
-from bot.texts import say_fault, speaking
+from bot.texts import speaking
 from jobs.errors import QueueUnreachable
 from jobs.lease import RENEW_S
 from jobs.outage import Outage
@@ -194,10 +194,11 @@ class Intake:
         if fault is None:
             return False
         mine = await self.ledger.claim(note.id, "bot", options=self.options)
-        if mine and await self.ledger.fail(note.id, mine.fence, Failure.of(fault)):
+        failure = Failure.of(fault)
+        if mine and await self.ledger.fail(note.id, mine.fence, failure):
             with speaking(note.locale):
-                text, keyboard = say_fault(fault.code, fault.params), status.retry_button(note.id)
-                await self._conclude(mine, lambda: self.answers.show(mine, text, keyboard))
+                told = status.failed(note.id, failure)
+                await self._conclude(mine, lambda: self.answers.show(mine, *told))
         return True
 
     async def _conclude(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot.texts import say, say_duration
+from bot.texts import say, say_duration, say_fault
+from engine.errors import kind_of
+from storage.note import Failure
 
 PRIVATE_PACE_S = 3.0
 GROUP_PACE_S = 6.0  # a group bears 20 messages and edits a minute, and the texts come first
@@ -41,6 +43,12 @@ def queue_is_silent() -> str:
 def transcribing(fraction: float) -> str:
     """Say how far it is."""
     return say("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
+
+
+def failed(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
+    """Say what went wrong, and offer to try again where that can help."""
+    button = None if kind_of(failure.code).is_permanent else retry_button(note_id)
+    return say_fault(failure.code, failure.params), button
 
 
 def cancel_button(note_id: str) -> InlineKeyboardMarkup:

@@ -15,6 +15,7 @@ class Fault(Exception):
 
     code: ClassVar[str] = "internal"
     sentence: ClassVar[str] = "Something went wrong on my side. Please try again."
+    is_permanent: ClassVar[bool] = False  # True: the same recording fails again, whatever the owner mends or sets
 
     def __init__(self, **params: Param) -> None:
         """Keep `params`, the values that the sentence names."""
@@ -30,6 +31,7 @@ class AudioUnreadable(AudioFault):
     """No decoder that is allowed here can read the file."""
 
     code = "audio_unreadable"
+    is_permanent = True
     sentence = (
         "I cannot read this file as audio. I can read voice notes, and wav, mp3, m4a, flac, ogg, opus, webm, mp4, "
         "amr and aiff files."
@@ -40,6 +42,7 @@ class NoAudioTrack(AudioFault):
     """The container was read, and it holds no sound (a silent film)."""
 
     code = "no_audio_track"
+    is_permanent = True
     sentence = "This file has no sound track. Send one that has."
 
 
@@ -47,6 +50,7 @@ class AudioTooShort(AudioFault):
     """Shorter than any speech: models divide by zero or crash below 100 ms."""
 
     code = "audio_too_short"
+    is_permanent = True
     sentence = "This recording is shorter than {min_ms} ms. Record a longer one."
 
 
@@ -223,6 +227,11 @@ def kinds(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
         yield from kinds(heir)
 
 
+def kind_of(code: str) -> type[Fault]:
+    """Give the kind of fault that has this code; of an unknown one, Fault itself."""
+    return next((kind for kind in kinds() if kind.code == code), Fault)
+
+
 def fault_from(code: str, params: Mapping[str, Param]) -> Fault:
     """Make the fault again of which `code` and `params` are known, for example from another process."""
-    return next((kind for kind in kinds() if kind.code == code), Fault)(**params)
+    return kind_of(code)(**params)

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from aiogram.types import Message
 from structlog.testing import capture_logs
 
@@ -141,16 +142,43 @@ async def test_retry_leaves_a_language_to_the_workers_when_only_they_have_the_mo
         assert (await house.note_of(note)).language == "klingon"
 
 
-async def test_a_failure_is_a_sentence_with_a_retry_button(house: House) -> None:
+async def test_a_failure_that_may_pass_is_a_sentence_with_a_retry_button(
+    settings: Settings, playground: Playground
+) -> None:
+    strict = settings.model_copy(update={"engine": EngineSettings(model="fake", max_audio_s=60)})
+    async with open_house(strict, playground) as house:
+        await house.start_worker()
+        note = playground.send_voice(house.chat(), house.person(), sound(1, seconds=61), duration=1)
+        failed = await house.hear("longer than 1 minutes")
+        assert (await house.delivered(note)).state is State.FAILED
+        assert await house.press(failed, "Retry") == ""
+        await until(lambda: len(playground.versions(failed)) >= 4)
+        shown = [version.text or "" for version in playground.versions(failed)]
+        assert shown[2].startswith("In the queue")
+        assert "longer than 1 minutes" in shown[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"this is no sound at all" * 99, "I cannot read this file as audio."),
+        (sound(1, seconds=0.05), "shorter than 100 ms"),
+    ],
+    ids=["no sound", "too short"],
+)
+async def test_a_failure_that_never_passes_has_no_button_and_is_tried_again_only_by_command(
+    house: House, content: bytes, told: str
+) -> None:
     await house.start_worker()
-    note = house.playground.send_voice(house.chat(), house.person(), b"this is no sound at all" * 99)
-    failed = await house.hear("I cannot read this file as audio.")
+    note = house.playground.send_voice(house.chat(), house.person(), content)
+    failed = await house.hear(told)
     assert (await house.delivered(note)).state is State.FAILED
-    assert await house.press(failed, "Retry") == ""
+    assert failed.reply_markup is None
+    house.say("/retry", reply_to=note)
     await until(lambda: len(house.playground.versions(failed)) >= 4)
-    shown = [version.text or "" for version in house.playground.versions(failed)]
-    assert shown[2].startswith("In the queue")
-    assert shown[-1].startswith("I cannot read")
+    queued, *_, again = house.playground.versions(failed)[2:]
+    assert (queued.text or "").startswith("In the queue")
+    assert (told in (again.text or ""), again.reply_markup) == (True, None)
 
 
 async def test_cancel_ends_a_waiting_note_and_retry_brings_it_back(house: House) -> None:
