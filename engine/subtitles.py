@@ -48,12 +48,11 @@ class Cue:
 def cues(segments: Iterable[Segment], *, names: bool) -> list[Cue]:
     """Cut the segments into cues, in the order of their start; none overlaps another of the same speaker.
 
-    With `names` the speaker's name stands before the text.
+    With `names` the speaker's name stands before the text, cut short where it would leave less than half a line.
     """
     cut: dict[str | None, list[Cue]] = {}
     for segment in filter(lambda segment: one_line(segment.text), segments):
-        name = one_line(segment.speaker or "")
-        layout = _Layout.of(segment, f"{name}: " if names and name else "")
+        layout = _Layout.of(segment, _prefix(one_line(segment.speaker or "")) if names else "")
         cut.setdefault(segment.speaker, []).extend(layout.cues(0, len(layout.cuts) - 1))
     found = [cue for spoken in cut.values() for cue in _one_after_another(spoken)]
     return sorted(found, key=lambda cue: cue.start_ms)
@@ -63,6 +62,15 @@ def one_line(text: str) -> str:
     """Keep a text in one line: an empty line would end its cue. An arrow would be read as a cue's times."""
     printable = "".join(character for character in text if character.isspace() or character >= " ")
     return " ".join(printable.split()).replace("-->", "→")
+
+
+def _prefix(name: str) -> str:
+    """Write the name as it stands before the text."""
+    reached = list(accumulate(map(_columns, name)))
+    most = LINE_COLUMNS - LEAST_ROOM - len(": ")
+    if reached and reached[-1] > most:
+        name = name[: bisect_right(reached, most - len("…"))].rstrip() + "…"
+    return f"{name}: " if name else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ class _Layout:
     def of(cls, segment: Segment, prefix: str) -> "_Layout":
         text = one_line(segment.text)
         columns = list(accumulate(map(_columns, text), initial=0))
-        room = max(LEAST_ROOM, LINE_COLUMNS - sum(map(_columns, prefix)))
+        room = LINE_COLUMNS - sum(map(_columns, prefix))
         cuts = list(_cuts(text, columns, room))
         spoken = [offset for offset, character in enumerate(text) if character.isalnum()]
         return cls(text, prefix, segment.speaker, columns, cuts, spoken, _Clock.of(segment, text, spoken))

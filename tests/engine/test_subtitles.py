@@ -91,6 +91,25 @@ def test_a_line_holds_the_name_as_well() -> None:
         assert max(map(len, cue.lines)) <= COLUMNS
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Maximilian Schwarz", "Maximilian Schwarz"),
+        ("Maximilian Schwarzer", "Maximilian Schwarz…"),
+        ("Maria Magdalena de la Cruz", "Maria Magdalena de…"),
+        ("张三张三张三张三张", "张三张三张三张三张"),
+        ("张三张三张三张三张三", "张三张三张三张三张…"),
+    ],
+)
+@pytest.mark.parametrize("text", [JFK, CHINESE, "a" * 60])
+def test_a_long_name_leaves_the_text_half_a_line(name: str, shown: str, text: str) -> None:
+    found = cut(said(text, 0, 11, name), names=True)
+    for cue in found:
+        assert (cue.speaker, cue.lines[0].startswith(f"{shown}: ")) == (name, True)
+        assert max(map(columns, cue.lines)) <= COLUMNS
+    assert letters("".join("".join(cue.lines).removeprefix(f"{shown}: ") for cue in found)) == letters(text)
+
+
 def test_a_text_without_anything_to_show_has_no_cue() -> None:
     assert cut(said(" \x00\n"), said("")) == []
 
@@ -105,7 +124,7 @@ texts = st.lists(
 def segments(draw: st.DrawFn) -> Segment:
     words = draw(texts)
     start = draw(times)
-    speaker = draw(st.sampled_from([None, "Speaker 1", "Анна", "张三"]))
+    speaker = draw(st.sampled_from([None, "Speaker 1", "Анна", "张三", "Максимилиан " * 9]))
     text = draw(st.sampled_from([" ", ""])).join(words)
     if not draw(st.booleans()):
         return Segment(start=start, end=start + draw(st.floats(0, 60)), text=text, speaker=speaker)
