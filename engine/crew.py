@@ -94,12 +94,19 @@ class Crew:
     @property
     def is_stuck(self) -> bool:
         """Tell whether something is still being done that nobody has wanted for a long time."""
-        while self._abandoned:
-            since, has_ended = self._abandoned[0]
-            if not has_ended():
-                return time.monotonic() - since > PATIENCE_S
-            self._abandoned.popleft()
-        return False
+        with self._lock:
+            while self._abandoned:
+                since, has_ended = self._abandoned[0]
+                if not has_ended():
+                    return time.monotonic() - since > PATIENCE_S
+                self._abandoned.popleft()
+            return False
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether all threads are at what nobody wants any more, so that nothing else has its turn."""
+        with self._lock:
+            return sum(not has_ended() for _, has_ended in self._abandoned) >= self._size
 
     def turn_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the item that is waited for has been worked on, by whom `cancelled` stops.
@@ -156,9 +163,8 @@ class Crew:
 
     def _abandon(self, turns: Iterable[Turn[Result]]) -> None:
         now = time.monotonic()
-        for turn in turns:
-            if not turn.cancel() and not turn.done():
-                self._abandoned.append((now, turn.done))
+        with self._lock:
+            self._abandoned.extend((now, turn.done) for turn in turns if not turn.cancel() and not turn.done())
 
     def _work(self) -> None:
         while turn := self._next():

@@ -27,6 +27,7 @@ class Fake:
     languages: ClassVar[tuple[str, ...]] = ("zh", "en", "yue", "ja", "ko")
     notes_at_once: ClassVar[int] = 1
     is_stuck: ClassVar[bool] = False
+    is_blocked: ClassVar[bool] = False
 
     def turn_s(self, cancelled: threading.Event) -> float:  # noqa: ARG002 - as all backends
         """Nobody waits for a turn: all sleep beside each other."""

@@ -155,6 +155,11 @@ class ModelBackend:
         """Tell whether the model does not come back from a piece that nobody wants any more."""
         return self.crew.is_stuck
 
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether the model is busy with nothing but pieces that nobody wants any more."""
+        return self.crew.is_blocked
+
     def turn_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has read the piece that is waited for, by whom `cancelled` stops."""
         return self.crew.turn_s(cancelled)

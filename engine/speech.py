@@ -81,6 +81,11 @@ class Engine:
         """Tell whether the model hangs, so that only a new process can go on."""
         return self.backend.is_stuck
 
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether nothing new can be read until what nobody wants any more has ended; perhaps it never does."""
+        return self.backend.is_blocked
+
     def turn_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what the transcription waits for that `cancelled` stops.
 

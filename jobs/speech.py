@@ -29,6 +29,10 @@ class Speech(Protocol):
     def is_stuck(self) -> bool:
         """Tell whether only a new process can go on."""
 
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether a new note would only wait for what nobody wants any more."""
+
     def turn_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
 

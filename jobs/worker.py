@@ -133,7 +133,7 @@ class _Shift:
             if self._worker.tasks:
                 return False
             raise
-        return not self._place.company.is_closed
+        return not (self._place.engine.is_blocked or self._place.company.is_closed)
 
 
 async def _forever() -> None:

@@ -154,13 +154,33 @@ def test_who_is_cancelled_waits_neither_for_a_turn_nor_for_what_is_being_done(
     with pytest.raises(Cancelled):
         list(crew.done(work, range(10), cancelled))  # never has its turn
     assert read == [0]
+    assert crew.is_blocked
     assert not crew.is_stuck
     monkeypatch.setattr(module, "PATIENCE_S", -1.0)
     assert crew.is_stuck
     release.set()
     assert list(crew.done(lambda item: item, [5], threading.Event())) == [(5, 5)]
     assert not crew.is_stuck
+    assert not crew.is_blocked
     assert read == [0]
+
+
+def test_a_crew_of_which_one_is_free_is_not_blocked() -> None:
+    crew, cancelled, release = Crew(2), threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        cancelled.set()
+        release.wait(ANSWER_S)
+
+    with pytest.raises(Cancelled):
+        list(crew.done(work, [0], cancelled))
+    assert not crew.is_blocked
+    cancelled.clear()
+    with pytest.raises(Cancelled):
+        list(crew.done(work, [1], cancelled))
+    assert crew.is_blocked
+    release.set()
+    patiently(lambda: not crew.is_blocked)
 
 
 def test_who_waits_knows_whether_it_has_its_turn() -> None:

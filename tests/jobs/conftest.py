@@ -14,6 +14,7 @@ from arq import ArqRedis
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
+from jobs import reaper, worker
 from jobs.queue import Queue, connect
 from jobs.redis_server import RedisServer
 from jobs.transcribe import transcribe_note
@@ -65,6 +66,13 @@ def place(tmp_path: Path, ledger: Ledger, door: FileDoor) -> Workplace:
         timeout_s=60,
         defaults=Request(),
     )
+
+
+@pytest.fixture
+def quick_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "QUIET_S", 0.0)
+    for module in (reaper, worker):
+        monkeypatch.setattr(module, "INTERVAL_S", 0.3)
 
 
 @dataclass

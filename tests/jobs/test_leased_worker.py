@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from engine.audio import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import engine_threads, reaper, worker
+from jobs import engine_threads
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
@@ -28,6 +28,8 @@ from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, until
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import unfinished
+
+pytestmark = pytest.mark.usefixtures("quick_reaper")
 
 LIMIT_S = 2.0
 
@@ -65,13 +67,6 @@ async def working(
 
 async def told(ledger: Ledger) -> bool:
     return await unfinished(ledger) == []
-
-
-@pytest.fixture(autouse=True)
-def quick_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reaper, "QUIET_S", 0.0)
-    for module in (reaper, worker):
-        monkeypatch.setattr(module, "INTERVAL_S", 0.3)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +113,7 @@ class Stuck:
     model = "stuck"
     notes_at_once = 1
     is_stuck = False
+    is_blocked = False
 
     def __init__(self, inner: Speech) -> None:
         self._inner = inner

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import numpy as np
@@ -31,6 +31,8 @@ from storage.rows import now
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.test_leased_worker import LIMIT_S, Patient, told, working
+
+pytestmark = pytest.mark.usefixtures("quick_reaper")
 
 AT_ONCE = 3
 
@@ -163,13 +165,11 @@ async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  
     door: FileDoor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    *running, late = [await arrivals.note(chat_id=chat) for chat in range(AT_ONCE)]
+    running = await queued(queue, arrivals, AT_ONCE - 1)
     async with working(place, redis, engine, max_memory_mb=1_000_000, notes_at_once=0) as task:
-        for note in running:
-            await queue.enqueue(note)
         await until(lambda: len(engine.held.inside) == len(running))
         monkeypatch.setattr(memory, "resident_mb", lambda: 2_000_000.0)
-        await queue.enqueue(late)
+        (late,) = await queued(queue, arrivals, 1)
         await asyncio.sleep(0.5)  # for what it must not take
         assert len(engine.held.inside) == len(running)
         engine.held.go_on.set()
@@ -262,6 +262,29 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
     assert found is not None
     assert (found.state, found.tries) == (State.QUEUED, 0)
     assert await queue.position(waiting.id) == 1
+
+
+async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wants(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+) -> None:
+    model = Hanging()
+    backend = ModelBackend("hanging", ("en",), model)
+    hanging = await arrivals.note()
+    async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
+        await queue.enqueue(hanging)
+        await until(model.reads.is_set)
+        assert await place.ledger.cancel(hanging.id)
+        await until(lambda: backend.is_blocked)
+        following = await queued(queue, arrivals, 2)
+        async with working(replace(place, worker_id="worker-b"), redis):
+            await until(lambda: told(place.ledger))
+        model.go_on.set()
+        await queue.enqueue(await arrivals.note())
+        await until(lambda: told(place.ledger))
+        assert not task.done()
+    *elsewhere, last = [event["text"] for event in door.events("done")]
+    assert sorted(elsewhere) == sorted(arrivals.texts[note.id] for note in following)
+    assert last == "text"
 
 
 async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures

@@ -44,6 +44,7 @@ class Listening:
     model: str = "fake"
     notes_at_once: int = 1
     is_stuck: bool = False
+    is_blocked: bool = False
 
     def turn_s(self, cancelled: threading.Event) -> float | None:
         return self.inner.turn_s(cancelled)
