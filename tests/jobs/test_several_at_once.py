@@ -100,11 +100,12 @@ async def queued(queue: Queue, arrivals: Arrivals, count: int) -> list[Note]:
     return notes
 
 
-async def died_over(ledger: Ledger, note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a worker begin on the note and never be heard of again."""
-    held = await ledger.claim(note.id, "dead")
-    assert held is not None
-    assert await ledger.begin(note.id, held.fence)
+async def died_over(ledger: Ledger, notes: Iterable[Note], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a worker begin on the notes and never be heard of again."""
+    for note in notes:
+        held = await ledger.claim(note.id, "dead")
+        assert held is not None
+        assert await ledger.begin(note.id, held.fence)
     monkeypatch.setattr(life, "now", lambda: now() + timedelta(seconds=life.HOLD_S + 1))
 
 
@@ -187,8 +188,7 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     suspects = [await arrivals.note(chat_id=chat) for chat in range(2)]
-    for note in suspects:
-        await died_over(place.ledger, note, monkeypatch)
+    await died_over(place.ledger, suspects, monkeypatch)
     notes = [*suspects, *[await arrivals.note(chat_id=chat) for chat in range(2, 5)]]
     for note in notes:
         await queue.enqueue(note)
@@ -226,7 +226,7 @@ async def test_who_is_cancelled_while_it_waits_to_go_alone_leaves_the_company_op
     place: Workplace, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suspect = await arrivals.note()
-    await died_over(place.ledger, suspect, monkeypatch)
+    await died_over(place.ledger, [suspect], monkeypatch)
     async with place.company.joined(suspect=False):
         working_on = asyncio.create_task(work_on(place, suspect))
         await until(lambda: place.company.is_closed)
