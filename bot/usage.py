@@ -9,11 +9,13 @@ import click
 
 from bot.wishes import default_request
 from engine.audio import glance
-from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingWrong
+from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingVain, LanguageSettingWrong
 from engine.models import AUTOMATIC, check_language
 from engine.request import Request
 from engine.settings import EngineSettings
 
+KNOWS_OTHERS = "{model} does not know the language {language!r}; it knows {known}"
+TELLS_NONE = "{model} does not tell which languages it knows, so {language!r} cannot be asked for"
 STANDARD_INPUT = "standard input is not read; name a file"
 
 
@@ -30,8 +32,8 @@ def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSet
     except LanguageSettingWrong as wrong:
         if wrong.params["language"] not in asked:
             raise
-        sentence = "{model} does not know the language {language!r}; it knows {known}".format(**wrong.params)
-        raise click.BadParameter(sentence, param_hint="'--language'") from None
+        sentence = TELLS_NONE if isinstance(wrong, LanguageSettingVain) else KNOWS_OTHERS
+        raise click.BadParameter(sentence.format(**wrong.params), param_hint="'--language'") from None
     return chosen
 
 

@@ -75,6 +75,13 @@ class UnknownLanguage(Fault):
     sentence = "I don't know the language “{language}”. I know: {known}."
 
 
+class LanguagesUntold(UnknownLanguage):
+    """A language is asked for of a model that does not tell which it knows."""
+
+    code = "languages_untold"
+    sentence = "My model does not tell which languages it knows, so none can be asked for. Leave out “{language}”."
+
+
 class LanguageSettingWrong(UnknownLanguage):
     """`engine.language` names what the model does not know."""
 
@@ -87,6 +94,16 @@ class LanguagesSettingWrong(LanguageSettingWrong):
 
     code = "language_setting_list_wrong"
     sentence = "The model {model} does not know the language “{language}”. In engine.languages, name some of: {known}."
+
+
+class LanguageSettingVain(LanguageSettingWrong):
+    """`engine.language` or `engine.languages` asks for one where the model does not tell which it knows."""
+
+    code = "language_setting_vain"
+    sentence = (
+        "The model {model} does not tell which languages it knows, so “{language}” cannot be asked for. Set "
+        'engine.language to "auto" and engine.languages to [].'
+    )
 
 
 class HotwordsUnreadable(Fault):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
+from engine.errors import LanguageSettingVain, LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
 from engine.languages import first_unknown, languages_of, model_class
 from engine.settings import EngineSettings
 
@@ -116,10 +116,13 @@ def check_language(settings: EngineSettings) -> None:
 
     Raises:
         ModelMissing: as `locate`.
-        LanguageSettingWrong: it does not.
+        LanguageSettingWrong: it does not, or does not tell.
     """
     locate(settings)
     known = languages_of(settings.model)
+    asked = (*settings.languages, *({settings.language} - {AUTOMATIC}))
+    if asked and not known:
+        raise LanguageSettingVain(model=settings.model, language=asked[0])
     if settings.language not in (AUTOMATIC, *known):
         listed = ", ".join((AUTOMATIC, *known))
         raise LanguageSettingWrong(model=settings.model, language=settings.language, known=listed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from engine import audio as sound
 from engine.audio import Audio
-from engine.errors import ExportsClosed, ModelBroken, OwnModelBroken, UnknownLanguage
+from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.export import NotExportable
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
@@ -68,7 +68,7 @@ class Engine:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The codes that can be asked for."""
+        """The codes that can be asked for; none where the model does not tell."""
         return self.backend.languages
 
     @property
@@ -126,6 +126,8 @@ class Engine:
         """
         asked = request.language or (AUTOMATIC if request.languages else self.settings.language)
         allowed = (request.languages or self.settings.languages) if asked == AUTOMATIC else (asked,)
+        if allowed and not self.languages:
+            raise LanguagesUntold(language=allowed[0])
         if unknown := first_unknown(allowed, self.languages):
             raise UnknownLanguage(language=unknown, known=", ".join(self.languages))
         choice = allowed or self.languages

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from engine.any_funasr import AnyFunasr
-from engine.errors import DeviceMissing, ModelBroken, OwnModelBroken, PrecisionMissing
+from engine.errors import DeviceMissing, LanguagesUntold, ModelBroken, OwnModelBroken, PrecisionMissing
 from engine.families import Parts, load
 from engine.reading import ModelBackend, SpeechModel
+from engine.request import Request
 from engine.sensevoice import SenseVoice
 from engine.sensevoice_torch import BatchedNetwork
 from engine.settings import EngineSettings
@@ -39,6 +40,8 @@ def test_a_folder_of_a_class_that_nobody_here_knows_is_read(
     assert set(text_of(said)) - {" "} <= {*LETTERS, *HAN}
     assert text_of(said)
     assert said.model == "conformer"
+    with pytest.raises(LanguagesUntold, match="Leave out “en”"):
+        engine.resolved(Request(language="en"))
 
 
 @pytest.mark.parametrize("kind", ["FsmnVADStreaming", "CTTransformer"])

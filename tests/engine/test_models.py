@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ModelMissing
-from engine.models import NAMES, VAD, catalogue, find_part, is_here, locate, named, reads_on_all_cores
+from engine.errors import LanguageSettingVain, ModelMissing
+from engine.models import NAMES, VAD, catalogue, check_language, find_part, is_here, locate, named, reads_on_all_cores
 from engine.settings import EngineSettings
 
 
@@ -66,6 +66,15 @@ def test_a_folder_of_sensevoice_s_reads_on_all_cores(tmp_path: Path, *, kind: st
 @pytest.mark.parametrize(("name", "does"), [("sensevoice", True), ("whisper-turbo", False), ("fake", False)])
 def test_of_the_names_sensevoice_reads_on_all_cores(name: str, tmp_path: Path, *, does: bool) -> None:
     assert reads_on_all_cores(settings(name, tmp_path)) == does
+
+
+@pytest.mark.parametrize("asked", [{"language": "en"}, {"languages": ("en",)}, {"languages": ("en", "de")}])
+def test_no_language_can_be_asked_for_of_a_folder_that_tells_none(tmp_path: Path, asked: dict[str, object]) -> None:
+    folder = put_model(tmp_path / "mine")
+    (folder / "config.yaml").write_text("model: Conformer\n")
+    check_language(settings(str(folder), tmp_path))
+    with pytest.raises(LanguageSettingVain, match="mine does not tell which languages it knows, so “en” cannot"):
+        check_language(settings(str(folder), tmp_path).model_copy(update=asked))
 
 
 @pytest.mark.parametrize("model", ["nothing", "/nowhere/at/all", ""])

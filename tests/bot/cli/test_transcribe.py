@@ -198,6 +198,15 @@ def test_an_unknown_language_is_wrong_usage_and_told_once_with_those_that_are_kn
         assert "zh, yue, en, ja, ko" in done.stderr
 
 
+def test_of_a_model_that_tells_no_language_none_can_be_asked_for(earshot: Earshot, tone: Tone, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("model: Conformer\n")
+    for asked in ("en", "en,de"):
+        own = {"EARSHOT_ENGINE__MODEL": str(tmp_path)}
+        done = earshot("transcribe", tone("a.wav", 1.0), "--language", asked, **own)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"{tmp_path} does not tell which languages it knows, so 'en' cannot be asked for\n")
+
+
 def test_a_model_that_does_not_exist_is_told_as_such_whatever_the_language(earshot: Earshot, tone: Tone) -> None:
     done = earshot("transcribe", tone("a.wav", 1.0), "--language", "en", EARSHOT_ENGINE__MODEL="nonsense")
     assert (done.returncode, "There is no model “nonsense”" in done.stderr) == (1, True)
