@@ -15,6 +15,7 @@ from arq import ArqRedis, Retry, Worker
 from arq.worker import func
 
 from jobs.door import NotNow
+from jobs.lane import has_room_for_long
 from jobs.lease import LEASE_S
 from jobs.outage import Outage
 from jobs.queue import TRANSCRIBE
@@ -87,7 +88,8 @@ class LeasedWorker(Worker):
         if not job_ids or self.job_counter >= self.max_jobs or not self._takes_more():
             return
         token = f"{self._worker_id}:{secrets.token_hex(8)}"
-        run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS)
+        takes_long = has_room_for_long(sum(run.is_long for run in self._runs.values()), self.max_jobs)
+        run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS, takes_long=takes_long)
         if run is None:
             return
         if run.job_id in self._runs:  # this process was frozen until its lease was over, and is the first to pick again

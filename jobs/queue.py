@@ -9,11 +9,12 @@ from arq import ArqRedis
 from arq.jobs import serialize_job
 
 from jobs.errors import QueueUnreachable
+from jobs.lane import is_long
 from jobs.order import BEGUN_SCORE, score_ms
 from jobs.outage import Outage
 from jobs.presence import Presence, present
 from jobs.redis import QUEUE, TROUBLE, connect, to_json
-from jobs.scripts import Scripts
+from jobs.scripts import Scripts, long_key
 from storage.ledger import Ledger
 from storage.note import Note, State
 
@@ -51,6 +52,8 @@ class Queue:
         try:
             async with self.redis.pipeline() as pipe:
                 pipe.set(f"arq:job:{note.id}", job, px=KEPT_MS)
+                if is_long(note):
+                    pipe.set(long_key(note.id), b"", px=KEPT_MS)
                 pipe.zadd(QUEUE, {note.id: score}, nx=True)
                 await pipe.execute()
         except TROUBLE as error:
@@ -63,7 +66,7 @@ class Queue:
         """Take the note out, if it is there. While Redis does not answer it stays; a worker then finds it ended."""
         try:
             await self.redis.zrem(QUEUE, note_id)
-            await self.redis.delete(f"arq:job:{note_id}")
+            await self.redis.delete(f"arq:job:{note_id}", long_key(note_id))
         except TROUBLE as error:
             self._outage.goes_on(error)
 

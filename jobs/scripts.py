@@ -2,7 +2,8 @@
 
 A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
 A job that was put back is not moved behind others, since their scores lie in the past and it would come after all that
-come later; instead nobody has its lease for a while.
+come later; instead nobody has its lease for a while. It counts as short from then on: it may be there only to be
+delivered.
 """
 
 from dataclasses import dataclass
@@ -14,18 +15,22 @@ from jobs.order import BEGUN_SCORE
 from jobs.redis import QUEUE
 
 PICK = """
-local from = 0
-while true do
+local from, passed_over = 0, 0
+while passed_over < 500 do
   local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', from, 100)
   if #found == 0 then return false end
   for i = 1, #found, 2 do
-    if redis.call('SET', 'arq:in-progress:' .. found[i], ARGV[2], 'NX', 'PX', ARGV[3]) then
+    local is_long = redis.call('EXISTS', 'earshot:long:' .. found[i])
+    if is_long == 1 and ARGV[5] == '0' then
+      passed_over = passed_over + 1
+    elseif redis.call('SET', 'arq:in-progress:' .. found[i], ARGV[2], 'NX', 'PX', ARGV[3]) then
       redis.call('ZADD', KEYS[1], 'XX', ARGV[4], found[i])
-      return {found[i], found[i + 1], redis.call('GET', 'arq:job:' .. found[i]) or ''}
+      return {found[i], found[i + 1], redis.call('GET', 'arq:job:' .. found[i]) or '', is_long}
     end
   end
   from = from + 100
 end
+return false
 """
 
 RENEW = """
@@ -39,7 +44,7 @@ END = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[2])
 if (redis.call('GET', KEYS[3]) or '') == ARGV[3] then
-  redis.call('DEL', KEYS[3], KEYS[4])
+  redis.call('DEL', KEYS[3], KEYS[4], KEYS[5])
   redis.call('ZREM', KEYS[1], ARGV[2])
 end
 return 1
@@ -48,7 +53,10 @@ return 1
 PUT_BACK = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then redis.call('DEL', KEYS[1])
-else redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2]) end
+else
+  redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2])
+  redis.call('DEL', KEYS[2])
+end
 return 1
 """
 
@@ -83,6 +91,12 @@ class Run:
     score: int
     token: str
     payload: bytes
+    is_long: bool
+
+
+def long_key(note_id: str) -> str:
+    """Name the key that is there while the note is queued and long."""
+    return f"earshot:long:{note_id}"
 
 
 class Scripts:
@@ -96,16 +110,21 @@ class Scripts:
         self._put_back = redis.register_script(PUT_BACK)
         self._waiting = redis.register_script(WAITING)
 
-    async def pick(self, now_ms: int, token: str, lease_ms: int) -> Run | None:
-        """Take the lease of the first job that nobody runs, however many run elsewhere.
+    async def pick(self, now_ms: int, token: str, lease_ms: int, *, takes_long: bool = True) -> Run | None:
+        """Take the lease of the first job that nobody runs, however many run elsewhere; of a long one if `takes_long`.
+
+        Hundreds of long ones are passed over, and no more: Redis has others to answer.
 
         Should its run die, the job does not queue anew: it has had its turn, and is the first again.
         """
-        args: list[int | str] = [now_ms, token, lease_ms, BEGUN_SCORE]
+        args: list[int | str] = [now_ms, token, lease_ms, BEGUN_SCORE, int(takes_long)]
         found = cast("list[bytes] | None", await self._pick(keys=[QUEUE], args=args))
         if not found:
             return None
-        return Run(job_id=found[0].decode(), score=int(float(found[1])), token=token, payload=found[2])
+        job_id, score, payload, is_long = found
+        return Run(
+            job_id=job_id.decode(), score=int(float(score)), token=token, payload=payload, is_long=bool(int(is_long))
+        )
 
     async def renew(self, job_id: str, token: str, lease_ms: int) -> bool:
         """Keep the lease, or take it again after Redis forgot it. False when another run has it."""
@@ -117,11 +136,13 @@ class Scripts:
         A job that was queued anew while it ran stays in the queue, for anybody to pick.
         """
         keys = [QUEUE, f"arq:in-progress:{run.job_id}", f"arq:job:{run.job_id}", f"arq:retry:{run.job_id}"]
+        keys.append(long_key(run.job_id))
         return bool(await self._end(keys=keys, args=[run.token, run.job_id, run.payload]))
 
     async def put_back(self, run: Run, delay_ms: int) -> bool:
         """Leave the job in its place, for others to pick once the delay is over. False as for `end`."""
-        return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
+        keys = [f"arq:in-progress:{run.job_id}", long_key(run.job_id)]
+        return bool(await self._put_back(keys=keys, args=[run.token, delay_ms]))
 
     async def waiting(self, before: str = "", score: int | None = None) -> list[str] | None:
         """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.

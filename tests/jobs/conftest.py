@@ -83,12 +83,25 @@ class Arrivals:
     ledger: Ledger
     texts: dict[str, str] = field(default_factory=dict)
 
-    async def note(self, *, seconds: float = 1.0, seed: int | None = None, chat_id: int = 7, **of: str) -> Note:
+    async def note(
+        self,
+        *,
+        seconds: float = 1.0,
+        claimed_s: float | None = None,
+        seed: int | None = None,
+        chat_id: int = 7,
+        **of: str,
+    ) -> Note:
         seed = len(self.texts) if seed is None else seed
         path = self.folder / f"sound-{seed}.wav"
         text = sound(path, seconds, seed)
         note, _ = await self.ledger.record(
-            incoming(file_id=str(path), chat_id=chat_id, claimed_s=seconds, file_unique_id=of.get("file_unique_id"))
+            incoming(
+                file_id=str(path),
+                chat_id=chat_id,
+                claimed_s=claimed_s or seconds,
+                file_unique_id=of.get("file_unique_id"),
+            )
         )
         self.texts[note.id] = text
         return note

@@ -205,3 +205,45 @@ async def test_the_first_free_job_is_found_behind_hundreds_that_run(
     run = await scripts.pick(NOW_MS, "token", 1000)
     assert run is not None
     assert run.job_id == note.id
+
+
+async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    long, short = await arrivals.note(claimed_s=3600), await arrivals.note()
+    await queue.enqueue(long)
+    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False) is None
+    await queue.enqueue(short)
+    first = await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
+    assert first is not None
+    assert (first.job_id, first.is_long) == (short.id, False)
+    second = await scripts.pick(NOW_MS, "token", 60_000)
+    assert second is not None
+    assert (second.job_id, second.is_long) == (long.id, True)
+    assert await scripts.end(second)
+    assert await redis.keys("earshot:long:*") == []
+
+
+async def test_a_long_note_that_comes_again_later_keeps_nobody_s_place(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note(claimed_s=3600)
+    await queue.enqueue(note)
+    handed_back = await scripts.pick(NOW_MS, "token", 60_000)
+    assert handed_back is not None
+    assert await scripts.put_back(handed_back, 0)
+    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False) is None
+    waits = await scripts.pick(NOW_MS, "token", 60_000)
+    assert waits is not None
+    assert await scripts.put_back(waits, 60_000)
+    await redis.delete(f"arq:in-progress:{note.id}")  # as it is once the delay is over
+    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
+
+
+async def test_nothing_is_kept_of_a_long_note_that_is_forgotten(
+    queue: Queue, redis: ArqRedis, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note(claimed_s=3600)
+    await queue.enqueue(note)
+    await queue.forget(note.id)
+    assert await redis.keys("*") == []

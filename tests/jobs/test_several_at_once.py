@@ -129,6 +129,24 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
     assert await redis.keys("arq:*") == []
 
 
+async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+) -> None:
+    long = [await arrivals.note(claimed_s=3600) for _ in range(AT_ONCE + 1)]
+    for note in long:
+        await queue.enqueue(note)
+    async with working(place, redis, engine, notes_at_once=0):
+        await until(lambda: len(engine.held.inside) == AT_ONCE - 1)
+        short = await arrivals.note(chat_id=8)
+        await queue.enqueue(short)
+        await until(lambda: len(engine.held.inside) == AT_ONCE)
+        assert [await queue.position(note.id) for note in (*long, short)] == [0, 0, 1, 2, 0]
+        engine.held.go_on.set()
+        await until(lambda: told(place.ledger))
+    assert len(door.events("done")) == len(arrivals.texts)
+    assert await redis.keys("arq:*") == await redis.keys("earshot:long:*") == []
+
+
 async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
     place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding
 ) -> None:
