@@ -22,9 +22,9 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from bot.replies import has_text, plain, reply_of
+from bot.replies import Reply, has_text, plain, reply_of
 from bot.strays import REFUSALS, Strays
-from bot.texts import say, speaking
+from bot.texts import say, say_missing, speaking
 from engine.transcript import Segment, Transcript
 from jobs.story import tell_story
 from storage.ledger import Ledger
@@ -117,9 +117,9 @@ class Answers:
         if (current := await self._wanted(note)) is None:
             return
         if not has_text(transcript):
-            await self._show(current, say("No speech found in this recording."))
+            await self._show(current, _nothing_said(transcript))
             return
-        reply = reply_of(transcript, label, say("The whole text is in the file below."))
+        reply = _laid_out(transcript)
         first, *rest = reply.messages
         await self._show(current, first, mode=ParseMode.HTML)
         sent = await self.ledger.parts(note.id)
@@ -132,9 +132,9 @@ class Answers:
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
         """Send the transcript once more, below everything else."""
         if not has_text(transcript):
-            await self._keep_copy(note, self.reply(note, say("No speech found in this recording.")))
+            await self._keep_copy(note, self.reply(note, _nothing_said(transcript)))
             return
-        reply = reply_of(transcript, label, say("The whole text is in the file below."))
+        reply = _laid_out(transcript)
         for text in reply.messages:
             await self._keep_copy(note, self.reply(note, text, mode=ParseMode.HTML))
         if reply.needs_document:
@@ -235,6 +235,15 @@ class Answers:
 
     async def _keep_copy(self, note: Note, sending: Awaitable[Message]) -> None:
         await self.remember(note, [(await sending).message_id])
+
+
+def _nothing_said(transcript: Transcript) -> str:
+    silence = say("No speech found in this recording.")
+    return f"{silence}\n\n{say_missing(transcript)}".strip()
+
+
+def _laid_out(transcript: Transcript) -> Reply:
+    return reply_of(transcript, label, say("The whole text is in the file below."), say_missing(transcript))
 
 
 def label(segment: Segment) -> str:

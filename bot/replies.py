@@ -39,26 +39,28 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Plain text, and the ranges of it that are labels."""
+    """Plain text, and the ranges of it that stand out, with their tags."""
 
     text: str
-    labels: tuple[range, ...]
+    marks: tuple[tuple[range, str], ...] = ()
 
 
-def reply_of(transcript: Transcript, label: Callable[[Segment], str], notice: str) -> Reply:
+def reply_of(transcript: Transcript, label: Callable[[Segment], str], notice: str, warning: str = "") -> Reply:
     """Lay `transcript` out as messages.
 
     Args:
         transcript: with some text.
         label: names who speaks in a segment; "" for nobody in particular.
         notice: stands below the beginning when the whole text comes as a document.
+        warning: stands below all; "" where there is nothing to warn of.
     """
-    layout = _lay_out(transcript.segments, label)
+    layout = _with_warning(_lay_out(transcript.segments, label), warning)
     pieces = split(layout.text, MESSAGE_UNITS)
     if len(pieces) <= MOST_MESSAGES:
         return Reply(tuple(_as_html(layout, piece) for piece in pieces))
     beginning = _as_html(layout, split(layout.text, BEGINNING_UNITS)[0])
-    return Reply((f"{beginning} …\n\n<i>{html.escape(notice, quote=False)}</i>",), needs_document=True)
+    below = f"{notice} {warning}".strip()
+    return Reply((f"{beginning} …\n\n<i>{_escaped(below)}</i>",), needs_document=True)
 
 
 def plain(transcript: Transcript, label: Callable[[Segment], str]) -> str:
@@ -96,13 +98,20 @@ def _lay_out(segments: Sequence[Segment], label: Callable[[Segment], str]) -> _L
     spoken = [segment for segment in segments if segment.text.strip()]
     turns = [(name, _text(list(turn))) for name, turn in groupby(spoken, key=label)]
     if len({name for name, _ in turns}) < 2:  # noqa: PLR2004 - one voice needs no label
-        return _Layout(_text(spoken), ())
-    text, labels = "", []
+        return _Layout(_text(spoken))
+    text, marks = "", []
     for name, said in turns:
         text += "\n\n" if text else ""
-        labels.append(range(len(text), len(text) + len(name)))
+        marks.append((range(len(text), len(text) + len(name)), "b"))
         text += f"{name}\n{said}"
-    return _Layout(text, tuple(labels))
+    return _Layout(text, tuple(marks))
+
+
+def _with_warning(layout: _Layout, warning: str) -> _Layout:
+    if not warning:
+        return layout
+    text = f"{layout.text}\n\n{warning}"
+    return _Layout(text, (*layout.marks, (range(len(text) - len(warning), len(text)), "i")))
 
 
 def _text(segments: Sequence[Segment]) -> str:
@@ -111,10 +120,10 @@ def _text(segments: Sequence[Segment]) -> str:
 
 def _as_html(layout: _Layout, piece: range) -> str:
     written, at = "", piece.start
-    for label in layout.labels:
-        start, end = max(label.start, piece.start), min(label.stop, piece.stop)
+    for mark, tag in layout.marks:
+        start, end = max(mark.start, piece.start), min(mark.stop, piece.stop)
         if start < end:
-            written += _escaped(layout.text[at:start]) + f"<b>{_escaped(layout.text[start:end])}</b>"
+            written += _escaped(layout.text[at:start]) + f"<{tag}>{_escaped(layout.text[start:end])}</{tag}>"
             at = end
     return written + _escaped(layout.text[at : piece.stop])
 

@@ -20,6 +20,7 @@ import bot.errors  # noqa: F401 - a fault has its sentence once its room's error
 import jobs.errors  # noqa: F401 - as above
 import storage.errors  # noqa: F401 - as above
 from engine.errors import Fault, Param, kinds
+from engine.transcript import Transcript
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE = "en"
@@ -90,6 +91,17 @@ def say_duration(seconds: float) -> str:
     return say("{hours} h {minutes} min", hours=hours, minutes=rest // _MINUTE_S)
 
 
+def say_missing(transcript: Transcript) -> str:
+    """Say that not all of a recording is there; "" of one that is whole."""
+    if transcript.promised_duration is None:
+        return ""
+    return say(
+        "This recording should last {whole}, but only {read} of it can be read. The rest is missing or damaged.",
+        whole=_on_a_clock(transcript.promised_duration),
+        read=_on_a_clock(transcript.duration),
+    )
+
+
 def say_moment(moment: datetime) -> str:
     """Say when something happened, on this machine's clock: the day in words, which no country misreads."""
     here = moment.astimezone()
@@ -99,6 +111,11 @@ def say_moment(moment: datetime) -> str:
 def fault_sentences() -> dict[str, str]:
     """Map the code of every fault to its English sentence."""
     return {kind.code: kind.sentence for kind in kinds()}
+
+
+def _on_a_clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), _MINUTE_S)
+    return f"{minutes}:{rest:02}"
 
 
 def _compiled(file: Path) -> gettext.GNUTranslations:

@@ -33,9 +33,11 @@ class Audio:
     """Decoded sound: 16 kHz, 16 bit, shape (frames,) for mono or (frames, 2) for stereo.
 
     Long sound stays on disk and is only mapped into memory. `digest` is the SHA-256 of the mono mix.
+    `promised_s` is the length that the file itself tells, where clearly less of it could be read.
     """
 
     samples: NDArray[np.int16]
+    promised_s: float | None = None
     digest: str = field(init=False)
     cancelled: InitVar[threading.Event | None] = None
 
@@ -79,14 +81,15 @@ def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None 
         AudioFault: it cannot be read, is too short or too long, or costs too much.
         Cancelled: `cancelled` was set.
     """
-    with _scratch() as sink:
-        try:
-            with path.open("rb") as source:
-                channels = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s), cancelled)
-        except OSError as unreadable:
-            raise AudioUnreadable from unreadable
+    try:
+        source = path.open("rb")  # outside the block below: trouble in there is not the fault of the file
+    except OSError as unreadable:
+        raise AudioUnreadable from unreadable
+    with source, _scratch() as sink:
+        decoded = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s), cancelled)
         samples: NDArray[np.int16] = np.memmap(sink, dtype="<i2", mode="r")
-    return Audio(samples=samples if channels == 1 else samples.reshape(-1, STEREO), cancelled=cancelled)
+    shaped = samples if decoded.channels == 1 else samples.reshape(-1, STEREO)
+    return Audio(samples=shaped, promised_s=decoded.promised_s, cancelled=cancelled)
 
 
 def glance(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 from engine.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
 from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
 from engine.holes import began_s, filled
+from engine.promises import is_clearly_more, told_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +26,16 @@ MIN_MS = 100
 FULL_SCALE = 32_768
 
 
-def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> int:
-    """Write the sound behind the descriptor `source` to `sink` as interleaved samples, and give their channels: 1 or 2.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoded:
+    """What was written: `channels` is 1 or 2; `promised_s` is the length that the file tells, if clearly more."""
+
+    channels: int
+    promised_s: float | None
+
+
+def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
+    """Write the sound behind the descriptor `source` to `sink` as interleaved samples.
 
     Whatever can be read of a damaged file is written.
 
@@ -37,6 +47,7 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> int:
         if _reaches_beyond(container, track, max_audio_s):
             raise too_long
     with sound_track(source) as (container, track):
+        promised_s = told_s(source, container, track)
         frames = filled(container, _frames(container, track), limit_s=max_audio_s)
         first = next(frames, None)
         if first is None:
@@ -50,7 +61,9 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> int:
             sink.write(samples.tobytes())
     if written * 1000 < MIN_MS * SAMPLE_RATE:
         raise AudioTooShort(min_ms=MIN_MS)
-    return channels
+    read_s = written / SAMPLE_RATE
+    is_missed = promised_s <= max_audio_s and is_clearly_more(promised_s, read_s)
+    return Decoded(channels=channels, promised_s=round(promised_s, 2) if is_missed else None)
 
 
 def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: float) -> bool:

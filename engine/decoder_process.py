@@ -17,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from engine.decoder import Decoded, decode
 from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, Cancelled, fault_from
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
 
-    def decode(self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event | None = None) -> int:
-        """Decode `source` into `sink` and give the number of channels.
+    def decode(
+        self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event | None = None
+    ) -> Decoded:
+        """Decode `source` into `sink`.
 
         Raises:
             AudioFault: the decoder refused the file, ran into a limit, or crashed over it.
@@ -69,7 +72,7 @@ class DecoderProcess:
             sink.truncate()
             answer = self._ask(source, sink, limits, cancelled)
         if answer is not None:
-            return _channels(answer)
+            return _decoded(answer)
         exhausted = time.monotonic() - began >= min(limits.cpu_s, limits.wall_s) - 0.5
         raise AudioTooCostly if exhausted else AudioUnreadable
 
@@ -146,8 +149,6 @@ def serve() -> NoReturn:
     """Be the process: answer requests on standard input until the parent is gone."""
     import av  # noqa: F401, PLC0415 - loaded once here for all children, and never in the parent
 
-    from engine.decoder import decode  # noqa: F401, PLC0415 - as av
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stopping worker finishes its voice note, then closes our input
     control = socket.socket(fileno=0)
@@ -163,8 +164,6 @@ def serve() -> NoReturn:
 
 def _answer(reply: int, source: int, sink: int) -> NoReturn:
     """Be the child that decodes one file."""
-    from engine.decoder import decode  # noqa: PLC0415 - only this process loads it
-
     os.close(0)
     with socket.socket(fileno=reply) as parent:
         limits = Limits(**json.loads(parent.recv(MESSAGE_BYTES)))
@@ -172,8 +171,8 @@ def _answer(reply: int, source: int, sink: int) -> NoReturn:
             _end_with(parent)
             _restrict(limits)
             with open(sink, "wb") as samples:
-                channels = decode(source, samples, max_audio_s=limits.max_audio_s)
-            answer: dict[str, object] = {"channels": channels}
+                decoded = decode(source, samples, max_audio_s=limits.max_audio_s)
+            answer: dict[str, object] = asdict(decoded)
         except AudioFault as fault:
             answer = {"code": fault.code, "params": fault.params}
         except (MemoryError, OSError):
@@ -232,10 +231,10 @@ def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Even
     return None
 
 
-def _channels(answer: dict[str, object]) -> int:
+def _decoded(answer: dict[str, object]) -> Decoded:
     match answer:
-        case {"channels": int(channels)}:
-            return channels
+        case {"channels": int(channels), "promised_s": None | float() as promised_s}:
+            return Decoded(channels=channels, promised_s=promised_s)
         case {"code": str(code), "params": dict(params)}:
             raise fault_from(code, params)
         case _:

@@ -116,7 +116,8 @@ class Engine:
             UnknownLanguage: the model does not know the language asked for.
             Cancelled: `cancelled` was set.
         """
-        return self.backend.transcribe(audio, self.resolved(request), on_progress=on_progress, cancelled=cancelled)
+        read = self.backend.transcribe(audio, self.resolved(request), on_progress=on_progress, cancelled=cancelled)
+        return replace(read, promised_duration=audio.promised_s)
 
     def resolved(self, request: Request) -> Request:
         """Settle the language: one code, or None and the codes that the model may choose among, if not all.

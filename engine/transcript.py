@@ -45,13 +45,15 @@ class Segment:
 class Transcript:
     """All segments of a recording, in order of their start.
 
-    `language` is an ISO 639-1 code, or "" where nobody spoke; `duration` is the recording's, in seconds.
+    `language` is an ISO 639-1 code, or "" where nobody spoke; `duration` is the recording's, in seconds, and
+    `promised_duration` what its file tells, where clearly less could be read: the rest is missing or damaged.
     """
 
     language: str
     duration: float
     segments: tuple[Segment, ...]
     model: str
+    promised_duration: float | None = None
 
     def to_json(self) -> str:
         """Write the transcript as one line of JSON; `from_json` reads it back unchanged."""

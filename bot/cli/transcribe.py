@@ -151,6 +151,10 @@ def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
         transcript = engine.transcribe(audio, request, on_progress=show, cancelled=threading.Event())
     if not any(segment.text.strip() for segment in transcript.segments):
         complain(file, "no speech found")
+    if transcript.promised_duration is not None:
+        from bot.texts import say_missing  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+
+        complain(file, say_missing(transcript))
     return transcript
 
 

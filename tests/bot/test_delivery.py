@@ -1,6 +1,7 @@
 """How an answer gets into its chat, also when Telegram makes trouble."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,22 @@ async def test_silence_is_said_to_be_silence(house: House) -> None:
     door, note = await waiting(house)
     await door.done(note, transcript())
     assert said(house) == ["No speech found in this recording."]
+
+
+async def test_below_the_text_of_a_recording_that_breaks_off_stands_how_much_is_there(house: House) -> None:
+    await house.start_worker()
+    ada = house.person(language="de")
+    note = house.playground.send_voice(house.chat(), ada, sound(1, seconds=8)[:128_044])
+    text, warning = ((await house.answered(note)).text or "").split("\n\n")
+    assert text.startswith("fake 4.0s")
+    assert warning.startswith("Diese Aufnahme müsste 0:08 lang sein, aber nur 0:04 davon sind lesbar.")
+
+
+async def test_no_speech_in_a_part_is_not_no_speech_at_all(house: House) -> None:
+    door, note = await waiting(house)
+    await door.done(note, replace(transcript(), duration=3_599.9, promised_duration=5_000))
+    assert said(house)[0].startswith("No speech found in this recording.\n\n")
+    assert "should last 83:20, but only 59:59" in said(house)[0]
 
 
 async def test_an_answer_without_a_status_reply_is_sent_as_one(house: House) -> None:

@@ -63,6 +63,17 @@ def test_splitting_loses_no_character_and_keeps_the_limit(text: str, limit: int)
     assert all(piece == piece.strip() for piece in pieces)
 
 
+@given(st.lists(WORDS, min_size=1, max_size=6), st.booleans())
+def test_a_warning_stands_in_italics_below_all(texts: list[str], is_long: bool) -> None:  # noqa: FBT001 - hypothesis's
+    said = transcript(*texts, "word " * (4000 if is_long else 1))
+    reply = reply_of(said, label, NOTICE, "Much is missing.")
+    read = [Reader(message) for message in reply.messages]
+    assert read[-1].text.endswith("\n\n" + f"{NOTICE} " * reply.needs_document + "Much is missing.")
+    assert reply.messages[-1].endswith("Much is missing.</i>")
+    assert reply.needs_document == is_long
+    assert all(utf16_units(one.text) <= MESSAGE_UNITS for one in read)
+
+
 @given(st.text(max_size=100))
 def test_units_are_counted_as_utf16_does(text: str) -> None:
     assert utf16_units(text) == len(text.encode("utf-16-le")) // 2

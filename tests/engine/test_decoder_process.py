@@ -33,8 +33,8 @@ def frames(
     decoder: DecoderProcess, path: Path, limits: Limits = PATIENT, cancelled: threading.Event | None = None
 ) -> int:
     with path.open("rb") as source, TemporaryFile() as sink:
-        channels = decoder.decode(source, sink, limits, cancelled)
-        return os.fstat(sink.fileno()).st_size // (2 * channels)
+        decoded = decoder.decode(source, sink, limits, cancelled)
+        return os.fstat(sink.fileno()).st_size // (2 * decoded.channels)
 
 
 def processes_below(parent: int) -> list[int]:

@@ -263,3 +263,11 @@ def test_a_list_of_languages_that_is_set_wrong_is_told_before_a_model_is_fetched
         1,
         "earshot: The model starter does not know the language “de”. In engine.languages, name some of: en.\n",
     )
+
+
+def test_of_a_recording_that_breaks_off_it_is_told_how_much_is_there(earshot: Earshot, tone: Tone) -> None:
+    file = tone("memo.wav", 8)
+    file.write_bytes(file.read_bytes()[:128_044])
+    done = earshot("transcribe", file)
+    assert (done.returncode, done.stdout[:9]) == (0, "fake 4.0s")
+    assert f"earshot: {file}: This recording should last 0:08, but only 0:04 of it can be read." in done.stderr

@@ -1,0 +1,69 @@
+"""How long a file says that it is, where that is more than a guess. Knows nothing of what is left of it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import TYPE_CHECKING
+
+from engine.holes import began_s
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+
+MARGIN_S = 1.0
+MARGIN = 0.05
+_STREAMED = 0x7F00_0000  # sizes from here on, and 0, are written where the length is not known yet
+_SAME_RATE = 0.95
+_CHUNKS = 100
+_FIRST_CHUNK = 12
+
+
+def told_s(source: int, container: InputContainer, track: AudioStream) -> float:
+    """Give the length that the header of the file behind `source` tells, in seconds; 0 where it tells none.
+
+    Ask before the track is decoded. Ogg, AAC and AMR have no such header, and players guess.
+    """
+    import av  # noqa: PLC0415 - only the decoder's own process loads it
+
+    own_s = float((track.duration or 0) * (track.time_base or 0))
+    match container.format.name:
+        case "wav":
+            return _wave_s(source, track.bit_rate or 0)
+        case "flac":
+            return own_s
+        case "mp3":
+            return 0.0 if _is_guess(container, track) else own_s
+        case "mov,mp4,m4a,3gp,3g2,mj2":
+            return own_s if track.frames else 0.0  # without a list of its frames, it is sent while it is made
+        case "matroska,webm":  # it tells the length of the whole film, whose pictures may go on; a track's is a guess
+            is_told = len(container.streams) == 1 and track.duration is None
+            return (container.duration or 0) / av.time_base - began_s(container) if is_told else 0.0
+    return 0.0
+
+
+def is_clearly_more(promised_s: float, read_s: float) -> bool:
+    """Tell whether so much is missing that a person would miss it."""
+    return promised_s - read_s > max(MARGIN_S, MARGIN * promised_s)
+
+
+def _wave_s(source: int, bit_rate: int) -> float:
+    """Read the length of a wave file whose end is missing; 0 where nothing is. A decoder tells only what is there."""
+    at = _FIRST_CHUNK
+    for _ in range(_CHUNKS):
+        head = os.pread(source, 8, at)
+        if len(head) < 8:  # noqa: PLR2004 - a name and a size
+            break
+        name, size = struct.unpack("<4sI", head)
+        at += 8
+        if name == b"data":
+            is_cut = os.fstat(source).st_size - at < size < _STREAMED
+            return 8 * size / bit_rate if is_cut and bit_rate else 0.0
+        at += size + size % 2
+    return 0.0
+
+
+def _is_guess(container: InputContainer, track: AudioStream) -> bool:
+    """Tell whether a length is the file's size by its bit rate: a header's own would need a larger file, if cut."""
+    return container.bit_rate >= _SAME_RATE * (track.bit_rate or 0)
