@@ -6,8 +6,10 @@ Each command is a file of `bot/cli/` and is imported only when it runs.
 import os
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from textwrap import shorten
+from typing import NoReturn
 
 import click
 
@@ -58,9 +60,16 @@ def earshot() -> None:
     """Turn voice into text in Telegram, on your own machine."""
 
 
-def main() -> None:
-    """Run the program and exit."""
-    sys.exit(outcome(sys.argv[1:]))
+def main() -> NoReturn:
+    """Run the program and end its process, whatever its threads are at.
+
+    Python would go first: a thread that then comes back from a network aborts the process.
+    """
+    code = outcome(sys.argv[1:])
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def outcome(arguments: list[str]) -> int:

@@ -7,7 +7,7 @@ from engine.speech import Engine
 
 
 def begin_loading(settings: EngineSettings) -> Future[Engine]:
-    """Begin to load; the engine, or the `ModelFault`, is in the future. A process that ends waits for the thread."""
+    """Begin to load; the engine, or the `ModelFault`, is in the future."""
     thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
     try:
         return thread.submit(Engine.open, settings)

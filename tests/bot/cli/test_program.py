@@ -16,6 +16,35 @@ from tests.bot.cli.conftest import Earshot
 
 TOKEN = {"EARSHOT_TELEGRAM__TOKEN": "42:x"}
 
+ENDS_WITHIN_A_NETWORK = """
+import sys, threading, time
+import numpy as np
+from onnx import TensorProto, helper
+from bot import __main__ as program
+from engine.runtime import Network
+
+matrix = helper.make_tensor_value_info("x", TensorProto.FLOAT, [5000, 5000])
+product = helper.make_tensor_value_info("y", TensorProto.FLOAT, [5000, 5000])
+graph = helper.make_graph([helper.make_node("MatMul", ["x", "x"], ["y"])], "product", [matrix], [product])
+opsets = [helper.make_opsetid("", 17)]
+network = Network(helper.make_model(graph, ir_version=8, opset_imports=opsets).SerializeToString())
+ones = np.ones((5000, 5000), np.float32)
+
+class StaysAWhile:  # as a large program does while Python goes
+    def __del__(self, sleep=time.sleep):
+        sleep(30)
+
+def command(arguments):
+    threading.Thread(target=lambda: network.run("y", x=ones), daemon=True).start()
+    time.sleep(0.5)
+    print("the text", end="")
+    return 130
+
+sys.stays = StaysAWhile()
+program.outcome = command
+program.main()
+"""
+
 
 def test_the_help_page_names_every_command(earshot: Earshot) -> None:
     done = earshot("--help")
@@ -116,6 +145,11 @@ def test_an_interrupted_command_is_quiet_and_130(
     monkeypatch.setattr("bot.cli.opening.read_settings", interrupt)
     assert outcome(["queue"]) == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_it_ends_with_its_code_and_all_it_printed_while_a_thread_is_still_in_a_network() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDS_WITHIN_A_NETWORK], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "the text", "")
 
 
 @pytest.mark.parametrize(
