@@ -35,10 +35,12 @@ async def outlook(ledger: Ledger, queue: Queue, note: Note) -> Outlook:
         return Outlook(position=0, wait_s=own_s)
     running = [note_id for worker in workers for note_id in worker.notes]
     before_s = await _audio_s(ledger, ahead) + await ledger.ahead_s(running) / 2
-    before_s = before_s * rtf + OVERHEAD_S * len(ahead)
-    at_once = sum(worker.at_once for worker in workers)
+    at_once = max(1, sum(worker.at_once for worker in workers))
+    # A note that was alone had its worker's cores to itself: the speed of such holds for one note a worker.
+    side_by_side = min(at_once, max(len(workers), await ledger.at_once()))
     loading_s = 0.0 if workers else LOADING_S
-    return Outlook(position=len(ahead) + 1, wait_s=loading_s + before_s / max(1, at_once) + own_s)
+    others_s = before_s * rtf / side_by_side + OVERHEAD_S * len(ahead) / at_once
+    return Outlook(position=len(ahead) + 1, wait_s=loading_s + others_s + own_s)
 
 
 async def _audio_s(ledger: Ledger, ahead: list[str]) -> float:

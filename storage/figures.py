@@ -41,6 +41,20 @@ class Figures:
             measured = [float(rtf) for rtf in (await connection.execute(asked)).scalars()]
         return median(measured) if measured else None
 
+    async def at_once(self) -> float:
+        """Say how many of the last notes were at work at the same time, on average; 1 before there are any."""
+        asked = (
+            select(notes.c.finished_at, notes.c.engine_s)
+            .where(notes.c.state == State.DONE, notes.c.engine_s > 0)
+            .order_by(notes.c.finished_at.desc())
+            .limit(MEASURED_NOTES)
+        )
+        async with self._database.reading() as connection:
+            ended = (await connection.execute(asked)).all()
+        ages = [((ended[0].finished_at - row.finished_at).total_seconds(), row.engine_s) for row in ended]
+        spans = [(age_s, age_s + engine_s) for age_s, engine_s in ages]
+        return sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0
+
     async def ahead_s(self, note_ids: Sequence[str]) -> float:
         """Give how many seconds of audio these notes have together, as far as is known."""
         asked = select(func.coalesce(func.sum(SECONDS), 0.0)).where(notes.c.id.in_(note_ids))
@@ -82,3 +96,12 @@ class Figures:
         async with self._database.reading() as connection:
             found = {State(state): count for state, count in await connection.execute(asked)}
         return {state: found.get(state, 0) for state in State}
+
+
+def _covered_s(spans: list[tuple[float, float]]) -> float:
+    """Give how much time these spans take together; where several overlap, it counts once."""
+    covered_s, until = 0.0, 0.0
+    for begin, end in sorted(spans):
+        covered_s += max(0.0, end - max(begin, until))
+        until = max(until, end)
+    return covered_s

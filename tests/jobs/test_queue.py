@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from arq import ArqRedis
 
+from engine.transcript import Transcript
 from jobs.errors import QueueUnreachable
 from jobs.outlook import LOADING_S, OVERHEAD_S, USUAL_RTF, outlook
 from jobs.presence import Announcer, present
@@ -86,7 +87,33 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
         await Announcer(redis, worker, "fake", at_once=1).announce()
     assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
     await Announcer(redis, "b", "fake", at_once=3).announce()
-    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(1.5 * one_note_s)
+    ahead_s = 2 * OVERHEAD_S / 4 + 2 * 2 * USUAL_RTF / 2
+    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(ahead_s + one_note_s), "two have the cores"
+
+
+async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
+    queue: Queue, redis: ArqRedis, ledger: Ledger, arrivals: Arrivals
+) -> None:
+    await Announcer(redis, "a", "fake", at_once=4).announce()
+    ahead, last = await arrivals.note(chat_id=1, seconds=8), await arrivals.note(chat_id=2, seconds=2)
+    await queue.enqueue(ahead)
+
+    async def waits_s() -> float:
+        return (await outlook(ledger, queue, last)).wait_s - 2 * 0.5 - OVERHEAD_S - OVERHEAD_S / 4
+
+    await ended(ledger, arrivals)
+    assert await waits_s() == pytest.approx(8 * 0.5), "alone, it had all the cores"
+    await ended(ledger, arrivals)
+    assert 8 * 0.5 / 2 <= await waits_s() < 8 * 0.5 / 1.9, "two shared them"
+
+
+async def ended(ledger: Ledger, arrivals: Arrivals) -> None:
+    """Let a note have been read for half an hour until now, at half a second for a second of sound."""
+    note = await arrivals.note()
+    taken = await ledger.claim(note.id, "a")
+    assert taken is not None
+    transcript = Transcript(language="en", duration=3600, segments=(), model="fake")
+    assert await ledger.finish(note.id, taken.fence, transcript, engine_s=1800, digest="d")
 
 
 async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:

@@ -340,6 +340,19 @@ async def test_figures(ledger: Ledger) -> None:
     assert await ledger.oldest_wait_s() > 0
 
 
+async def test_how_many_notes_were_at_work_at_once(ledger: Ledger, later: Later) -> None:
+    assert await ledger.at_once() == 1
+    await done(ledger)
+    later(60)
+    await done(ledger)
+    assert await ledger.at_once() == 1
+    later(120)
+    for _ in range(4):
+        note = await claimed(ledger)
+        assert await ledger.finish(note.id, note.fence, transcript("hello"), engine_s=30, digest="d")
+    assert 2 < await ledger.at_once() <= 4
+
+
 async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:
     note, _ = await ledger.record(incoming())
     assert await ledger.set_recording(note.id, "r")
