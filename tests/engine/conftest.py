@@ -1,3 +1,5 @@
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,10 @@ def sensevoice(shared: Path, starter_models_dir: Path) -> Engine:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SenseVoice folder with small random weights."""
     return write_sensevoice(tmp_path_factory.mktemp("tiny") / "sensevoice")
+
+
+@pytest.fixture
+def gigabytes(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that is gone after the test: pytest keeps those of its last runs."""
+    yield tmp_path
+    shutil.rmtree(tmp_path)

@@ -1,9 +1,10 @@
-"""Writes model folders as they are published, very small and with random weights, which do all but understand."""
+"""Writes model folders as they are published, with random weights, which do all but understand; most are very small."""
 
 import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -32,6 +33,41 @@ ALPHABET = [
 TOKENS = ["<blank>", "<s>", "</s>", *LETTERS, *(f"{letter}@@" for letter in LETTERS), *HAN, "<unk>"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class SeacoSize:
+    """How large the parts of a SeACo-Paraformer are: the last three are of what takes hotwords in."""
+
+    width: int
+    heads: int
+    linear: int
+    encoders: int
+    decoders: int
+    tokens: int
+    bias_linear: int
+    bias_decoders: int
+    bias_attentions: int
+
+
+TINY_SEACO = SeacoSize(
+    width=WIDTH, heads=2, linear=WIDTH, encoders=2, decoders=2, tokens=len(TOKENS),
+    bias_linear=WIDTH, bias_decoders=2, bias_attentions=2,
+)  # fmt: skip
+PUBLISHED_SEACO = SeacoSize(
+    width=512, heads=4, linear=2048, encoders=50, decoders=16, tokens=8404,
+    bias_linear=1024, bias_decoders=4, bias_attentions=6,
+)  # fmt: skip
+
+WhisperSize = dict[str, int]
+TINY_WHISPER: WhisperSize = {
+    "n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": WIDTH, "n_audio_head": 2, "n_audio_layer": 2,
+    "n_vocab": 51_865, "n_text_ctx": 448, "n_text_state": WIDTH, "n_text_head": 2, "n_text_layer": 2,
+}  # fmt: skip
+LARGE_V3_TURBO: WhisperSize = {
+    "n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 1280, "n_audio_head": 20, "n_audio_layer": 32,
+    "n_vocab": 51_866, "n_text_ctx": 448, "n_text_state": 1280, "n_text_head": 20, "n_text_layer": 4,
+}  # fmt: skip
+
+
 @contextmanager
 def nobody_writes(*folders: Path) -> Iterator[None]:
     """Take everybody's right to write, which Earshot heeds even where root runs it."""
@@ -44,22 +80,26 @@ def nobody_writes(*folders: Path) -> Iterator[None]:
             folder.chmod(0o755)
 
 
-def write_seaco(folder: Path) -> Path:
+def write_seaco(folder: Path, size: SeacoSize = TINY_SEACO) -> Path:
     """Write a SeACo-Paraformer, which takes hotwords and tells times."""
-    decoder = _layers() | {"num_blocks": 2, "att_layer_num": 2, "src_attention_dropout_rate": 0.0, "kernel_size": 11}
-    bias = decoder | {"kernel_size": 21, "use_output_layer": False, "wo_input_layer": True}
-    predictor = {"idim": WIDTH, "threshold": 1.0, "l_order": 1, "r_order": 1, "tail_threshold": 0.45}
+    layer = {"attention_heads": size.heads, "linear_units": size.linear}
+    decoder = _layers() | layer | {"num_blocks": size.decoders, "att_layer_num": size.decoders, "kernel_size": 11}
+    decoder |= {"src_attention_dropout_rate": 0.0}
+    bias = decoder | {"linear_units": size.bias_linear, "num_blocks": size.bias_decoders, "kernel_size": 21}
+    bias |= {"att_layer_num": size.bias_attentions, "use_output_layer": False, "wo_input_layer": True}
+    predictor = {"idim": size.width, "threshold": 1.0, "l_order": 1, "r_order": 1, "tail_threshold": 0.45}
     upsampled = {"smooth_factor2": 0.25, "noise_threshold2": 0.01, "upsample_times": 3, "upsample_type": "cnn_blstm"}
+    tokens = _tokens(size.tokens)
     config: dict[str, object] = {
         "model": "SeacoParaformer",
         "model_conf": {
-            "inner_dim": WIDTH,
+            "inner_dim": size.width,
             "predictor_bias": 1,
             "bias_encoder_type": "lstm",
-            "NO_BIAS": len(TOKENS) - 1,
+            "NO_BIAS": size.tokens - 1,
         },
         "encoder": "SANMEncoder",
-        "encoder_conf": _encoder(),
+        "encoder_conf": _encoder() | layer | {"output_size": size.width, "num_blocks": size.encoders},
         "decoder": "ParaformerSANMDecoder",
         "decoder_conf": decoder,
         "seaco_decoder": "ParaformerSANMDecoder",
@@ -72,8 +112,10 @@ def write_seaco(folder: Path) -> Path:
         "frontend_conf": _frontend(),
     }
     folder.mkdir(parents=True)
-    (folder / "tokens.json").write_text(json.dumps(TOKENS), encoding="utf-8")
-    (folder / "seg_dict").write_text("".join(f"{token} {token}\n" for token in [*LETTERS, *HAN]), encoding="utf-8")
+    (folder / "tokens.json").write_text(json.dumps(tokens), encoding="utf-8")
+    (folder / "seg_dict").write_text(
+        "".join(f"{token} {token}\n" for token in tokens if token.isalnum()), encoding="utf-8"
+    )
     (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
     parts: Parts = {
         "tokenizer_conf": {"token_list": "tokens.json", "seg_dict_file": "seg_dict"},
@@ -207,7 +249,7 @@ def write_nano(folder: Path) -> Path:
     return folder
 
 
-def write_whisper(path: Path) -> Path:
+def write_whisper(path: Path, size: WhisperSize = TINY_WHISPER) -> Path:
     """Write a Whisper of many languages that always hears "hello", likeliest in English, then German, then French."""
     import torch  # noqa: PLC0415 - not before a test needs a model
 
@@ -217,9 +259,7 @@ def write_whisper(path: Path) -> Path:
 
         tokenizer = get_tokenizer(multilingual=True, num_languages=99)
     torch.manual_seed(0)
-    sizes = {"n_mels": 80, "n_audio_ctx": 1500, "n_audio_state": WIDTH, "n_audio_head": 2, "n_audio_layer": 2}
-    texts = {"n_vocab": 51_865, "n_text_ctx": 448, "n_text_state": WIDTH, "n_text_head": 2, "n_text_layer": 2}
-    weights = Whisper(ModelDimensions(**sizes, **texts)).state_dict()
+    weights = Whisper(ModelDimensions(**size)).half().state_dict()  # as OpenAI publishes them
     weights["decoder.positional_embedding"].zero_()  # Whisper leaves it as the memory was
     for part in ("weight", "bias"):
         weights[f"decoder.ln.{part}"].zero_()
@@ -229,7 +269,7 @@ def write_whisper(path: Path) -> Path:
     likely[tokenizer.eot, 0], likely[tokenizer.encode(" hello")[0], 0] = 1.0, 0.5
     for code, how in (("en", 0.3), ("de", 0.2), ("fr", 0.1)):
         likely[tokenizer.to_language_token(code), 0] = how
-    torch.save({"dims": sizes | texts, "model_state_dict": weights}, path)
+    torch.save({"dims": size, "model_state_dict": weights}, path)
     return path
 
 
@@ -272,6 +312,12 @@ def _adaptor() -> dict[str, object]:
         "n_layer": 1,
         "attention_heads": 2,
     }
+
+
+def _tokens(number: int) -> list[str]:
+    """Give the tokens that all have, with more Han among them where there are to be more."""
+    more = (chr(ord(HAN[-1]) + further) for further in range(1, number - len(TOKENS) + 1))
+    return [*TOKENS[:-1], *more, TOKENS[-1]]
 
 
 def _layers() -> dict[str, object]:

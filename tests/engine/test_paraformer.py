@@ -12,7 +12,8 @@ from engine.reading import ModelBackend
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from tests.engine.folders import write_punctuation, write_seaco
+from tests.engine.folders import PUBLISHED_SEACO, write_punctuation, write_seaco
+from tests.engine.transcribing import transcribe
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +73,22 @@ def test_without_marks_there_are_no_spaces_between_han(
     assert isinstance(backend, ModelBackend)
     text = backend.model.read(speech, Request()).text
     assert any("\u4e00" <= one <= "\u9fff" and "\u4e00" <= other <= "\u9fff" for one, other in pairwise(text))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # a gigabyte is made, written and read
+def test_a_folder_of_the_size_that_is_published_is_read(
+    gigabytes: Path, starter_models_dir: Path, sample: Path
+) -> None:
+    folder = write_seaco(gigabytes / "paraformer", PUBLISHED_SEACO)
+    write_punctuation(gigabytes / "ct-punc")
+    assert (folder / "model.pt").stat().st_size > 900_000_000
+    engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, device="cpu"))
+    plain = transcribe(engine, sample)
+    words = [word for segment in plain.segments for word in segment.words]
+    assert len(words) > 10
+    assert words[0].start >= 0
+    assert words[-1].end <= plain.duration + 0.1
+    assert all(earlier.start < earlier.end <= later.start + 0.001 for earlier, later in pairwise(words))
+    assert transcribe(engine, sample, hotwords=("\u4e01\u4e02", "abc")).segments != plain.segments
+    assert transcribe(engine, sample) == plain

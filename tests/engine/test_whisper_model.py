@@ -11,7 +11,7 @@ from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.whisper_model import WhisperModel
-from tests.engine.folders import write_whisper
+from tests.engine.folders import LARGE_V3_TURBO, write_whisper
 from tests.engine.transcribing import text_of, transcribe, words
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -133,3 +133,15 @@ def test_it_chooses_the_likeliest_of_the_languages_allowed(
     reading = polyglot.read(speech, request_)
     assert (reading.text, reading.language) == ("hello", language)
     assert [word.text for word in reading.words] == ["hello"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # it always hears half a minute, which is much work at this size
+def test_a_file_of_the_size_of_large_v3_turbo_is_read(gigabytes: Path, starter_models_dir: Path, sample: Path) -> None:
+    path = write_whisper(gigabytes / "large-v3-turbo.pt", LARGE_V3_TURBO)
+    assert path.stat().st_size > 1_600_000_000
+    engine = Engine.open(EngineSettings(model=str(path), models_dir=starter_models_dir, device="cpu"))
+    said = transcribe(engine, sample, hotwords=("Beckett",))
+    assert (text_of(said), said.language, said.model) == ("hello", "en", "large-v3-turbo.pt")
+    [word] = said.segments[0].words
+    assert 0 <= word.start < word.end <= said.duration
