@@ -33,6 +33,11 @@ def giving_way() -> AbstractContextManager[None]:
     return _in(replace(manner(), patience_s=0.0, gives_way=True))
 
 
+def letting_answers_first() -> AbstractContextManager[None]:
+    """Make requests only where they take nothing from more urgent ones, but wait for that as long as others do."""
+    return _in(replace(manner(), gives_way=True))
+
+
 def twice_is_harmless() -> AbstractContextManager[None]:
     """Send a message again also when it may have been sent: better twice than never."""
     return _in(replace(manner(), may_come_twice=True))

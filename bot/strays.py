@@ -20,6 +20,7 @@ from aiogram.exceptions import (
 from aiogram.types import InlineKeyboardMarkup, Message
 
 from bot import status
+from bot.manner import letting_answers_first
 from bot.persistence import NEVER_SENT
 from storage.ledger import Ledger
 from storage.note import Note
@@ -60,12 +61,13 @@ class Strays:
         note = await self.ledger.get(note_id)
         if note is None or note.stray_after is None:
             return
-        for number in await self.ledger.possible_strays(note, _MOST):
-            if await self._answers(note, number):
-                log.info("stray_removed", note=note.id, message=number)
-                with suppress(*REFUSALS):  # whoever sent it was quicker
-                    await self.bot.delete_message(note.answer_chat_id, number)
-            await self.ledger.narrow_strays(note.id, number)
+        with letting_answers_first():
+            for number in await self.ledger.possible_strays(note, _MOST):
+                if await self._answers(note, number):
+                    log.info("stray_removed", note=note.id, message=number)
+                    with suppress(*REFUSALS):  # whoever sent it was quicker
+                        await self.bot.delete_message(note.answer_chat_id, number)
+                await self.ledger.narrow_strays(note.id, number)
         await self.ledger.narrow_strays(note.id, None)
 
     async def _answers(self, note: Note, number: int) -> bool:

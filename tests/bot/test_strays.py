@@ -10,20 +10,24 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot import status
 from bot.answers import Answers
+from bot.budget import Window, Windows
 from bot.door import TelegramDoor
+from bot.manner import patience
+from bot.playground.server import Playground
+from bot.settings import Settings
 from jobs.door import NotNow
 from storage.ledger import Ledger
 from storage.note import Note
-from tests.bot.conftest import House, sound
+from tests.bot.conftest import House, open_house, sound, until
 from tests.bot.test_delivery import said, transcript, waiting
 
 PROBING = "editMessageReplyMarkup"  # to look for a stray means to ask for messages that are not there, or not ours
 
 
 @pytest.fixture(autouse=True)
-def forgive_probing(house: House) -> object:
+def forgive_probing(playground: Playground) -> object:
     yield
-    house.playground.violations[:] = [words for words in house.playground.violations if PROBING not in words]
+    playground.violations[:] = [words for words in playground.violations if PROBING not in words]
 
 
 async def welcomed_by_a_dying_bot(house: House, number: int) -> Note:
@@ -163,6 +167,25 @@ async def test_a_search_that_is_cut_short_goes_on_where_it_was(house: House) -> 
     await door_of(house).done(note, transcript("The text."))
     assert said(house) == ["The text."]
     house.playground.violations[:] = [word for word in house.playground.violations if "not modified" not in word]
+
+
+async def test_a_search_leaves_the_chat_free_for_answers(settings: Settings, playground: Playground) -> None:
+    async with open_house(settings, playground, Windows(chat=Window(6, 60))) as house:
+        group = playground.group(-5, members=(house.person(),))
+        with mock.patch.object(Ledger, "set_status_message", side_effect=asyncio.CancelledError) as dying:
+            voice = playground.send_voice(group, house.person(), sound())
+            await until(lambda: dying.called)
+        note = await house.note_of(voice)
+        for _ in range(10):
+            playground.send_text(group, house.person(), "People talk meanwhile.")
+        with pytest.raises(NotNow):
+            await door_of(house).done(note, transcript("The text."))
+        with patience(0):
+            await house.bot.send_message(group.id, "Another answer.")
+        latest = await house.ledger.get(note.id)
+        assert latest is not None
+        assert latest.stray_after is not None
+        assert house.texts(group) == ["The text.", "Another answer."]
 
 
 def is_status(message: Message) -> bool:
