@@ -114,7 +114,7 @@ def fault_sentences() -> dict[str, str]:
 
 
 def _on_a_clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), _MINUTE_S)
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
     return f"{minutes}:{rest:02}"
 
 
