@@ -17,6 +17,10 @@ from bot.settings import CONFIG, PREFIX, Settings
 from bot.supervisor import stops_within_s
 from engine.audio import decode
 from engine.errors import Fault
+from jobs.presence import present
+from jobs.queue import connect
+from jobs.redis import TROUBLE
+from jobs.redis_server import embedded_url
 from jobs.settings import WorkersSettings
 from storage.database import open_database
 from storage.ledger import Ledger
@@ -51,12 +55,14 @@ async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *
         async with System(environment(settings, playground, folder), folder / "earshot.log").running() as system:
             async with system.patience(START_S):
                 await bot_is_up(playground, system)
+            async with system.patience(START_S + settings.engine.timeout_s):
+                await model_is_loaded(folder, system)
             ada = playground.user()
             chat = playground.private_chat(ada)
             sent = [playground.send_voice(chat, ada, file, duration=whole_seconds(file)) for file in files]
             names = {message.message_id: file.name for message, file in zip(sent, files, strict=True)}
             printer = ChatPrinter(playground, chat, names)
-            async with system.patience(START_S + settings.engine.timeout_s * len(sent)):
+            async with system.patience(settings.engine.timeout_s * len(sent)):
                 all_done = await answers(playground, sent, folder, printer, system)
             if stay:
                 click.echo(f"\nTalk to the bot at {playground.url} (Ctrl-C ends the demo; its log is {system.log})\n")
@@ -129,6 +135,20 @@ async def bot_is_up(playground: Playground, system: System) -> None:
     while not any(request.method == "getUpdates" for request in playground.requests):
         system.check()
         await asyncio.sleep(POLL_S)
+
+
+async def model_is_loaded(folder: Path, system: System) -> None:
+    """Wait for the first worker to say that it is there, which it does once its model is: what follows is no start."""
+    redis = connect(embedded_url(folder))
+    try:
+        is_loaded = False
+        while not is_loaded:
+            await asyncio.sleep(POLL_S)
+            system.check()
+            with suppress(*TROUBLE):  # Redis ends with the system, whose log tells why
+                is_loaded = bool(await present(redis))
+    finally:
+        await redis.aclose(close_connection_pool=True)
 
 
 def whole_seconds(file: Path) -> int:

@@ -31,7 +31,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     settings = with_small_model(begin("demo"))
     fetch_missing(settings.engine)
     notes = files or (sample(settings.engine.models_dir),)
-    click.echo("Starting Earshot, with a stand-in for Telegram on this machine ...\n")
+    click.echo("Starting Earshot, with a stand-in for Telegram on this machine, and loading the model ...\n")
     stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder:
