@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
 from engine.precision import differences
+from engine.reading import ModelBackend
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
 from tests.engine.sounds import tone, write_film, write_sound
@@ -77,6 +78,31 @@ def test_silence_and_noise_have_no_text(request: pytest.FixtureRequest, shared: 
 )
 def test_what_is_not_speech_has_no_text(starter: Engine, tmp_path: Path, samples: np.ndarray[tuple[int, int]]) -> None:
     path = write_sound(tmp_path / "note.wav", samples.astype(np.int16))
+    assert transcribe(starter, path).segments == ()
+
+
+def ringback() -> np.ndarray[tuple[int, int]]:
+    return np.tile(np.concatenate([tone(1, hertz=425) // 3, np.zeros((64_000, 1), np.int16)]), (2, 1))
+
+
+def plucked() -> np.ndarray[tuple[int, int]]:
+    """Give four strings' sound: a burst of noise that goes round and loses its edges."""
+    notes = []
+    for length in (61, 48, 41, 30):
+        rounds = [np.random.default_rng(length).uniform(-8_000, 8_000, length)]
+        while len(rounds) * length < 12_800:
+            rounds.append(0.49 * (rounds[-1] + np.roll(rounds[-1], -1)))
+        notes.append(np.concatenate(rounds))
+    return np.concatenate(notes)[:, np.newaxis].astype(np.int16)
+
+
+@pytest.mark.parametrize("sound", [ringback(), plucked()], ids=["ringback", "plucked strings"])
+def test_whisper_makes_no_word_of_what_it_would_describe(
+    starter: Engine, tmp_path: Path, sound: np.ndarray[tuple[int, int]]
+) -> None:
+    path = write_sound(tmp_path / "note.wav", sound)
+    assert isinstance(starter.backend, ModelBackend)
+    assert any(not region.is_empty for region in starter.backend.model.speech([sound[:, 0]]))
     assert transcribe(starter, path).segments == ()
 
 
