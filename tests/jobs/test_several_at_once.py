@@ -207,7 +207,7 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     suspects = [await arrivals.note(chat_id=chat) for chat in range(2)]
-    await asyncio.to_thread(engine.decode, Path(suspects[0].file_id))  # the first takes longer, on a busy machine too long
+    await asyncio.to_thread(engine.decode, Path(suspects[0].file_id))  # the first one takes longer
     await died_over(place.ledger, suspects, monkeypatch)
     notes = [*suspects, *[await arrivals.note(chat_id=chat) for chat in range(2, 5)]]
     for note in notes:
