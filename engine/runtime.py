@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32] | NDArray[np.int64]
 
+SPIN_US = 20  # a helper that sleeps at once is woken too late for the next product; longer, it holds up other pieces
+
 
 class Network:
     """An exported network. Threads that call `run` do not wait for each other."""
@@ -29,7 +31,7 @@ class Network:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
         options.enable_mem_pattern = False  # else each new length leaves a plan behind
         options.enable_mem_reuse = False  # the arena does that as well, and planning it takes a second
         if is_fused:
