@@ -15,8 +15,9 @@ from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
 from bot.wishes import default_request
 from engine.audio import decode
+from engine.demands import check_demands
 from engine.errors import Fault
-from engine.models import CATALOGUE, VAD, check_language, is_here
+from engine.models import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
 from engine.prepared import check_exports, decided
 from jobs.queue import connect
 from jobs.redis import TROUBLE
@@ -86,10 +87,16 @@ async def database(settings: Settings) -> str:
 
 
 async def model(settings: Settings) -> str:
-    """See whether the model is on this machine and suits its settings; loading it takes too long for a check."""
+    """See whether the model is here and can run as its settings ask; loading it takes too long for a check."""
     name = settings.engine.model
     check_language(settings.engine)
+    check_demands(settings.engine)
     words = len(default_request(settings.engine).hotwords)
+    if settings.engine.speakers != "off" and name != FAKE and not (settings.engine.models_dir / SPEAKERS).is_dir():
+        raise Wrong(
+            "What tells speakers apart is not on this machine. "
+            f"`earshot models pull {SPEAKERS}` fetches it; so does the next start."
+        )
     if is_here(settings.engine):
         check_exports(settings.engine)
         decision = decided(settings.engine)

@@ -8,6 +8,7 @@ from typing import NoReturn, Self
 import click
 from tqdm import tqdm
 
+from engine.demands import check_demands
 from engine.errors import ExportsClosed
 from engine.hub import pull
 from engine.models import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
@@ -22,10 +23,11 @@ def fetch_missing(settings: EngineSettings) -> None:
     """Fetch the named model unless it is here, and prepare it.
 
     Raises:
-        ModelFault: There is no such model, or it cannot be fetched.
+        ModelFault: There is no such model, it cannot run here as the settings ask, or it cannot be fetched.
         UnknownLanguage: It does not know the language that is set, which is told before it is fetched.
     """
     check_language(settings)
+    check_demands(settings)
     if settings.model in CATALOGUE and not is_here(settings):
         click.echo(f"Fetching the model {settings.model}, once: {CATALOGUE[settings.model].description}", err=True)
         with FetchProgress() as progress:

@@ -167,6 +167,13 @@ class OwnModelBroken(ModelBroken):
     )
 
 
+class ModelsDirClosed(ModelFault):
+    """`engine.models_dir` is no folder that can be written to, and something has to be fetched."""
+
+    code = "models_dir_closed"
+    sentence = "Models cannot be kept in {folder}: {reason}. Set engine.models_dir to a folder that can be written to."
+
+
 class DeviceMissing(ModelFault):
     """`engine.device` names what this machine does not have."""
 

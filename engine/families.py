@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.any_funasr import AnyFunasr
 from engine.cores import cores
+from engine.demands import IN_BF16, NANO, SENSEVOICE
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.fun_asr_nano import FunAsrNano
 from engine.funasr_model import FunasrNetwork, first_line, load_network
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
 
 Loaded = TypeVar("Loaded")
 
-SENSEVOICE = "SenseVoiceSmall"
-NANO = "FunASRNano"
-IN_BF16 = (SENSEVOICE, NANO)
 MAX_THREADS = 4
 TRIAL_SAMPLES = 16_000
 

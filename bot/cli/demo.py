@@ -14,6 +14,7 @@ from bot.cli.opening import begin
 from bot.demo import DemoFailed, demonstrate
 from bot.model_fetching import fetch_missing
 from bot.settings import Settings
+from bot.wishes import default_request
 from engine.hub import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"
@@ -29,6 +30,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     the chat. On a terminal it then stays, so that you can talk to the bot.
     """
     settings = with_small_model(begin("demo"))
+    default_request(settings.engine)  # a list of hotwords that cannot be read is told before anything starts
     fetch_missing(settings.engine)
     notes = files or (sample(settings.engine.models_dir),)
     click.echo("Starting Earshot, with a stand-in for Telegram on this machine, and loading the model ...\n")

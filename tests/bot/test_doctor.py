@@ -128,7 +128,11 @@ async def test_a_model_that_cannot_be_prepared_comes_with_what_must_be_writable(
 
 @pytest.mark.parametrize(
     ("setting", "advice"),
-    [({"language": "german"}, "Set engine.language to"), ({"hotwords": Path("/gone.txt")}, "engine.hotwords")],
+    [
+        ({"language": "german"}, "Set engine.language to"),
+        ({"hotwords": Path("/gone.txt")}, "engine.hotwords"),
+        ({"model": "starter", "precision": "int8"}, "Set engine.precision to"),
+    ],
 )
 async def test_what_does_not_suit_the_model_comes_with_advice(
     settings: Settings, setting: dict[str, object], advice: str

@@ -93,6 +93,13 @@ def test_a_webhook_secret_of_the_longest_kind_is_taken(monkeypatch: pytest.Monke
     assert len(read_settings().telegram.webhook_secret) == 256
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "GPU 1"])
+def test_a_device_that_is_none_is_refused_with_what_can_be_set(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setenv("EARSHOT_ENGINE__DEVICE", device)
+    with pytest.raises(SettingsWrong, match=r"EARSHOT_ENGINE__DEVICE: write auto, cpu, or a GPU .* cuda or cuda:1"):
+        read_settings()
+
+
 @pytest.mark.parametrize("speakers", ["0", "21", "-1", "many", "2.5", "OFF"])
 def test_speakers_that_are_set_wrong_are_refused_with_what_can_be_set(
     monkeypatch: pytest.MonkeyPatch, speakers: str

@@ -41,6 +41,7 @@ FOR_THE_OWNER = (
     "nothing_",
     "memory_",
     "export_",
+    "models_dir_",
     DatabaseFault.code,
 )
 TRANSLATED = [language for language in languages() if language != "en"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import hub, wheels
-from engine.errors import DownloadBroken, NothingToFetch
+from engine.errors import DownloadBroken, ModelsDirClosed, NothingToFetch
 from engine.hub import pull
 from engine.hub import sample as fetch_sample
 from engine.wheels import OnDownload, Wheel
@@ -84,3 +84,11 @@ def test_every_named_model_and_part_has_a_source() -> None:
 
     needed = {part for entry in CATALOGUE.values() for part in entry.parts} | set(CATALOGUE) - {FAKE}
     assert needed <= set(hub.SOURCES)
+
+
+@pytest.mark.parametrize("folder", ["/proc/models", "{tmp_path}/file/models"])
+def test_a_folder_that_cannot_be_made_is_told_with_its_remedy(tmp_path: Path, taken: list[str], folder: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelsDirClosed, match=r"cannot be kept in /.*Set engine\.models_dir to"):
+        pull("starter", Path(folder.format(tmp_path=tmp_path)), on_progress=quiet)
+    assert taken == []
