@@ -14,6 +14,7 @@ import click
 from bot.bench import peak, report
 from bot.bench.accuracy import Clip, Score, by_language, read_manifest, scores
 from bot.bench.contest import ContestantFailed
+from bot.bench.environments import RIVALS
 from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
 from bot.cli.opening import begin
@@ -38,9 +39,14 @@ QUICK_NOTES, QUICK_HOUR_S, QUICK_ROUNDS = 24, 300.0, 2
 @click.option("--notes", type=click.IntRange(min=1), default=200, show_default=True, help="Short voice notes.")
 @click.option("--hour-s", type=click.FloatRange(min=60), default=3600, show_default=True, help="Seconds of the hour.")
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each contestant.")
-@click.option("--device", default="cpu", show_default=True, help="Or cuda.")
-@click.option("--precision", multiple=True, help="Earshot's arithmetic; all that suit the device by default.")
-@click.option("--without", multiple=True, help="Leave this one out, such as sherpa-onnx.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu by default; with --clips, what is set.")
+@click.option(
+    "--precision",
+    multiple=True,
+    type=click.Choice(["fp32", "int8", "bf16"]),
+    help="Earshot's arithmetic; all that suit the device by default; with --clips, what is set.",
+)
+@click.option("--without", multiple=True, type=click.Choice([rival.name for rival in RIVALS]), help="Leave one out.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write a Markdown table.")
 def command(  # noqa: PLR0913 - one parameter for each of its options
     *,
@@ -50,7 +56,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     notes: int,
     hour_s: float,
     rounds: int,
-    device: str,
+    device: str | None,
     precision: tuple[str, ...],
     without: tuple[str, ...],
     out: Path | None,
@@ -61,7 +67,8 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     """
     settings = begin("bench").engine
     if clips is not None:
-        return measure_accuracy(settings, clips, out)
+        return measure_accuracy(asked(settings, device, precision), clips, out)
+    device = device or "cpu"
     if quick:
         notes, hour_s, rounds = min(notes, QUICK_NOTES), min(hour_s, QUICK_HOUR_S), min(rounds, QUICK_ROUNDS)
     with tempfile.TemporaryDirectory(prefix="earshot-bench-") as work:
@@ -86,9 +93,20 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
             is_whole = measure(bench, only or tuple(FIGURES), lines)
         except (ContestantFailed, NotPrepared, TextMissing) as reason:
             raise click.ClickException(str(reason)) from None
-    show([line.cells for line in lines], report.HEAD, out)
-    click.echo(report.as_json(lines, about(bench)))
-    return 0 if is_whole else 1
+    if lines:
+        show([line.cells for line in lines], report.HEAD, out)
+        click.echo(report.as_json(lines, about(bench)))
+    if not is_whole:
+        raise click.Abort
+    return 0
+
+
+def asked(settings: EngineSettings, device: str | None, precision: tuple[str, ...]) -> EngineSettings:
+    """Put what was asked for in place of what is set."""
+    if len(precision) > 1:
+        raise click.UsageError("--clips reads in one precision at a time")
+    wanted = {"device": device, "precision": next(iter(precision), None)}
+    return settings.model_copy(update={name: value for name, value in wanted.items() if value is not None})
 
 
 def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> bool:
@@ -98,7 +116,7 @@ def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> boo
             tell(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
             lines.extend(FIGURES[name](bench))
     except KeyboardInterrupt:
-        tell("interrupted; this is what was done by then")
+        tell("interrupted; this is what was done by then" if lines else "interrupted; nothing was done by then")
         return False
     return True
 

@@ -110,3 +110,23 @@ def test_clips_in_languages_that_the_model_does_not_know_are_told(earshot: Earsh
         1,
         "earshot: the model fake knows none of the languages of these clips\n",
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--device", "gpu"), ("--precision", "int9"), ("--without", "nobody")],
+)
+def test_what_cannot_be_asked_for_is_wrong_usage(earshot: Earshot, arguments: tuple[str, str]) -> None:
+    done = earshot("bench", *arguments)
+    assert done.returncode == 2
+    assert f"'{arguments[1]}' is not one of" in done.stderr
+
+
+def test_accuracy_is_measured_as_asked_for_or_not_at_all(earshot: Earshot, tmp_path: Path) -> None:
+    (tmp_path / "manifest.tsv").write_text("file\tlanguage\treference\na.wav\ten\thello\n")
+    own = {"EARSHOT_ENGINE__MODEL": "starter", "EARSHOT_ENGINE__MODELS_DIR": str(tmp_path / "models")}
+    done = earshot("bench", "--clips", tmp_path, "--precision", "int8", **own)
+    assert done.returncode == 1
+    assert "“starter” cannot run in int8 here" in done.stderr
+    assert not (tmp_path / "models").exists()
+    assert earshot("bench", "--clips", tmp_path, "--precision", "int8", "--precision", "fp32").returncode == 2
