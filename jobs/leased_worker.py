@@ -5,9 +5,12 @@ run that holds the lease may end the job; trouble with Redis is waited out.
 """
 
 import asyncio
+import contextlib
 import math
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from time import time
 
 import structlog
@@ -20,7 +23,7 @@ from jobs.lease import LEASE_S
 from jobs.outage import Outage
 from jobs.queue import TRANSCRIBE
 from jobs.redis import QUEUE, TROUBLE, from_json, to_json
-from jobs.scripts import Run, Scripts
+from jobs.scripts import Run, Scripts, long_key
 
 POLL_S = 0.05
 OUTAGE_PAUSE_S = 0.5
@@ -99,8 +102,22 @@ class LeasedWorker(Worker):
         self.job_counter += 1
         self._runs[run.job_id] = run
         task = asyncio.create_task(self.run_job(run.job_id, run.score))
-        task.add_done_callback(lambda _: self._release_sem_dec_counter_on_complete())
+        task.add_done_callback(partial(self._left, run.job_id))
         self.tasks[run.job_id] = task
+
+    def _left(self, job_id: str, task: "asyncio.Task[None]") -> None:
+        """Free the place; of a run that arq lost in trouble with Redis, nothing else tells that it is over."""
+        self._release_sem_dec_counter_on_complete()
+        if self.tasks.get(job_id, task) is task:
+            self._runs.pop(job_id, None)
+
+    async def only_deliver(self, note_id: str) -> None:
+        """Count the note as short from now on: should it be put back, any free place may deliver it."""
+        if run := self._runs.get(note_id):
+            self._runs[note_id] = replace(run, is_long=False)
+            if run.is_long:
+                with contextlib.suppress(*TROUBLE):  # it then waits for a place for long ones
+                    await self.pool.delete(long_key(note_id))
 
     async def renew(self, note_id: str) -> None:
         """Renew the lease of the note's run."""

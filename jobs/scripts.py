@@ -2,8 +2,7 @@
 
 A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
 A job that was put back is not moved behind others, since their scores lie in the past and it would come after all that
-come later; instead nobody has its lease for a while. It counts as short from then on: it may be there only to be
-delivered.
+come later; instead nobody has its lease for a while.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ while passed_over < 500 do
   for i = 1, #found, 2 do
     local is_long = redis.call('EXISTS', 'earshot:long:' .. found[i])
     if is_long == 1 and ARGV[5] == '0' then
-      passed_over = passed_over + 1
+      if redis.call('EXISTS', 'arq:in-progress:' .. found[i]) == 0 then passed_over = passed_over + 1 end
     elseif redis.call('SET', 'arq:in-progress:' .. found[i], ARGV[2], 'NX', 'PX', ARGV[3]) then
       redis.call('ZADD', KEYS[1], 'XX', ARGV[4], found[i])
       return {found[i], found[i + 1], redis.call('GET', 'arq:job:' .. found[i]) or '', is_long}
@@ -53,10 +52,7 @@ return 1
 PUT_BACK = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '0' then redis.call('DEL', KEYS[1])
-else
-  redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2])
-  redis.call('DEL', KEYS[2])
-end
+else redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2]) end
 return 1
 """
 
@@ -113,7 +109,7 @@ class Scripts:
     async def pick(self, now_ms: int, token: str, lease_ms: int, *, takes_long: bool = True) -> Run | None:
         """Take the lease of the first job that nobody runs, however many run elsewhere; of a long one if `takes_long`.
 
-        Hundreds of long ones are passed over, and no more: Redis has others to answer.
+        Hundreds of long ones that wait are passed over, and no more: Redis has others to answer.
 
         Should its run die, the job does not queue anew: it has had its turn, and is the first again.
         """
@@ -141,8 +137,7 @@ class Scripts:
 
     async def put_back(self, run: Run, delay_ms: int) -> bool:
         """Leave the job in its place, for others to pick once the delay is over. False as for `end`."""
-        keys = [f"arq:in-progress:{run.job_id}", long_key(run.job_id)]
-        return bool(await self._put_back(keys=keys, args=[run.token, delay_ms]))
+        return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
 
     async def waiting(self, before: str = "", score: int | None = None) -> list[str] | None:
         """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.

@@ -37,8 +37,15 @@ RELEASE_S = 3.0
 log = structlog.get_logger()
 
 
-async def transcribe_note(place: Workplace, note_id: str, renew_in_redis: Callable[[], Awaitable[object]]) -> None:
+async def transcribe_note(
+    place: Workplace,
+    note_id: str,
+    renew_in_redis: Callable[[], Awaitable[object]],
+    tell_ended: Callable[[], Awaitable[object]] | None = None,
+) -> None:
     """Do what is to be done for the note: transcribe it, or just deliver what was done before.
+
+    `tell_ended` is called when only the delivery is left.
 
     Raises:
         NotNow: it has to wait; it was handed back and comes again.
@@ -52,6 +59,8 @@ async def transcribe_note(place: Workplace, note_id: str, renew_in_redis: Callab
         async with lease.kept():
             if note.state is State.PROCESSING:
                 await transcription.run()
+            if tell_ended is not None:
+                await tell_ended()
             await deliver(place, note, lease)
     except NoteLost:
         await settle_lost(place, note)
@@ -137,7 +146,8 @@ class Transcription:
                 joined = self._place.company.joined(suspect=self._note.tries > 0)
                 await self._lease.unless_lost(inside.enter_async_context(joined))
                 audio = await self._decoded(path)
-                return await self._made_before() or await self._by_engine(audio)
+                found = await self._made_before()
+                return replace(found, promised_duration=audio.promised_s) if found else await self._by_engine(audio)
 
     async def _made_before(self) -> Transcript | None:
         """Give the transcript of the same audio, if there is one that nobody asked to make anew.

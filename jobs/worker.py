@@ -114,7 +114,10 @@ class _Shift:
         with contextlib.suppress(*TROUBLE):
             await self._announcer.announce()
         try:
-            await transcribe_note(self._place, note_id, lambda: self._worker.renew(note_id))
+            worker = self._worker
+            await transcribe_note(
+                self._place, note_id, lambda: worker.renew(note_id), lambda: worker.only_deliver(note_id)
+            )
         except NotNow:
             raise
         except Exception:

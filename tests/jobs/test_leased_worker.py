@@ -16,6 +16,7 @@ from engine.audio import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_threads
+from jobs.door import NotNow
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
@@ -107,6 +108,47 @@ async def test_a_bug_in_a_job_does_not_end_the_worker(
             assert not task.done()
 
 
+async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again(  # noqa: PLR0913, PLR0917 - fixtures
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, begun = LeasedWorker.run_job, []
+
+    async def run_job(worker: LeasedWorker, job_id: str, score: int) -> None:
+        begun.append(job_id)
+        if len(begun) == 1:
+            raise ConnectionError
+        await begin(worker, job_id, score)
+
+    monkeypatch.setattr(LeasedWorker, "run_job", run_job)
+    note = await arrivals.note(claimed_s=3600)
+    await queue.enqueue(note)
+
+    async def told_once_the_lease_is_over() -> bool:
+        await redis.delete(f"arq:in-progress:{note.id}")
+        return await told(place.ledger)
+
+    async with working(place, redis):
+        await until(lambda: bool(begun))
+        await until(told_once_the_lease_is_over)
+    assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
+
+
+async def test_a_long_note_that_only_has_to_be_delivered_needs_no_place_for_long_ones(
+    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+) -> None:
+    note = await arrivals.note(claimed_s=3600)
+    await queue.enqueue(note)
+    assert await redis.keys("earshot:long:*")
+    door.troubles.append(NotNow(60))
+
+    async def put_back() -> bool:
+        return bool(await redis.get(f"arq:in-progress:{note.id}") == b"later")
+
+    async with working(place, redis):
+        await until(put_back)
+    assert await redis.keys("earshot:long:*") == []
+
+
 class Stuck:
     """An engine that never stops."""
 
@@ -162,8 +204,8 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
     place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
 ) -> None:
+    await queue.enqueue(await arrivals.note())  # not while the reaper is there, who may be quicker
     async with working(place, redis):
-        await queue.enqueue(await arrivals.note())
         await until(lambda: told(place.ledger))
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []

@@ -251,20 +251,18 @@ async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
     assert await redis.keys("earshot:long:*") == []
 
 
-async def test_a_long_note_that_comes_again_later_keeps_nobody_s_place(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+@pytest.mark.parametrize("delay_ms", [0, 60_000])
+async def test_a_long_note_that_was_put_back_is_still_long(
+    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals, delay_ms: int
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)
     handed_back = await scripts.pick(NOW_MS, "token", 60_000)
     assert handed_back is not None
-    assert await scripts.put_back(handed_back, 0)
+    assert await scripts.put_back(handed_back, delay_ms)
+    await redis.delete(f"arq:in-progress:{note.id}")  # as it is once a delay is over
     assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False) is None
-    waits = await scripts.pick(NOW_MS, "token", 60_000)
-    assert waits is not None
-    assert await scripts.put_back(waits, 60_000)
-    await redis.delete(f"arq:in-progress:{note.id}")  # as it is once the delay is over
-    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
+    assert await scripts.pick(NOW_MS, "token", 60_000)
 
 
 async def test_nothing_is_kept_of_a_long_note_that_is_forgotten(
