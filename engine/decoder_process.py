@@ -45,6 +45,10 @@ class Limits:
     memory_bytes: int = 1 << 30
     output_bytes: int = 1 << 31
 
+    def are_reached_since(self, began: float) -> bool:
+        """Tell whether whoever began then has used up its time by now."""
+        return time.monotonic() - began >= min(self.cpu_s, self.wall_s) - 0.5
+
 
 class DecoderProcess:
     """The parent's end. Threads may share it; their files are decoded side by side."""
@@ -67,14 +71,14 @@ class DecoderProcess:
         began = time.monotonic()
         cancelled = cancelled or threading.Event()
         answer = self._ask(source, sink, limits, cancelled)
-        if answer is None and self._died():  # not the file's fault: somebody ended the whole process
+        if answer is None and not limits.are_reached_since(began):  # perhaps not the file's fault: somebody ended it
+            self._await_death()
             sink.seek(0)
             sink.truncate()
             answer = self._ask(source, sink, limits, cancelled)
         if answer is not None:
             return _decoded(answer)
-        exhausted = time.monotonic() - began >= min(limits.cpu_s, limits.wall_s) - 0.5
-        raise AudioTooCostly if exhausted else AudioUnreadable
+        raise AudioTooCostly if limits.are_reached_since(began) else AudioUnreadable
 
     def _ask(
         self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event
@@ -101,11 +105,11 @@ class DecoderProcess:
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _died(self) -> bool:
+    def _await_death(self) -> None:
         """Wait a moment: a dying process closes its sockets before anybody can see that it is gone."""
         with self._lock, contextlib.suppress(subprocess.TimeoutExpired):
-            return self._process is None or self._process.wait(DYING_S) is not None
-        return False
+            if self._process is not None:
+                self._process.wait(DYING_S)
 
     def _hand_over(self, descriptors: list[int]) -> None:
         self.start()

@@ -82,19 +82,34 @@ def test_the_process_lives_on_after_a_limit(decoder: DecoderProcess, hour: Path,
     assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1))) == 16_000
 
 
-def test_a_crash_over_a_file_is_a_fault_of_the_file(decoder: DecoderProcess, hour: Path) -> None:
-    decoder.start()
-    parent = decoder_of_this_process()
+def crashing(parent: int, times: int) -> threading.Thread:
+    """Let the decoder's child crash, and the one after it, and so on."""
 
     def crash() -> None:
-        while not (children := processes_below(parent)):
+        ended: set[int] = set()
+        while len(ended) < times:
+            for child in set(processes_below(parent)) - ended:
+                os.kill(child, signal.SIGSEGV)
+                ended.add(child)
             time.sleep(0.01)
-        os.kill(children[0], signal.SIGSEGV)
 
     saboteur = threading.Thread(target=crash)
     saboteur.start()
+    return saboteur
+
+
+def test_a_crash_over_a_file_is_a_fault_of_the_file(decoder: DecoderProcess, hour: Path) -> None:
+    decoder.start()
+    saboteur = crashing(decoder_of_this_process(), 2)
     with pytest.raises(AudioUnreadable):
         frames(decoder, hour)
+    saboteur.join()
+
+
+def test_a_child_that_somebody_ended_has_a_successor(decoder: DecoderProcess, hour: Path) -> None:
+    decoder.start()
+    saboteur = crashing(decoder_of_this_process(), 1)
+    assert frames(decoder, hour) == pytest.approx(3600 * 16_000, rel=0.001)
     saboteur.join()
 
 
