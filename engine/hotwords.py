@@ -17,8 +17,8 @@ NO_TEXT = "it is not text in UTF-8"
 # models tell themselves apart from text, <|endoftext|>, </s> or [INST], has brackets, which nobody speaks.
 _FORBIDDEN = re.compile(r"^http|[/\\:]|\.txt\b|[<>|\[\]{}]", re.IGNORECASE)
 
-# Behind a term it stands between spaces: "C#", "F# minor" and "Studio #5" are terms.
-_COMMENT = re.compile(r"^\s*#.*|\s#+(?:\s.*)?$")
+# Behind a term it has a space before it, and no digit behind: "C#", "F# minor" and "Studio #5" are terms.
+_COMMENT = re.compile(r"^\s*#.*|\s#+(?:\D.*)?$")
 
 # A colon, which no term may have: FunASR's "word 30" would take the number of "Windows 11" for a weight.
 _WEIGHTED = re.compile(r"(.*[^\s:])\s*:\s*(\d{1,3})")
@@ -26,7 +26,7 @@ USUAL_WEIGHT = 20
 
 
 def read_hotwords(path: Path) -> tuple[str, ...]:
-    """Read one term a line, maybe with its weight; a `#` at its beginning or between spaces begins a comment.
+    """Read one term a line, maybe with its weight; a `#` at its beginning or behind a space begins a comment.
 
     Raises:
         HotwordsUnreadable: the file cannot be read, or is not text.

@@ -24,6 +24,8 @@ def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
         ("Studio #5", ("Studio #5",)),
         ("C# # a language", ("C#",)),
         ("C#\t#", ("C#",)),
+        ("Jörg #colleague", ("Jörg",)),
+        ("Kubernetes: 30 #weight", ("Kubernetes",)),
         ("Earshot #", ("Earshot",)),
         ("Earshot: 30 ## ours # ours", ("Earshot",)),
         ("達摩院\u3000# a place", ("達摩院",)),
