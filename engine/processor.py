@@ -11,7 +11,14 @@ from typing import Literal
 Int8 = Literal["full", "halved", "none"]
 
 CPUINFO = Path("/proc/cpuinfo")
-SIGNS_OF_A_GPU = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd", "/proc/driver/nvidia/version")
+SIGNS_OF_A_GPU = (
+    "/dev/nvidiactl",
+    "/dev/nvidia0",
+    "/dev/nvhost-gpu",
+    "/dev/dxg",
+    "/dev/kfd",
+    "/proc/driver/nvidia/version",
+)
 
 # These multiply and add 8-bit numbers in one step, without overflow.
 DOT_PRODUCT = frozenset({"avx512_vnni", "avx_vnni", "asimddp", "hw.optional.arm.FEAT_DotProd"})
