@@ -70,6 +70,12 @@ async def told(ledger: Ledger) -> bool:
     return await unfinished(ledger) == []
 
 
+async def forgotten(redis: ArqRedis) -> bool:
+    """Tell whether Redis has nothing more of any note, as it is a moment after the last was told."""
+    patterns = ("arq:job:*", "arq:in-progress:*", "earshot:long:*")
+    return not any([await redis.keys(pattern) for pattern in patterns])
+
+
 @pytest.mark.parametrize(
     "payload", [None, b"\x80\x04nonsense", b'{"f":"unknown","a":[],"k":{},"t":null,"et":1}', b"{}"]
 )
@@ -207,6 +213,7 @@ async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
     await queue.enqueue(await arrivals.note())  # not while the reaper is there, who may be quicker
     async with working(place, redis):
         await until(lambda: told(place.ledger))
+        await until(lambda: forgotten(redis))
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []
     assert await redis.zcard(QUEUE) == 0

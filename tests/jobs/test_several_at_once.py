@@ -31,7 +31,7 @@ from storage.note import Note, State
 from storage.rows import now
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
-from tests.jobs.test_leased_worker import LIMIT_S, Patient, told, working
+from tests.jobs.test_leased_worker import LIMIT_S, Patient, forgotten, told, working
 
 pytestmark = pytest.mark.usefixtures("quick_reaper")
 
@@ -124,18 +124,15 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
         assert [await queue.position(note.id) for note in notes] == [0, 0, 0, 1, 2]
         engine.held.go_on.set()
         await until(lambda: told(place.ledger))
+        await until(lambda: forgotten(redis))
     assert max(engine.held.at_once) == AT_ONCE
     assert {event["note"]: event["text"] for event in door.events("done")} == arrivals.texts
     assert len(door.events("done")) == len(notes)
-    assert await redis.keys("arq:*") == []
 
 
 async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # noqa: PLR0913, PLR0917 - fixtures
     place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
-    async def forgotten() -> bool:
-        return await redis.keys("arq:job:*") == await redis.keys("earshot:long:*") == []
-
     long = [await arrivals.note(claimed_s=3600) for _ in range(AT_ONCE + 1)]
     for note in long:
         await queue.enqueue(note)
@@ -147,7 +144,7 @@ async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # n
         assert [await queue.position(note.id) for note in (*long, short)] == [0, 0, 1, 2, 0]
         engine.held.go_on.set()
         await until(lambda: told(place.ledger))
-        await until(forgotten)  # what the reaper queued as well is picked once more
+        await until(lambda: forgotten(redis))  # what the reaper queued as well is picked once more
     assert len(door.events("done")) == len(arrivals.texts)
 
 
@@ -268,11 +265,10 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
 ) -> None:
     model = Hanging()
     backend = ModelBackend("hanging", ("en",), model)
-    hanging, waiting = [await arrivals.note(chat_id=chat) for chat in range(2)]
+    (hanging,) = await queued(queue, arrivals, 1)
     async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
-        await queue.enqueue(hanging)
         await until(model.reads.is_set)
-        await queue.enqueue(waiting)
+        (waiting,) = await queued(queue, arrivals, 1)
         await until(lambda: bool(door.events("failed", hanging.id)))
         await asyncio.sleep(2 * LIMIT_S)  # for what must not be told of the other
         assert door.events("failed", waiting.id) == []
@@ -325,5 +321,5 @@ async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # n
         await until(taken_again)
         engine.held.go_on.set()
         await until(lambda: told(place.ledger))
+        await until(lambda: forgotten(redis))
     assert len(door.events("fetch")) == len(door.events("done")) == 1
-    assert await redis.keys("arq:*") == []
