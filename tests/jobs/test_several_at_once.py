@@ -128,6 +128,7 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
     assert max(engine.held.at_once) == AT_ONCE
     assert {event["note"]: event["text"] for event in door.events("done")} == arrivals.texts
     assert len(door.events("done")) == len(notes)
+    assert await redis.keys("arq:*") == []
 
 
 async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # noqa: PLR0913, PLR0917 - fixtures
@@ -146,6 +147,7 @@ async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # n
         await until(lambda: told(place.ledger))
         await until(lambda: forgotten(redis))  # what the reaper queued as well is picked once more
     assert len(door.events("done")) == len(arrivals.texts)
+    assert await redis.keys("arq:*") == await redis.keys("earshot:long:*") == []
 
 
 async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
@@ -323,3 +325,4 @@ async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # n
         await until(lambda: told(place.ledger))
         await until(lambda: forgotten(redis))
     assert len(door.events("fetch")) == len(door.events("done")) == 1
+    assert await redis.keys("arq:*") == []
