@@ -3,7 +3,7 @@
 from engine.errors import DeviceMissing, PrecisionMissing
 from engine.languages import model_class
 from engine.models import FAKE, locate
-from engine.processor import flags, has_bf16, shows_a_gpu
+from engine.runtime.cpu import flags, has_bf16, shows_a_gpu
 from engine.settings import EngineSettings
 
 SENSEVOICE = "SenseVoiceSmall"

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.any_funasr import AnyFunasr
-from engine.cores import cores
 from engine.demands import IN_BF16, NANO, SENSEVOICE
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.fun_asr_nano import FunAsrNano
 from engine.funasr_model import FunasrNetwork, first_line, load_network
 from engine.languages import model_class
 from engine.paraformer import Paraformer
-from engine.processor import flags, has_bf16
 from engine.reading import Detector, SpeechModel
 from engine.request import Request
+from engine.runtime.cores import cores
+from engine.runtime.cpu import flags, has_bf16
 from engine.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.settings import EngineSettings
 from engine.taming import tamed

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from engine.model_folder import Floats, read_settings, read_statistics
+from engine.runtime.torch_files import Floats, read_settings, read_statistics
 
 RATE = 16_000
 FRAME = 400

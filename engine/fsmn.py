@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from engine.model_folder import Floats
+from engine.runtime.torch_files import Floats
 
 Memory = list[Floats]
 

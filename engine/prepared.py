@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 
 from engine.audio import Audio, decode
-from engine.cores import cores
 from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
-from engine.export import Decision, Exports, NotExportable, Precision
 from engine.features import Frontend
 from engine.hub import OnDownload, sample
 from engine.languages import SENSEVOICE, model_class
 from engine.models import is_here, locate
-from engine.precision import Texts, candidate, prove, unproved
-from engine.processor import flags, has_gpu, int8
 from engine.reading import ModelBackend
 from engine.request import Request
-from engine.runtime import Network, NetworkBroken
+from engine.runtime.cores import cores
+from engine.runtime.cpu import flags, has_gpu, int8
+from engine.runtime.export import Decision, Exports, NotExportable, Precision
+from engine.runtime.onnx import Network, NetworkBroken
+from engine.runtime.precision import Texts, candidate, prove, unproved
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.settings import EngineSettings
 from engine.transcript import Segment

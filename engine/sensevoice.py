@@ -22,7 +22,7 @@ from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
-from engine.runtime import Array
+from engine.runtime.onnx import Array
 from engine.timed_words import timed_words
 from engine.transcript import Word
 

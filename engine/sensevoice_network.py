@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from pydantic import BaseModel
 
-from engine.export import Precision
-from engine.model_folder import Floats, read_settings, read_weights
+from engine.runtime.export import Precision
+from engine.runtime.torch_files import Floats, read_settings, read_weights
 
 Weights = Mapping[str, Floats]
 Attribute = int | float | list[int]

@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from engine.batching import Batcher, Limits
 from engine.features import Frontend
-from engine.model_folder import read_settings, read_weights
 from engine.reading import Detector
-from engine.runtime import Array
+from engine.runtime.onnx import Array
+from engine.runtime.torch_files import read_settings, read_weights
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.sensevoice_network import Shape
 

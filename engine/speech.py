@@ -13,7 +13,6 @@ from engine import audio as sound
 from engine.audio import Audio
 from engine.demands import check_demands
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
-from engine.export import NotExportable
 from engine.fake import Fake
 from engine.hub import OnDownload, pull
 from engine.languages import first_unknown, lacks_punctuation, languages_of
@@ -31,6 +30,7 @@ from engine.models import (
 )
 from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
+from engine.runtime.export import NotExportable
 from engine.settings import EngineSettings
 from engine.transcript import Transcript
 from engine.voices import Voices

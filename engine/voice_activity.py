@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from engine.cores import one_thread_for_each_product
 from engine.endpoints import Endpoints, Patience
 from engine.errors import ModelBroken
 from engine.features import HOP, FeatureStream, Frontend
 from engine.fsmn import Network
-from engine.model_folder import Floats, read_settings, read_weights
 from engine.regions import Region
+from engine.runtime.cores import one_thread_for_each_product
+from engine.runtime.torch_files import Floats, read_settings, read_weights
 
 FRAME_MS = 10
 END_SILENCE_MS = 800

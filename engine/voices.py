@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from engine.errors import ModelBroken
 from engine.features import log_mel
-from engine.model_folder import read_weights
 from engine.models import SPEAKERS
-from engine.runtime import Network, NetworkBroken
+from engine.runtime.onnx import Network, NetworkBroken
+from engine.runtime.torch_files import read_weights
 from engine.speakers import Voice
 
 WEIGHTS = "campplus_cn_en_common.pt"

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from engine.errors import AudioFault
-from engine.precision import differences
+from engine.runtime.precision import differences
 from engine.speech import Engine, Request
 from engine.taming import tamed
 from engine.text import join

@@ -20,7 +20,7 @@ from bot.bench.entrants import automodel_as_in_readme, automodel_tuned, earshot,
 from bot.bench.report import Goal, Line, at_least, at_most, percentile, ratio
 from bot.bench.usage import Usage
 from bot.bench.worker_start import seconds_to_start
-from engine.processor import flags, int8
+from engine.runtime.cpu import flags, int8
 
 NOTE_S = 10.0
 PIECE_S = 15.0

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.processor import CPUINFO, Int8
+from engine.runtime.cpu import CPUINFO, Int8
 
 SIZE = 2048
 TRIES = 5

@@ -159,7 +159,7 @@ def describe(file: Path, model: Path, tokens: int) -> None:
     """Write into a network what sherpa-onnx's own export writes into it."""
     import onnx  # noqa: PLC0415 - only where a model is made
 
-    from engine.model_folder import read_statistics  # noqa: PLC0415 - as above
+    from engine.runtime.torch_files import read_statistics  # noqa: PLC0415 - as above
 
     shift, scale = (",".join(map(str, values.tolist())) for values in read_statistics(model))
     facts = {"model_type": "sense_voice_ctc", "version": 1, "vocab_size": tokens, "lfr_window_size": 7,

@@ -19,11 +19,11 @@ from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
 from bot.cli.opening import begin
 from bot.model_fetching import fetch_missing
-from engine.cores import cores
 from engine.hub import pull, sample
 from engine.languages import model_class
 from engine.models import VAD, is_here, locate
-from engine.processor import flags, int8
+from engine.runtime.cores import cores
+from engine.runtime.cpu import flags, int8
 from engine.settings import EngineSettings
 from engine.speech import Engine
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.audio import decode
 from engine.features import FeatureStream, Frontend, log_mel
-from engine.model_folder import Floats
+from engine.runtime.torch_files import Floats
 
 SECOND = 16_000
 MELS = 80

@@ -6,7 +6,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 WALK = """
 import importlib, pkgutil, sys
 import engine
-for module in pkgutil.iter_modules(engine.__path__, "engine."):
+for module in pkgutil.walk_packages(engine.__path__, "engine."):
     importlib.import_module(module.name)
 print(*sorted({"torch", "funasr", "whisper", "av", "pydub", "modelscope", "transformers"} & set(sys.modules)))
 """

@@ -7,12 +7,12 @@ import pytest
 
 from engine.any_funasr import AnyFunasr
 from engine.errors import ExportsClosed, NothingToVerify
-from engine.export import Decision, Exports, Precision
 from engine.hub import OnDownload
-from engine.precision import UNPROVED, candidate
 from engine.prepared import check_exports, decided, missing_exports, write_exports
-from engine.processor import flags, int8
 from engine.reading import ModelBackend
+from engine.runtime.cpu import flags, int8
+from engine.runtime.export import Decision, Exports, Precision
+from engine.runtime.precision import UNPROVED, candidate
 from engine.sensevoice import SenseVoice
 from engine.settings import EngineSettings
 from engine.speech import Engine, preparation

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from engine.audio import decode
-from engine.export import Exports
 from engine.features import Frontend
 from engine.reading import Reading
 from engine.request import Request
-from engine.runtime import Network
+from engine.runtime.export import Exports
+from engine.runtime.onnx import Network
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
 from engine.settings import EngineSettings
 from engine.speech import Engine

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from engine.audio import decode
 from engine.errors import AudioFault
-from engine.export import Exports, Precision
 from engine.features import Frontend
-from engine.precision import candidate
-from engine.processor import flags, int8
 from engine.request import Request
-from engine.runtime import Network, NetworkBroken
+from engine.runtime.cpu import flags, int8
+from engine.runtime.export import Exports, Precision
+from engine.runtime.onnx import Network, NetworkBroken
+from engine.runtime.precision import candidate
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.sensevoice_network import rounded
 from engine.taming import tamed

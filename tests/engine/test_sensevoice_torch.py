@@ -9,10 +9,10 @@ from engine.audio import decode
 from engine.batching import Limits
 from engine.features import Frontend
 from engine.funasr_model import load_network
-from engine.model_folder import read_weights
-from engine.precision import differences
 from engine.reading import Reading
 from engine.request import Request
+from engine.runtime.precision import differences
+from engine.runtime.torch_files import read_weights
 from engine.sensevoice import SenseVoice
 from engine.sensevoice_torch import (
     QUERIES,

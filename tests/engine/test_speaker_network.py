@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from engine.runtime import Network
+from engine.runtime.onnx import Network
 from engine.speaker_network import network
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
-from engine.precision import differences
 from engine.reading import ModelBackend
+from engine.runtime.precision import differences
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
 from tests.engine.sounds import tone, write_film, write_sound

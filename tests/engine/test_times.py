@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.precision import differences
+from engine.runtime.precision import differences
 from engine.speech import Engine
 from engine.transcript import Transcript
 from tests.engine.transcribing import text_of, transcribe, words

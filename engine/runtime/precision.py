@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.export import Decision, Precision
-from engine.processor import Int8
+from engine.runtime.cpu import Int8
+from engine.runtime.export import Decision, Precision
 
 PROVED = 0.99
 UNPROVED = "no speech was at hand to prove int8 with; `earshot models verify FOLDER` takes recordings of yours"

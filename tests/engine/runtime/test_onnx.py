@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.export import Exports, Precision
-from engine.runtime import Network
+from engine.runtime.export import Exports, Precision
+from engine.runtime.onnx import Network
 
 TASKS = Path("/proc/self/task")
 

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.export import Precision
-from engine.precision import Texts, candidate, differences, prove, unproved
-from engine.processor import Int8
+from engine.runtime.cpu import Int8
+from engine.runtime.export import Precision
+from engine.runtime.precision import Texts, candidate, differences, prove, unproved
 
 LONG = "and so my fellow americans ask not what your country can do for you ask what you can do for it " * 2
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from engine.processor import Int8, flags, int8
+from engine.runtime.cpu import Int8, flags, int8
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.model_folder import read_weights
+from engine.runtime.torch_files import read_weights
 
 
 def test_weights_are_those_that_torch_reads(starter_models_dir: Path) -> None:

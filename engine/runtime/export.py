@@ -1,6 +1,6 @@
 """Keeps a model's network in the form that runs without torch. Knows no sound; a process of its own does the writing.
 
-`python -m engine.export MODEL FOLDER PRECISION` is that process: the memory that it takes ends with it.
+`python -m engine.runtime.export MODEL FOLDER PRECISION` is that process: the memory that it takes ends with it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
-from engine.alone import alone
 from engine.errors import ExportFailed, ExportsClosed
+from engine.runtime.file_lock import alone
 
 Precision = Literal["fp32", "int8", "int8-halved"]
 OnProgress = Callable[[int, int], None]
@@ -212,7 +212,7 @@ def _run(model: Path, folder: Path, precision: Precision, on_progress: OnProgres
     said = ""
     with _or_failed(model):
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
-            [sys.executable, "-m", "engine.export", str(model.absolute()), str(folder.absolute()), precision],
+            [sys.executable, "-m", "engine.runtime.export", str(model.absolute()), str(folder.absolute()), precision],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from engine.cores import cores
+from engine.runtime.cores import cores
 
 
 def test_only_the_cores_that_this_process_may_use_count(monkeypatch: pytest.MonkeyPatch) -> None:

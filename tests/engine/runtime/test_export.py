@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ExportsClosed
-from engine.export import Decision, Exports, NotExportable
+from engine.runtime.export import Decision, Exports, NotExportable
 from tests.engine.folders import nobody_writes
 
 ON_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from engine.export import main
+from engine.runtime.export import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), "fp32"))
 """
