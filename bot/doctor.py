@@ -15,9 +15,9 @@ from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
 from bot.wishes import default_request
 from engine.audio import decode
-from engine.demands import check_demands
 from engine.errors import Fault
-from engine.models import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
+from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
+from engine.hub.requirements import check_demands
 from engine.prepared import check_exports, decided
 from jobs.queue import connect
 from jobs.redis import TROUBLE

@@ -8,10 +8,10 @@ from typing import NoReturn, Self
 import click
 from tqdm import tqdm
 
-from engine.demands import check_demands
 from engine.errors import ExportsClosed
-from engine.hub import pull
-from engine.models import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
+from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
+from engine.hub.pull import pull
+from engine.hub.requirements import check_demands
 from engine.prepared import missing_exports, write_exports
 from engine.settings import EngineSettings
 

@@ -13,7 +13,7 @@ from bot.child import Child
 from bot.machine import memory_gib, suitable_threads, suitable_workers
 from bot.settings import Settings
 from engine.errors import Fault
-from engine.models import reads_on_all_cores
+from engine.hub.catalogue import reads_on_all_cores
 from engine.runtime.cores import cores
 from jobs.outage import Outage
 from jobs.redis_server import STOP_S as REDIS_STOP_S

@@ -10,7 +10,7 @@ import click
 from bot.wishes import default_request
 from engine.audio import glance
 from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingVain, LanguageSettingWrong
-from engine.models import AUTOMATIC, check_language
+from engine.hub.catalogue import AUTOMATIC, check_language
 from engine.request import Request
 from engine.settings import EngineSettings
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from engine.hotwords import read_hotwords
-from engine.languages import NAMED
-from engine.models import AUTOMATIC
+from engine.hub.catalogue import AUTOMATIC
+from engine.hub.languages import NAMED
 from engine.request import Request
 from engine.settings import EngineSettings
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.funasr_model import FunasrNetwork
-from engine.languages import SENSEVOICE
+from engine.hub.languages import SENSEVOICE
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request

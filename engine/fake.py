@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from engine.audio import Audio
 from engine.errors import Cancelled
-from engine.models import FAKE
+from engine.hub.catalogue import FAKE
 from engine.request import Progress, Request
 from engine.transcript import Segment, Transcript
 

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.any_funasr import AnyFunasr
-from engine.demands import IN_BF16, NANO, SENSEVOICE
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.fun_asr_nano import FunAsrNano
 from engine.funasr_model import FunasrNetwork, first_line, load_network
-from engine.languages import model_class
+from engine.hub.languages import model_class
+from engine.hub.requirements import IN_BF16, NANO, SENSEVOICE
 from engine.paraformer import Paraformer
 from engine.reading import Detector, SpeechModel
 from engine.request import Request

@@ -17,9 +17,9 @@ import numpy as np
 from engine.audio import Audio, decode
 from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
 from engine.features import Frontend
-from engine.hub import OnDownload, sample
-from engine.languages import SENSEVOICE, model_class
-from engine.models import is_here, locate
+from engine.hub.catalogue import is_here, locate
+from engine.hub.languages import SENSEVOICE, model_class
+from engine.hub.pull import OnDownload, sample
 from engine.reading import ModelBackend
 from engine.request import Request
 from engine.runtime.cores import cores

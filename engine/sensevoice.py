@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.features import HOP, RATE, Frontend
-from engine.languages import SENSEVOICE
+from engine.hub.languages import SENSEVOICE
 from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region

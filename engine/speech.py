@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from engine import audio as sound
 from engine.audio import Audio
-from engine.demands import check_demands
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.fake import Fake
-from engine.hub import OnDownload, pull
-from engine.languages import first_unknown, lacks_punctuation, languages_of
-from engine.models import (
+from engine.hub.catalogue import (
     AUTOMATIC,
     CATALOGUE,
     FAKE,
@@ -28,6 +25,9 @@ from engine.models import (
     is_here,
     locate,
 )
+from engine.hub.languages import first_unknown, lacks_punctuation, languages_of
+from engine.hub.pull import OnDownload, pull
+from engine.hub.requirements import check_demands
 from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
 from engine.runtime.export import NotExportable

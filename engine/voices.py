@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ModelBroken
 from engine.features import log_mel
-from engine.models import SPEAKERS
+from engine.hub.catalogue import SPEAKERS
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.torch_files import read_weights
 from engine.speakers import Voice

@@ -8,7 +8,7 @@ import click
 
 from bot.__main__ import COMMANDS, earshot
 from bot.settings import PROJECT
-from engine.models import CATALOGUE
+from engine.hub.catalogue import CATALOGUE
 
 README = (PROJECT / "README.md").read_text()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.bench.contest import Contestant
 from bot.bench.environments import RIVALS, SHERPA, NoEnvironment, Rival, python_of, version_of
 from bot.bench.preparing import export, exported
-from engine.models import VAD
+from engine.hub.catalogue import VAD
 from engine.runtime.cores import cores
 
 if TYPE_CHECKING:

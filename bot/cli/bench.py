@@ -19,9 +19,9 @@ from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
 from bot.cli.opening import begin
 from bot.model_fetching import fetch_missing
-from engine.hub import pull, sample
-from engine.languages import model_class
-from engine.models import VAD, is_here, locate
+from engine.hub.catalogue import VAD, is_here, locate
+from engine.hub.languages import model_class
+from engine.hub.pull import pull, sample
 from engine.runtime.cores import cores
 from engine.runtime.cpu import flags, int8
 from engine.settings import EngineSettings

@@ -15,7 +15,7 @@ from bot.demo import DemoFailed, demonstrate
 from bot.model_fetching import fetch_missing
 from bot.settings import Settings
 from bot.wishes import default_request
-from engine.hub import sample
+from engine.hub.pull import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"
 

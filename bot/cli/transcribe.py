@@ -16,8 +16,8 @@ from bot.usage import complain, make_folder, requested, those_that_can_be_read, 
 from bot.wishes import model_name
 from engine.errors import Fault
 from engine.formats import FORMATS, render
-from engine.languages import ENGLISH, languages_of
-from engine.models import AUTOMATIC
+from engine.hub.catalogue import AUTOMATIC
+from engine.hub.languages import ENGLISH, languages_of
 from engine.request import ChannelMode, Speakers
 from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
 from engine.speech import Engine, Progress, Request

@@ -11,7 +11,7 @@ from bot.settings import Settings
 from bot.status import RETRY, NoteButton
 from bot.texts import say, say_fault
 from engine.errors import UnknownLanguage
-from engine.languages import languages_of
+from engine.hub.languages import languages_of
 
 LONGEST_CODE = 16
 

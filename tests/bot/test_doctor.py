@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from bot.doctor import CHECKS, Finding, examine
 from bot.playground.server import Playground
 from bot.settings import Settings, TelegramSettings
-from engine.models import VAD
+from engine.hub.catalogue import VAD
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings

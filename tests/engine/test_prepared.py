@@ -7,7 +7,7 @@ import pytest
 
 from engine.any_funasr import AnyFunasr
 from engine.errors import ExportsClosed, NothingToVerify
-from engine.hub import OnDownload
+from engine.hub.pull import OnDownload
 from engine.prepared import check_exports, decided, missing_exports, write_exports
 from engine.reading import ModelBackend
 from engine.runtime.cpu import flags, int8

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from engine.audio import Audio, decode
 from engine.errors import ModelBroken
-from engine.hub import pull
-from engine.models import SPEAKERS
+from engine.hub.catalogue import SPEAKERS
+from engine.hub.pull import pull
 from engine.speakers import clusters
 from engine.speech import Engine, Request
 from engine.voices import Voices

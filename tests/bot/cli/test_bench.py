@@ -7,7 +7,7 @@ import pytest
 
 from bot.bench.environments import RIVALS
 from bot.bench.preparing import stock_model
-from engine.languages import model_class
+from engine.hub.languages import model_class
 from tests.bot.cli.conftest import Earshot
 
 ALONE = [option for rival in RIVALS for option in ("--without", rival.name)]

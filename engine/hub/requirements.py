@@ -1,8 +1,8 @@
 """Whether the model that is set can run as the settings ask on this machine, told before it is fetched and loaded."""
 
 from engine.errors import DeviceMissing, PrecisionMissing
-from engine.languages import model_class
-from engine.models import FAKE, locate
+from engine.hub.catalogue import FAKE, locate
+from engine.hub.languages import model_class
 from engine.runtime.cpu import flags, has_bf16, shows_a_gpu
 from engine.settings import EngineSettings
 

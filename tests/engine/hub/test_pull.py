@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from engine import hub, wheels
 from engine.errors import DownloadBroken, ModelsDirClosed, NothingToFetch
-from engine.hub import pull
-from engine.hub import sample as fetch_sample
-from engine.wheels import OnDownload, Wheel
+from engine.hub import pull as pulling
+from engine.hub import wheels
+from engine.hub.pull import pull
+from engine.hub.pull import sample as fetch_sample
+from engine.hub.wheels import OnDownload, Wheel
 
 Take = Callable[[Wheel, Path], None]
 
@@ -80,10 +81,10 @@ def test_an_unknown_name_is_missing(tmp_path: Path) -> None:
 
 
 def test_every_named_model_and_part_has_a_source() -> None:
-    from engine.models import CATALOGUE, FAKE  # noqa: PLC0415 - only here
+    from engine.hub.catalogue import CATALOGUE, FAKE  # noqa: PLC0415 - only here
 
     needed = {part for entry in CATALOGUE.values() for part in entry.parts} | set(CATALOGUE) - {FAKE}
-    assert needed <= set(hub.SOURCES)
+    assert needed <= set(pulling.SOURCES)
 
 
 @pytest.mark.parametrize("folder", ["/proc/models", "{tmp_path}/file/models"])

@@ -6,12 +6,12 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from engine import wheels
 from engine.errors import ModelsDirClosed, NothingToFetch
-from engine.model_hubs import FUN_ASR_NANO, PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
-from engine.models import CATALOGUE, NAMES, SPEAKERS
+from engine.hub import wheels
+from engine.hub.catalogue import CATALOGUE, NAMES, SPEAKERS
+from engine.hub.hubs import FUN_ASR_NANO, PARAFORMER, PUNCTUATION, SENSEVOICE, WHISPER_TURBO, Repository, fetch
+from engine.hub.wheels import OnDownload, Wheel
 from engine.runtime.file_lock import alone
-from engine.wheels import OnDownload, Wheel
 
 __all__ = ["OnDownload", "pull", "sample"]
 

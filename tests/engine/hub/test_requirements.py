@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.demands import check_demands
 from engine.errors import DeviceMissing, ModelMissing, PrecisionMissing
-from engine.models import NAMES
+from engine.hub.catalogue import NAMES
+from engine.hub.requirements import check_demands
 from engine.settings import EngineSettings
 
 ABLE, UNABLE = frozenset({"avx2", "avx512_bf16"}), frozenset({"avx2"})
@@ -12,14 +12,14 @@ ABLE, UNABLE = frozenset({"avx2", "avx512_bf16"}), frozenset({"avx2"})
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.demands.shows_a_gpu", lambda: False)
-    monkeypatch.setattr("engine.demands.flags", lambda: UNABLE)
+    monkeypatch.setattr("engine.hub.requirements.shows_a_gpu", lambda: False)
+    monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.demands.shows_a_gpu", lambda: True)
-    monkeypatch.setattr("engine.demands.flags", lambda: UNABLE)
+    monkeypatch.setattr("engine.hub.requirements.shows_a_gpu", lambda: True)
+    monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
 
 
 def asked(model: str | Path, **settings: str) -> EngineSettings:
@@ -51,7 +51,7 @@ def test_int8_is_refused_on_a_gpu() -> None:
 def test_a_processor_must_have_bf16_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PrecisionMissing):
         check_demands(asked("sensevoice", precision="bf16"))
-    monkeypatch.setattr("engine.demands.flags", lambda: ABLE)
+    monkeypatch.setattr("engine.hub.requirements.flags", lambda: ABLE)
     check_demands(asked("sensevoice", precision="bf16"))
     with pytest.raises(PrecisionMissing):
         check_demands(asked("paraformer", precision="bf16"))

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import BaseModel, Field, TypeAdapter
 
 from engine.errors import DownloadBroken, HubUnreachable
-from engine.wheels import OnDownload
+from engine.hub.wheels import OnDownload
 
 PROBE_S = 5.0
 ANSWER_S = 8.0  # for all hubs together

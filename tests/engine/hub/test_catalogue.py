@@ -3,7 +3,17 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LanguageSettingVain, ModelMissing
-from engine.models import NAMES, VAD, catalogue, check_language, find_part, is_here, locate, named, reads_on_all_cores
+from engine.hub.catalogue import (
+    NAMES,
+    VAD,
+    catalogue,
+    check_language,
+    find_part,
+    is_here,
+    locate,
+    named,
+    reads_on_all_cores,
+)
 from engine.settings import EngineSettings
 
 

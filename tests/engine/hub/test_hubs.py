@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DownloadBroken, HubUnreachable
-from engine.model_hubs import RemoteFile, Repository, fetch
+from engine.hub.hubs import RemoteFile, Repository, fetch
 
 WEIGHTS = bytes(range(256)) * 4000
 CONFIG = b"model: SenseVoiceSmall\n"
@@ -205,7 +205,7 @@ def test_a_hub_that_fails_late_leaves_no_more_time_to_a_silent_one(
     hub: Hub, silent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(monkeypatch, modelscope=hub.address, huggingface=silent)
-    monkeypatch.setattr("engine.model_hubs.ANSWER_S", 2.0)
+    monkeypatch.setattr("engine.hub.hubs.ANSWER_S", 2.0)
     monkeypatch.setattr(hub, "answer", lambda _: time.sleep(1.7))
     began = time.monotonic()
     with pytest.raises(HubUnreachable):

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.languages import NAMED, lacks_punctuation, languages_of
-from engine.models import CATALOGUE
+from engine.hub.catalogue import CATALOGUE
+from engine.hub.languages import NAMED, lacks_punctuation, languages_of
 
 
 def test_every_named_model_tells_its_languages() -> None:

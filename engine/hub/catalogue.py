@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import LanguageSettingVain, LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
-from engine.languages import first_unknown, languages_of, model_class
+from engine.hub.languages import first_unknown, languages_of, model_class
 from engine.settings import EngineSettings
 
 AUTOMATIC = "auto"
