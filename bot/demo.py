@@ -15,7 +15,7 @@ from bot.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.settings import CONFIG, PREFIX, Settings
 from bot.supervisor import stops_within_s
-from engine.audio import decode
+from engine.audio.samples import decode
 from engine.errors import Fault
 from jobs.presence import present
 from jobs.queue import connect

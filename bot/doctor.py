@@ -14,7 +14,7 @@ from bot.errors import TokenMissing
 from bot.places import open_ledger, redis_url
 from bot.settings import Settings, settings_file
 from bot.wishes import default_request
-from engine.audio import decode
+from engine.audio.samples import decode
 from engine.errors import Fault
 from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
 from engine.hub.requirements import check_demands

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bot.wishes import default_request
-from engine.audio import glance
+from engine.audio.samples import glance
 from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingVain, LanguageSettingWrong
 from engine.hub.catalogue import AUTOMATIC, check_language
 from engine.request import Request

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.errors import Cancelled
 from engine.hub.catalogue import FAKE
 from engine.request import Progress, Request

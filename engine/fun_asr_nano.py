@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE
+from engine.audio.samples import SAMPLE_RATE
 from engine.funasr_model import FunasrNetwork
 from engine.quiet import fitted
 from engine.reading import Detector, Reading

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.audio import Audio, decode
+from engine.audio.fbank import Frontend
+from engine.audio.samples import Audio, decode
 from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
-from engine.features import Frontend
 from engine.hub.catalogue import is_here, locate
 from engine.hub.languages import SENSEVOICE, model_class
 from engine.hub.pull import OnDownload, sample

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE
+from engine.audio.samples import SAMPLE_RATE
 from engine.transcript import Word
 
 FRAME = SAMPLE_RATE // 100

@@ -15,7 +15,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE, Audio
+from engine.audio.channels import Track, tracks
+from engine.audio.samples import SAMPLE_RATE, Audio
 from engine.corrections import corrected
 from engine.crew import Crew
 from engine.errors import Cancelled
@@ -25,7 +26,6 @@ from engine.regions import Piece, Region, joined, narrowed, padded, split
 from engine.request import Progress, Request
 from engine.speakers import Voice, with_speakers
 from engine.text import finished, join
-from engine.tracks import Track, tracks
 from engine.transcript import Correction, Segment, Transcript, Word
 from engine.voices import Voices
 

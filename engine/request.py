@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.text import Chinese
 from engine.transcript import Transcript
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.features import HOP, RATE, Frontend
+from engine.audio.fbank import HOP, RATE, Frontend
 from engine.hub.languages import SENSEVOICE
 from engine.quiet import fitted
 from engine.reading import Detector, Reading

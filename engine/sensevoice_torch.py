@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from engine.audio.fbank import Frontend
 from engine.batching import Batcher, Limits
-from engine.features import Frontend
 from engine.reading import Detector
 from engine.runtime.onnx import Array
 from engine.runtime.torch_files import read_settings, read_weights

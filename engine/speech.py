@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from engine import audio as sound
-from engine.audio import Audio
+from engine.audio import samples as sound
+from engine.audio.samples import Audio
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.fake import Fake
 from engine.hub.catalogue import (

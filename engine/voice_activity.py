@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from engine.audio.fbank import HOP, FeatureStream, Frontend
 from engine.endpoints import Endpoints, Patience
 from engine.errors import ModelBroken
-from engine.features import HOP, FeatureStream, Frontend
 from engine.fsmn import Network
 from engine.regions import Region
 from engine.runtime.cores import one_thread_for_each_product

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio.fbank import log_mel
 from engine.errors import ModelBroken
-from engine.features import log_mel
 from engine.hub.catalogue import SPEAKERS
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.torch_files import read_weights

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE
+from engine.audio.samples import SAMPLE_RATE
 from engine.quiet import fitted
 from engine.reading import Detector, Reading
 from engine.regions import Region

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from storage.note import Note

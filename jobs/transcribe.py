@@ -11,7 +11,7 @@ from time import monotonic
 
 import structlog
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.errors import Fault
 from engine.transcript import Transcript
 from jobs.deliver import deliver, settle_lost

@@ -11,7 +11,7 @@ from bot.ingest import EXTENSIONS, EXTENSIONS_OF
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.settings import AccessSettings, Settings
-from engine.containers import DEMUXERS
+from engine.audio.containers import DEMUXERS
 from storage import life
 from storage.note import State
 from tests.bot.conftest import BOB, House, awaited, open_house, sound, until

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from engine.audio import decode
+from engine.audio.samples import decode
 from tests.end_to_end.installation import Installation, installed, mapped_files, running, words_of
 from tests.engine.sounds import tone, write_film, write_sound
 

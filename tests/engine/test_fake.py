@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.errors import Cancelled
 from engine.fake import Fake
 from engine.request import Progress, Request

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio.samples import decode
 from engine.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
 from engine.funasr_model import load_network
 from engine.reading import ModelBackend

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio.samples import decode
 from engine.paraformer import Paraformer
 from engine.reading import ModelBackend
 from engine.request import Request

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
 from engine.regions import Region

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
-from engine.audio import decode
-from engine.features import Frontend
+from engine.audio.fbank import Frontend
+from engine.audio.samples import decode
 from engine.reading import Reading
 from engine.request import Request
 from engine.runtime.export import Exports

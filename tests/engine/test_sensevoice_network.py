@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio.fbank import Frontend
+from engine.audio.samples import decode
 from engine.errors import AudioFault
-from engine.features import Frontend
 from engine.request import Request
 from engine.runtime.cpu import flags, int8
 from engine.runtime.export import Exports, Precision

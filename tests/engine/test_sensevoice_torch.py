@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio.fbank import Frontend
+from engine.audio.samples import decode
 from engine.batching import Limits
-from engine.features import Frontend
 from engine.funasr_model import load_network
 from engine.reading import Reading
 from engine.request import Request

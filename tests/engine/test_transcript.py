@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
-from engine.audio import Audio, decode
+from engine.audio.samples import Audio, decode
 from engine.formats import render
 from engine.reading import ModelBackend
 from engine.request import Request

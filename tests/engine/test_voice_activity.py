@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.audio import decode
+from engine.audio.samples import decode
 from engine.errors import AudioFault, ModelBroken
 from engine.regions import Region
 from engine.taming import tamed

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import Audio, decode
+from engine.audio.samples import Audio, decode
 from engine.errors import ModelBroken
 from engine.hub.catalogue import SPEAKERS
 from engine.hub.pull import pull

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE, decode
+from engine.audio.samples import SAMPLE_RATE, decode
 from engine.reading import ModelBackend, Reading
 from engine.request import Request
 from engine.settings import EngineSettings

@@ -12,7 +12,7 @@ import pytest
 from arq import ArqRedis
 from structlog.testing import capture_logs
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_threads

@@ -13,7 +13,7 @@ from arq import ArqRedis
 from numpy.typing import NDArray
 
 from engine import crew
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.reading import ModelBackend, Reading
 from engine.regions import Region
 from engine.request import Progress, Request

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 from structlog.testing import capture_logs
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from engine.audio import Audio
+from engine.audio.samples import Audio
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs.memory import MB

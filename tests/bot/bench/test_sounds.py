@@ -5,7 +5,7 @@ import pytest
 
 from bot.bench import peak
 from bot.bench.sounds import RATE, lengths, speech, write_notes
-from engine.audio import decode
+from engine.audio.samples import decode
 
 HUM = np.round(9_000 * np.sin(np.arange(3 * RATE) / 6)).astype(np.int16)
 

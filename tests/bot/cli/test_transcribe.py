@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.decoder import MIN_MS
+from engine.audio.decoder import MIN_MS
 from engine.errors import AudioTooShort, AudioUnreadable, NoAudioTrack
 from tests.bot.cli.conftest import Earshot
 from tests.engine.folders import write_whisper

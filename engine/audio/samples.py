@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.decoder_process import DecoderProcess, Limits
+from engine.audio.sandbox import DecoderProcess, Limits
 from engine.errors import AudioTooLong, AudioUnreadable, Cancelled
 
 SAMPLE_RATE = 16_000

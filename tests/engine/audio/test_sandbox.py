@@ -9,7 +9,7 @@ from tempfile import TemporaryFile
 
 import pytest
 
-from engine.decoder_process import DecoderProcess, Limits
+from engine.audio.sandbox import DecoderProcess, Limits
 from engine.errors import AudioTooCostly, AudioTooLong, AudioUnreadable, Cancelled
 from tests.engine.sounds import tone, write_silent_opus, write_sound
 

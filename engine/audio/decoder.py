@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from engine.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
+from engine.audio.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
+from engine.audio.declared_duration import is_clearly_more, told_s
+from engine.audio.timestamp_gaps import began_s, filled
 from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
-from engine.holes import began_s, filled
-from engine.promises import is_clearly_more, told_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

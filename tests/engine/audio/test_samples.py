@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio import SAMPLE_RATE, Audio, decode, glance
+from engine.audio.samples import SAMPLE_RATE, Audio, decode, glance
 from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
 from tests.engine.sounds import RATE, tone, write_film, write_silent_opus, write_sound
 

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from engine.holes import began_s
+from engine.audio.timestamp_gaps import began_s
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream

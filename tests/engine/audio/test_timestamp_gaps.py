@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio import SAMPLE_RATE, Audio, decode
+from engine.audio.samples import SAMPLE_RATE, Audio, decode
+from engine.audio.timestamp_gaps import filled
 from engine.errors import AudioTooLong
-from engine.holes import filled
 from tests.engine.sounds import tone, write_film, write_sound
 
 HOUR_S = 3600

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio import Audio, decode
+from engine.audio.channels import Track, tracks
+from engine.audio.samples import Audio, decode
 from engine.errors import Cancelled
-from engine.tracks import Track, tracks
 
 SECOND = 16_000
 

@@ -21,14 +21,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from engine.decoder import Decoded, decode
+from engine.audio.decoder import Decoded, decode
 from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, Cancelled, fault_from
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
-PROJECT = Path(__file__).resolve().parent.parent
-START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.decoder_process import serve; serve()"
+PROJECT = Path(__file__).resolve().parents[2]
+START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.audio.sandbox import serve; serve()"
 MESSAGE_BYTES = 4096
 DESCRIPTORS = 3
 DYING_S = 0.2

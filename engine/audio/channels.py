@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio import SAMPLE_RATE, STEREO, Audio
+from engine.audio.samples import SAMPLE_RATE, STEREO, Audio
 from engine.request import ChannelMode
 
 if TYPE_CHECKING:

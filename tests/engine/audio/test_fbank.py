@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.audio import decode
-from engine.features import FeatureStream, Frontend, log_mel
+from engine.audio.fbank import FeatureStream, Frontend, log_mel
+from engine.audio.samples import decode
 from engine.runtime.torch_files import Floats
 
 SECOND = 16_000

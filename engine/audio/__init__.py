@@ -1,0 +1,4 @@
+"""From any audio or video file to 16 kHz samples: decoder and its sandbox, channels, filter bank.
+
+Knows nothing of speech, models or text.
+"""
