@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from engine.text import join
+from engine.text.normalize import join
 from engine.transcript import Segment, Transcript
 
 MESSAGE_UNITS = 4096

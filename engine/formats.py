@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator
 
 from engine.subtitles import Cue, cues, one_line
-from engine.text import join
+from engine.text.normalize import join
 from engine.transcript import Segment, Transcript
 
 FORMATS = ("txt", "vtt", "srt", "json")

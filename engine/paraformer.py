@@ -13,7 +13,7 @@ from engine.funasr_model import FunasrNetwork
 from engine.reading import Detector, Reading
 from engine.regions import Region
 from engine.request import Request
-from engine.text import join
+from engine.text.normalize import join
 from engine.timed_words import language_by_script, timed_words
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from engine.audio.samples import Audio
-from engine.text import Chinese
+from engine.text.normalize import Chinese
 from engine.transcript import Transcript
 
 ChannelMode = Literal["auto", "mix", "split"]

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from engine.text import Chinese
+from engine.text.normalize import Chinese
 
 MOST_SPEAKERS = 20
 DEVICE_WANTED = "auto, cpu, or a GPU by torch's name for it, such as cuda or cuda:1"

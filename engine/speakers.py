@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.request import Speakers
-from engine.text import places
+from engine.text.normalize import places
 from engine.transcript import Segment, Word
 
 Floats = NDArray[np.float32]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from engine.text import is_unspaced, places
+from engine.text.normalize import is_unspaced, places
 from engine.transcript import Segment
 
 LINE_COLUMNS = 42

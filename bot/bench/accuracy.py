@@ -17,7 +17,7 @@ from engine.errors import AudioFault
 from engine.runtime.precision import differences
 from engine.speech import Engine, Request
 from engine.taming import tamed
-from engine.text import join
+from engine.text.normalize import join
 
 BY_CHARACTERS = ("zh", "yue", "ja", "ko")
 CHANNEL = re.compile(r"\[\w+\]")

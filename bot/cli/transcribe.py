@@ -21,7 +21,7 @@ from engine.hub.languages import ENGLISH, languages_of
 from engine.request import ChannelMode, Speakers
 from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
 from engine.speech import Engine, Progress, Request
-from engine.text import Chinese
+from engine.text.normalize import Chinese
 from engine.transcript import Transcript
 
 

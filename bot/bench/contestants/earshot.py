@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.settings import EngineSettings
 from engine.speech import Engine, Request
-from engine.text import join
+from engine.text.normalize import join
 
 
 def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from engine.common_words import LONGEST, is_common, is_common_chinese
-from engine.pronunciation import NEAR, blurred, distance, least_distance, sound, spelt_vowels, syllables
-from engine.text import places
+from engine.text.lexicon import LONGEST, is_common, is_common_chinese
+from engine.text.normalize import places
+from engine.text.phonetics import NEAR, blurred, distance, least_distance, sound, spelt_vowels, syllables
 from engine.transcript import Correction, Word
 
 SHORTEST_SOUND = 4

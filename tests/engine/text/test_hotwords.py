@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import HotwordsUnreadable
-from engine.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, by_weight, read_hotwords, sanitised
+from engine.text.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, by_weight, read_hotwords, sanitised
 
 
 def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_of_a_huge_file_the_beginning_is_read(tmp_path: Path, rest: bytes) -> No
 
 
 def test_the_list_that_comes_along_reads_as_it_says() -> None:
-    path = Path(__file__).parents[2] / "hotwords/default.txt"
+    path = Path(__file__).parents[3] / "hotwords/default.txt"
     assert read_hotwords(path) == ("Earshot",)
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.common_words import is_common
-from engine.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
-from engine.pronunciation import NEAR, distance, sound, spelt_vowels
-from engine.text import places
+from engine.text.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
+from engine.text.lexicon import is_common
+from engine.text.normalize import places
+from engine.text.phonetics import NEAR, distance, sound, spelt_vowels
 from engine.transcript import Correction, Word
 
 HOTWORDS = (

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.pronunciation import blurred, distance, least_distance, sound, spelt_vowels, syllables
+from engine.text.phonetics import blurred, distance, least_distance, sound, spelt_vowels, syllables
 
 sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.text import Chinese, bare, finished, is_chinese, join, places, spaced, without_tags
+from engine.text.normalize import Chinese, bare, finished, is_chinese, join, places, spaced, without_tags
 from engine.transcript import Word
 
 languages = st.sampled_from(["zh", "yue", "en", "ja", "ko", ""])
