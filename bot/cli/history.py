@@ -8,7 +8,7 @@ import click
 from bot.cli.opening import begin, print_json
 from bot.places import open_ledger
 from bot.settings import Settings
-from engine.formats import render
+from engine.output.formats import render
 from storage.note import Note
 
 

@@ -15,9 +15,9 @@ from bot.model_fetching import fetch_missing
 from bot.usage import complain, make_folder, requested, those_that_can_be_read, with_language
 from bot.wishes import model_name
 from engine.errors import Fault
-from engine.formats import FORMATS, render
 from engine.hub.catalogue import AUTOMATIC
 from engine.hub.languages import ENGLISH, languages_of
+from engine.output.formats import FORMATS, render
 from engine.request import ChannelMode, Speakers
 from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
 from engine.speech import Engine, Progress, Request

@@ -6,8 +6,8 @@ import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.formats import FORMATS, render
-from engine.subtitles import cues, one_line
+from engine.output.formats import FORMATS, render
+from engine.output.subtitles import cues, one_line
 from engine.transcript import Segment, Transcript
 
 

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from engine.audio.samples import Audio, decode
-from engine.formats import render
+from engine.output.formats import render
 from engine.reading import ModelBackend
 from engine.request import Request
 from engine.settings import EngineSettings

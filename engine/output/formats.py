@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterator
 
-from engine.subtitles import Cue, cues, one_line
+from engine.output.subtitles import Cue, cues, one_line
 from engine.text.normalize import join
 from engine.transcript import Segment, Transcript
 

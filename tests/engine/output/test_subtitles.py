@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.subtitles import LONGEST_MS, SHORTEST_MS, Cue, cues, one_line
+from engine.output.subtitles import LONGEST_MS, SHORTEST_MS, Cue, cues, one_line
 from engine.transcript import Segment, Word
 
 COLUMNS = 42
