@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from engine.funasr_model import FunasrNetwork
 from engine.hub.languages import SENSEVOICE
 from engine.reading import Detector, Reading
-from engine.regions import Region
 from engine.request import Request
+from engine.vad.chunking import Region
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from engine.runtime.cpu import flags, has_bf16
 from engine.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.settings import EngineSettings
 from engine.taming import tamed
-from engine.voice_activity import Vad
+from engine.vad.detector import Vad
 from engine.whisper_model import WhisperModel, load_whisper
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
 from engine.funasr_model import FunasrNetwork
-from engine.quiet import fitted
 from engine.reading import Detector, Reading
-from engine.regions import Region
 from engine.request import Request
 from engine.timed_words import language_by_script, timed_words
+from engine.vad.chunking import Region
+from engine.vad.energy import fitted
 
 # It is told in Chinese what to write.
 LANGUAGES = {"zh": "中文", "en": "英文", "ja": "日文"}

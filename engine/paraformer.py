@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from engine.funasr_model import FunasrNetwork
 from engine.reading import Detector, Reading
-from engine.regions import Region
 from engine.request import Request
 from engine.text.normalize import join
 from engine.timed_words import language_by_script, timed_words
+from engine.vad.chunking import Region
 
 
 @dataclass(frozen=True, slots=True)

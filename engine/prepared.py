@@ -30,7 +30,7 @@ from engine.runtime.precision import Texts, candidate, prove, unproved
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.settings import EngineSettings
 from engine.transcript import Segment
-from engine.voice_activity import Vad
+from engine.vad.detector import Vad
 
 TRIAL_SAMPLES = 16_000
 MOST_THREADS_A_PIECE = 4  # not measured beyond two; each more has to be woken for every product

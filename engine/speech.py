@@ -184,7 +184,7 @@ def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: N
         ModelFault: parts of it are missing or damaged.
     """
     from engine.prepared import Preparation  # noqa: PLC0415 - as above
-    from engine.voice_activity import Vad  # noqa: PLC0415 - as above
+    from engine.vad.detector import Vad  # noqa: PLC0415 - as above
 
     path = locate(settings)
     name = settings.model if settings.model in CATALOGUE else path.name

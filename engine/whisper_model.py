@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.quiet import fitted
 from engine.reading import Detector, Reading
-from engine.regions import Region
 from engine.request import Request
 from engine.taming import tamed
+from engine.vad.chunking import Region
+from engine.vad.energy import fitted
 from engine.whisper_words import word_times
 
 if TYPE_CHECKING:

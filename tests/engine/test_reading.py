@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
-from engine.regions import Region
 from engine.request import ChannelMode, Progress, Request
 from engine.speakers import Voice
 from engine.transcript import Segment, Transcript, Word
+from engine.vad.chunking import Region
 
 SECOND = 16_000
 SILENCE_S = 10

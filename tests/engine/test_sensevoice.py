@@ -19,7 +19,7 @@ from engine.runtime.onnx import Network
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from engine.voice_activity import Vad
+from engine.vad.detector import Vad
 from tests.engine.folders import ALPHABET
 from tests.engine.transcribing import transcribe
 

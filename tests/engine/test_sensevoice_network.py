@@ -20,7 +20,7 @@ from engine.runtime.precision import candidate
 from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.sensevoice_network import rounded
 from engine.taming import tamed
-from engine.voice_activity import Vad
+from engine.vad.detector import Vad
 
 Floats = NDArray[np.float32]
 CLIPS = ("en_jfk.flac", "en_librivox_sense_0880.wav", "zh_funasr_asr_example.wav", "zh_voice_message.ogg")

@@ -24,7 +24,7 @@ from engine.sensevoice_torch import (
     put_on,
     shape_of,
 )
-from engine.voice_activity import Vad
+from engine.vad.detector import Vad
 
 SECOND = 16_000
 LENGTHS_S = (0.3, 1.0, 2.7, 2.8, 4.0, 9.0)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from engine import crew
 from engine.audio.samples import Audio
 from engine.reading import ModelBackend, Reading
-from engine.regions import Region
 from engine.request import Progress, Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.transcript import Transcript
+from engine.vad.chunking import Region
 from jobs import memory
 from jobs.errors import EngineStuck
 from jobs.queue import Queue

@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.regions import Piece, Region, joined, narrowed, padded, split
+from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
 
 TOTAL = 100_000
 

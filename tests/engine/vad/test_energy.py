@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.quiet import LONGEST_QUIET_S, Loudness, fitted
 from engine.transcript import Word
+from engine.vad.energy import LONGEST_QUIET_S, Loudness, fitted
 
 SECOND = 16_000
 

@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import decode
 from engine.errors import AudioFault, ModelBroken
-from engine.regions import Region
 from engine.taming import tamed
-from engine.voice_activity import Vad
+from engine.vad.chunking import Region
+from engine.vad.detector import Vad
 
 Samples = NDArray[np.int16]
 Detect = Callable[[Samples], list[Region]]
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 SECOND = 16_000
 BLOCK = 20 * SECOND
 PUBLISHED_MS = [
@@ -185,7 +185,7 @@ def test_long_recordings_need_no_more_memory_than_short_ones(vad: Vad, speech: S
 
 def test_neither_torch_nor_funasr_nor_more_threads_are_needed(starter_models_dir: Path) -> None:
     program = (
-        "import pathlib, sys, numpy, threadpoolctl\nfrom engine.voice_activity import Vad\n"
+        "import pathlib, sys, numpy, threadpoolctl\nfrom engine.vad.detector import Vad\n"
         f"Vad.load('fsmn-vad', pathlib.Path({str(starter_models_dir / 'fsmn-vad')!r}))\n"
         "print({'torch', 'funasr', 'scipy', 'onnxruntime'} & set(sys.modules))\n"
         "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()} - {1})\n"

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from engine.audio.fbank import HOP, FeatureStream, Frontend
-from engine.endpoints import Endpoints, Patience
 from engine.errors import ModelBroken
-from engine.fsmn import Network
-from engine.regions import Region
 from engine.runtime.cores import one_thread_for_each_product
 from engine.runtime.torch_files import Floats, read_settings, read_weights
+from engine.vad.chunking import Region
+from engine.vad.endpointing import Endpoints, Patience
+from engine.vad.fsmn import Network
 
 FRAME_MS = 10
 END_SILENCE_MS = 800

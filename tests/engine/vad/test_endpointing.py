@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.endpoints import LONG_SILENCE, Endpoints, Patience
-from engine.regions import Region
+from engine.vad.chunking import Region
+from engine.vad.endpointing import LONG_SILENCE, Endpoints, Patience
 
 Detect = Callable[[list[bool]], list[Region]]
 Run = tuple[bool, int]

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.regions import Region
+from engine.vad.chunking import Region
 
 LONG_SILENCE = 3_000
 
