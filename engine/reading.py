@@ -20,14 +20,14 @@ from engine.audio.samples import SAMPLE_RATE, Audio
 from engine.crew import Crew
 from engine.errors import Cancelled
 from engine.request import Progress, Request
-from engine.speakers import Voice, with_speakers
+from engine.speakers.clustering import Voice, with_speakers
+from engine.speakers.embeddings import Voices
 from engine.text.corrections import corrected
 from engine.text.hotwords import sanitised
 from engine.text.normalize import finished, join
 from engine.transcript import Correction, Segment, Transcript, Word
 from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
 from engine.vad.energy import Loudness
-from engine.voices import Voices
 
 MARGIN_S = 0.3
 JOIN_GAP_S = 1.0

@@ -32,8 +32,8 @@ from engine.reading import ModelBackend, SpeechModel
 from engine.request import Backend, Progress, Request
 from engine.runtime.export import NotExportable
 from engine.settings import EngineSettings
+from engine.speakers.embeddings import Voices
 from engine.transcript import Transcript
-from engine.voices import Voices
 
 if TYPE_CHECKING:
     from engine.prepared import Preparation

@@ -12,7 +12,7 @@ from engine.audio.samples import Audio
 from engine.errors import Cancelled
 from engine.reading import ModelBackend, Reading
 from engine.request import ChannelMode, Progress, Request
-from engine.speakers import Voice
+from engine.speakers.clustering import Voice
 from engine.transcript import Segment, Transcript, Word
 from engine.vad.chunking import Region
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from engine.request import Speakers
-from engine.speakers import Voice, clusters, with_speakers
+from engine.speakers.clustering import Voice, clusters, with_speakers
 from engine.transcript import Segment, Word
 
 LENGTH = 192

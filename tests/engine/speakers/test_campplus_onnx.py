@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.runtime.onnx import Network
-from engine.speaker_network import network
+from engine.speakers.campplus_onnx import network
 
 
 def test_voiceprints_are_those_of_funasr_s_own_network() -> None:

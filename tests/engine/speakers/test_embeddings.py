@@ -9,9 +9,9 @@ from engine.audio.samples import Audio, decode
 from engine.errors import ModelBroken
 from engine.hub.catalogue import SPEAKERS
 from engine.hub.pull import pull
-from engine.speakers import clusters
+from engine.speakers.clustering import clusters
+from engine.speakers.embeddings import Voices
 from engine.speech import Engine, Request
-from engine.voices import Voices
 
 SECOND = 16_000
 

@@ -15,7 +15,7 @@ from engine.errors import ModelBroken
 from engine.hub.catalogue import SPEAKERS
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.torch_files import read_weights
-from engine.speakers import Voice
+from engine.speakers.clustering import Voice
 
 WEIGHTS = "campplus_cn_en_common.pt"
 MELS = 80
@@ -59,7 +59,7 @@ class Voices:
 
 
 def _load(folder: Path) -> Network:
-    from engine.speaker_network import network  # noqa: PLC0415 - a second that only those wait for who want speakers
+    from engine.speakers.campplus_onnx import network  # noqa: PLC0415 - a second that only those wait for who want speakers
 
     try:
         return Network(network(read_weights(folder, WEIGHTS)), is_fused=False)

@@ -1,0 +1,4 @@
+"""Speaker diarization: speaker embeddings of speech, and their clustering into speakers.
+
+Knows nothing of recognizers.
+"""
