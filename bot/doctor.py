@@ -18,7 +18,7 @@ from engine.audio.samples import decode
 from engine.errors import Fault
 from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
 from engine.hub.requirements import check_demands
-from engine.prepared import check_exports, decided
+from engine.recognizers.prepared import check_exports, decided
 from jobs.queue import connect
 from jobs.redis import TROUBLE
 from jobs.redis_server import find_server

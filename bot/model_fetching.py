@@ -12,7 +12,7 @@ from engine.errors import ExportsClosed
 from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
 from engine.hub.pull import pull
 from engine.hub.requirements import check_demands
-from engine.prepared import missing_exports, write_exports
+from engine.recognizers.prepared import missing_exports, write_exports
 from engine.settings import EngineSettings
 
 SAID_EVERY_S = 5.0

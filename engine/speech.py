@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Self
 from engine.audio import samples as sound
 from engine.audio.samples import Audio
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
-from engine.fake import Fake
 from engine.hub.catalogue import (
     AUTOMATIC,
     CATALOGUE,
@@ -29,6 +28,7 @@ from engine.hub.languages import first_unknown, lacks_punctuation, languages_of
 from engine.hub.pull import OnDownload, pull
 from engine.hub.requirements import check_demands
 from engine.reading import ModelBackend, SpeechModel
+from engine.recognizers.fake import Fake
 from engine.request import Backend, Progress, Request
 from engine.runtime.export import NotExportable
 from engine.settings import EngineSettings
@@ -36,7 +36,7 @@ from engine.speakers.embeddings import Voices
 from engine.transcript import Transcript
 
 if TYPE_CHECKING:
-    from engine.prepared import Preparation
+    from engine.recognizers.prepared import Preparation
 
 __all__ = ["Engine", "Progress", "Request"]
 
@@ -169,7 +169,7 @@ def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> 
 
 
 def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
-    from engine.prepared import can_be_prepared  # noqa: PLC0415 - the bot's process can do without
+    from engine.recognizers.prepared import can_be_prepared  # noqa: PLC0415 - the bot's process can do without
 
     if can_be_prepared(path, settings):
         with suppress(NotExportable, ExportsClosed):  # FunASR may know it, or what is wrong with it
@@ -183,7 +183,7 @@ def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: N
     Raises:
         ModelFault: parts of it are missing or damaged.
     """
-    from engine.prepared import Preparation  # noqa: PLC0415 - as above
+    from engine.recognizers.prepared import Preparation  # noqa: PLC0415 - as above
     from engine.vad.detector import Vad  # noqa: PLC0415 - as above
 
     path = locate(settings)
@@ -192,7 +192,7 @@ def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: N
 
 
 def _load_with_torch(settings: EngineSettings, path: Path) -> SpeechModel:
-    from engine.families import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
+    from engine.recognizers.registry import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
     punctuation = find_part(PUNCTUATION, path, settings.models_dir) if lacks_punctuation(path) else None
     parts = Parts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)

@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 from engine.errors import AudioFault
+from engine.recognizers.funasr_isolation import tamed
 from engine.runtime.precision import differences
 from engine.speech import Engine, Request
-from engine.taming import tamed
 from engine.text.normalize import join
 
 BY_CHARACTERS = ("zh", "yue", "ja", "ko")

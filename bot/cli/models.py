@@ -10,7 +10,7 @@ from bot.model_fetching import FetchProgress, fetch_missing
 from engine.errors import ExportsClosed, ModelMissing
 from engine.hub.catalogue import SPEAKERS, catalogue
 from engine.hub.pull import pull
-from engine.prepared import check_choice, check_exports, decided
+from engine.recognizers.prepared import check_choice, check_exports, decided
 from engine.settings import EngineSettings
 from engine.speech import preparation
 

@@ -234,7 +234,7 @@ def _run(model: Path, folder: Path, precision: Precision, on_progress: OnProgres
 
 def main(model: Path, folder: Path, precision: Precision) -> int:
     """Write one network, then the stamp that makes it count."""
-    from engine.sensevoice_network import write_sensevoice  # noqa: PLC0415 - only where something is exported
+    from engine.recognizers.sensevoice_onnx import write_sensevoice  # noqa: PLC0415 - only where something is exported
 
     stamp = Stamp(files=_marks(model), sha256=fingerprint(model))
     partial = folder / f".{precision}.partial"

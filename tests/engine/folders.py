@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from engine.taming import tamed
+from engine.recognizers.funasr_isolation import tamed
 
 Parts = dict[str, object]
 

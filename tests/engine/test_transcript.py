@@ -21,7 +21,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.transcript import Correction, Segment, Transcript, Word
 from tests.engine.folders import write_sensevoice
-from tests.engine.test_sensevoice import Answering
+from tests.engine.recognizers.test_sensevoice import Answering
 from tests.engine.transcribing import transcribe
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -7,7 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.taming import tamed
+from engine.recognizers.funasr_isolation import tamed
 
 RATE = 16_000
 Read = Callable[[list[str]], list[str]]

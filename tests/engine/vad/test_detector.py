@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import decode
 from engine.errors import AudioFault, ModelBroken
-from engine.taming import tamed
+from engine.recognizers.funasr_isolation import tamed
 from engine.vad.chunking import Region
 from engine.vad.detector import Vad
 

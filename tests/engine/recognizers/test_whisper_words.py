@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.recognizers.whisper_words import SHORTEST_S, lasting
 from engine.transcript import Word
-from engine.whisper_words import SHORTEST_S, lasting
 
 
 def in_a_row(*lengths: float) -> list[Word]:

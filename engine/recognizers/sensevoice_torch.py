@@ -17,10 +17,10 @@ from pydantic import BaseModel
 from engine.audio.fbank import Frontend
 from engine.batching import Batcher, Limits
 from engine.reading import Detector
+from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.recognizers.sensevoice_onnx import Shape
 from engine.runtime.onnx import Array
 from engine.runtime.torch_files import read_settings, read_weights
-from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
-from engine.sensevoice_network import Shape
 
 if TYPE_CHECKING:
     import torch

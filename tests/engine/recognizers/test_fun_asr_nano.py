@@ -6,9 +6,9 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
-from engine.funasr_model import load_network
 from engine.reading import ModelBackend
+from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
+from engine.recognizers.funasr_adapter import load_network
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE, decode
 from engine.reading import ModelBackend, Reading
+from engine.recognizers.whisper import WhisperModel
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from engine.whisper_model import WhisperModel
 from tests.engine.folders import LARGE_V3_TURBO, write_whisper
 from tests.engine.transcribing import text_of, transcribe, words
 

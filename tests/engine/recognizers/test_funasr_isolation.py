@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from engine.taming import tamed
+from engine.recognizers.funasr_isolation import tamed
 
 
 def test_random_numbers_go_on_as_if_nothing_had_been_seeded() -> None:

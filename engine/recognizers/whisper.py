@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
 from engine.reading import Detector, Reading
+from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.whisper_words import word_times
 from engine.request import Request
-from engine.taming import tamed
 from engine.vad.chunking import Region
 from engine.vad.energy import fitted
-from engine.whisper_words import word_times
 
 if TYPE_CHECKING:
     import torch

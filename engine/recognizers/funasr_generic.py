@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.funasr_model import FunasrNetwork
 from engine.hub.languages import SENSEVOICE
 from engine.reading import Detector, Reading
+from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.vad.chunking import Region
 

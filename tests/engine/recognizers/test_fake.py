@@ -7,7 +7,7 @@ import pytest
 
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
-from engine.fake import Fake
+from engine.recognizers.fake import Fake
 from engine.request import Progress, Request
 from engine.transcript import Segment
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.errors import AudioFault
+from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.recognizers.sensevoice_onnx import rounded
 from engine.request import Request
 from engine.runtime.cpu import flags, int8
 from engine.runtime.export import Exports, Precision
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.precision import candidate
-from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
-from engine.sensevoice_network import rounded
-from engine.taming import tamed
 from engine.vad.detector import Vad
 
 Floats = NDArray[np.float32]

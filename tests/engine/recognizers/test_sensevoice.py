@@ -13,17 +13,17 @@ from onnx import helper, numpy_helper
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.reading import Reading
+from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
 from engine.request import Request
 from engine.runtime.export import Exports
 from engine.runtime.onnx import Network
-from engine.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.vad.detector import Vad
 from tests.engine.folders import ALPHABET
 from tests.engine.transcribing import transcribe
 
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parents[3]
 SECOND = 16_000
 FLOAT, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 ROW_S = 0.06

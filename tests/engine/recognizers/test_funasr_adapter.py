@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ModelBroken
-from engine.funasr_model import FunasrNetwork, load_network
+from engine.recognizers.funasr_adapter import FunasrNetwork, load_network
 from tests.engine.folders import write_seaco
 
 SECOND = 16_000

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from engine.ctc_alignment import align
+from engine.recognizers.ctc_alignment import align
 
 BLANK = 0
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=3)

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.paraformer import Paraformer
 from engine.reading import ModelBackend
+from engine.recognizers.paraformer import Paraformer
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine

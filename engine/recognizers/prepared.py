@@ -21,13 +21,13 @@ from engine.hub.catalogue import is_here, locate
 from engine.hub.languages import SENSEVOICE, model_class
 from engine.hub.pull import OnDownload, sample
 from engine.reading import ModelBackend
+from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.request import Request
 from engine.runtime.cores import cores
 from engine.runtime.cpu import flags, has_gpu, int8
 from engine.runtime.export import Decision, Exports, NotExportable, Precision
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.precision import Texts, candidate, prove, unproved
-from engine.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.settings import EngineSettings
 from engine.transcript import Segment
 from engine.vad.detector import Vad

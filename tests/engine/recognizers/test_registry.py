@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.any_funasr import AnyFunasr
 from engine.errors import DeviceMissing, LanguagesUntold, ModelBroken, OwnModelBroken, PrecisionMissing
-from engine.families import Parts, load
 from engine.reading import ModelBackend, SpeechModel
+from engine.recognizers.funasr_generic import AnyFunasr
+from engine.recognizers.registry import Parts, load
+from engine.recognizers.sensevoice import SenseVoice
+from engine.recognizers.sensevoice_torch import BatchedNetwork
 from engine.request import Request
-from engine.sensevoice import SenseVoice
-from engine.sensevoice_torch import BatchedNetwork
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from tests.engine.folders import HAN, LETTERS, write_conformer, write_punctuation, write_seaco
@@ -89,7 +89,7 @@ def test_a_device_that_is_not_there_is_refused(starter_models_dir: Path) -> None
 def test_sensevoice_runs_in_bf16_only_on_a_processor_that_has_it(
     tiny: Path, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch, *, able: bool
 ) -> None:
-    monkeypatch.setattr("engine.families.flags", lambda: frozenset({"avx512_bf16"} if able else {"avx2"}))
+    monkeypatch.setattr("engine.recognizers.registry.flags", lambda: frozenset({"avx512_bf16"} if able else {"avx2"}))
     asked = EngineSettings(precision="bf16", device="cpu", threads=1)
     if not able:
         with pytest.raises(PrecisionMissing, match="bf16"):

@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.batching import Limits
-from engine.funasr_model import load_network
 from engine.reading import Reading
-from engine.request import Request
-from engine.runtime.precision import differences
-from engine.runtime.torch_files import read_weights
-from engine.sensevoice import SenseVoice
-from engine.sensevoice_torch import (
+from engine.recognizers.funasr_adapter import load_network
+from engine.recognizers.sensevoice import SenseVoice
+from engine.recognizers.sensevoice_torch import (
     QUERIES,
     Arithmetic,
     BatchedNetwork,
@@ -24,6 +21,9 @@ from engine.sensevoice_torch import (
     put_on,
     shape_of,
 )
+from engine.request import Request
+from engine.runtime.precision import differences
+from engine.runtime.torch_files import read_weights
 from engine.vad.detector import Vad
 
 SECOND = 16_000

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.any_funasr import AnyFunasr
 from engine.errors import ExportsClosed, NothingToVerify
 from engine.hub.pull import OnDownload
-from engine.prepared import check_exports, decided, missing_exports, write_exports
 from engine.reading import ModelBackend
+from engine.recognizers.funasr_generic import AnyFunasr
+from engine.recognizers.prepared import check_exports, decided, missing_exports, write_exports
+from engine.recognizers.sensevoice import SenseVoice
 from engine.runtime.cpu import flags, int8
 from engine.runtime.export import Decision, Exports, Precision
 from engine.runtime.precision import UNPROVED, candidate
-from engine.sensevoice import SenseVoice
 from engine.settings import EngineSettings
 from engine.speech import Engine, preparation
 from tests.engine.folders import nobody_writes
@@ -24,7 +24,7 @@ ASKING = """
 import sys
 from pathlib import Path
 from engine import processor
-from engine.prepared import can_be_prepared
+from engine.recognizers.prepared import can_be_prepared
 from engine.settings import EngineSettings
 processor.SIGNS_OF_A_GPU = ("/",)
 tiny = sys.argv[1]

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ctc_alignment import align
 from engine.errors import ModelBroken
-from engine.taming import tamed
+from engine.recognizers.ctc_alignment import align
+from engine.recognizers.funasr_isolation import tamed
 from engine.transcript import Word
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.funasr_model import FunasrNetwork
 from engine.reading import Detector, Reading
+from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.timed_words import language_by_script, timed_words
 from engine.vad.chunking import Region

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.any_funasr import AnyFunasr
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
-from engine.fun_asr_nano import FunAsrNano
-from engine.funasr_model import FunasrNetwork, first_line, load_network
 from engine.hub.languages import model_class
 from engine.hub.requirements import IN_BF16, NANO, SENSEVOICE
-from engine.paraformer import Paraformer
 from engine.reading import Detector, SpeechModel
+from engine.recognizers.fun_asr_nano import FunAsrNano
+from engine.recognizers.funasr_adapter import FunasrNetwork, first_line, load_network
+from engine.recognizers.funasr_generic import AnyFunasr
+from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.paraformer import Paraformer
+from engine.recognizers.sensevoice_torch import Arithmetic, load_sensevoice
+from engine.recognizers.whisper import WhisperModel, load_whisper
 from engine.request import Request
 from engine.runtime.cores import cores
 from engine.runtime.cpu import flags, has_bf16
-from engine.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.settings import EngineSettings
-from engine.taming import tamed
 from engine.vad.detector import Vad
-from engine.whisper_model import WhisperModel, load_whisper
 
 if TYPE_CHECKING:
     from whisper.model import Whisper

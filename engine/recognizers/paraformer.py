@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.funasr_model import FunasrNetwork
 from engine.reading import Detector, Reading
+from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.text.normalize import join
 from engine.timed_words import language_by_script, timed_words
