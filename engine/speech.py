@@ -27,7 +27,7 @@ from engine.hub.catalogue import (
 from engine.hub.languages import first_unknown, lacks_punctuation, languages_of
 from engine.hub.pull import OnDownload, pull
 from engine.hub.requirements import check_demands
-from engine.reading import ModelBackend, SpeechModel
+from engine.pipeline.transcribe import ModelBackend, SpeechModel
 from engine.recognizers.fake import Fake
 from engine.request import Backend, Progress, Request
 from engine.runtime.export import NotExportable

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.reading import Detector, Reading
+from engine.pipeline.transcribe import Detector, Reading
+from engine.pipeline.word_times import language_by_script, timed_words
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
-from engine.timed_words import language_by_script, timed_words
 from engine.vad.chunking import Region
 from engine.vad.energy import fitted
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.hub.languages import SENSEVOICE
-from engine.reading import Detector, Reading
+from engine.pipeline.transcribe import Detector, Reading
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.vad.chunking import Region

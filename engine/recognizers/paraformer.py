@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.reading import Detector, Reading
+from engine.pipeline.transcribe import Detector, Reading
+from engine.pipeline.word_times import language_by_script, timed_words
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.text.normalize import join
-from engine.timed_words import language_by_script, timed_words
 from engine.vad.chunking import Region
 
 

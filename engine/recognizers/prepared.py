@@ -20,7 +20,7 @@ from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, No
 from engine.hub.catalogue import is_here, locate
 from engine.hub.languages import SENSEVOICE, model_class
 from engine.hub.pull import OnDownload, sample
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.request import Request
 from engine.runtime.cores import cores

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.hub.languages import model_class
 from engine.hub.requirements import IN_BF16, NANO, SENSEVOICE
-from engine.reading import Detector, SpeechModel
+from engine.pipeline.transcribe import Detector, SpeechModel
 from engine.recognizers.fun_asr_nano import FunAsrNano
 from engine.recognizers.funasr_adapter import FunasrNetwork, first_line, load_network
 from engine.recognizers.funasr_generic import AnyFunasr

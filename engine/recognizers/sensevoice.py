@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from engine.audio.fbank import HOP, RATE, Frontend
 from engine.hub.languages import SENSEVOICE
-from engine.reading import Detector, Reading
+from engine.pipeline.transcribe import Detector, Reading
+from engine.pipeline.word_times import timed_words
 from engine.request import Request
 from engine.runtime.onnx import Array
-from engine.timed_words import timed_words
 from engine.transcript import Word
 from engine.vad.chunking import Region
 from engine.vad.energy import fitted

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from engine.audio.fbank import Frontend
-from engine.batching import Batcher, Limits
-from engine.reading import Detector
+from engine.pipeline.batching import Batcher, Limits
+from engine.pipeline.transcribe import Detector
 from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.recognizers.sensevoice_onnx import Shape
 from engine.runtime.onnx import Array

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.reading import Detector, Reading
+from engine.pipeline.transcribe import Detector, Reading
 from engine.recognizers.funasr_isolation import tamed
 from engine.recognizers.whisper_words import word_times
 from engine.request import Request

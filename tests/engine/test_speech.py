@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.runtime.precision import differences
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request

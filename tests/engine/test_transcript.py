@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from engine.audio.samples import Audio, decode
 from engine.output.formats import render
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine

@@ -12,9 +12,9 @@ import pytest
 from arq import ArqRedis
 from numpy.typing import NDArray
 
-from engine import crew
 from engine.audio.samples import Audio
-from engine.reading import ModelBackend, Reading
+from engine.pipeline import fair_pool
+from engine.pipeline.transcribe import ModelBackend, Reading
 from engine.request import Progress, Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
@@ -274,7 +274,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
         await until(lambda: bool(door.events("failed", hanging.id)))
         await asyncio.sleep(2 * LIMIT_S)  # for what must not be told of the other
         assert door.events("failed", waiting.id) == []
-        monkeypatch.setattr(crew, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(fair_pool, "PATIENCE_S", 0.0)
         with pytest.raises(EngineStuck):
             await asyncio.wait_for(asyncio.shield(task), 20)
     model.go_on.set()

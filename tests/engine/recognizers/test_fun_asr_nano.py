@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
 from engine.recognizers.funasr_adapter import load_network
 from engine.request import Request

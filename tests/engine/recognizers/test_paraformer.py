@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.paraformer import Paraformer
 from engine.request import Request
 from engine.settings import EngineSettings

@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import ExportsClosed, NothingToVerify
 from engine.hub.pull import OnDownload
-from engine.reading import ModelBackend
+from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.funasr_generic import AnyFunasr
 from engine.recognizers.prepared import check_exports, decided, missing_exports, write_exports
 from engine.recognizers.sensevoice import SenseVoice

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DeviceMissing, LanguagesUntold, ModelBroken, OwnModelBroken, PrecisionMissing
-from engine.reading import ModelBackend, SpeechModel
+from engine.pipeline.transcribe import ModelBackend, SpeechModel
 from engine.recognizers.funasr_generic import AnyFunasr
 from engine.recognizers.registry import Parts, load
 from engine.recognizers.sensevoice import SenseVoice

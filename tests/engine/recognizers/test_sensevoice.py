@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
-from engine.reading import Reading
+from engine.pipeline.transcribe import Reading
 from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
 from engine.request import Request
 from engine.runtime.export import Exports

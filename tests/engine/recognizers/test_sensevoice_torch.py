@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
-from engine.batching import Limits
-from engine.reading import Reading
+from engine.pipeline.batching import Limits
+from engine.pipeline.transcribe import Reading
 from engine.recognizers.funasr_adapter import load_network
 from engine.recognizers.sensevoice import SenseVoice
 from engine.recognizers.sensevoice_torch import (

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE, decode
-from engine.reading import ModelBackend, Reading
+from engine.pipeline.transcribe import ModelBackend, Reading
 from engine.recognizers.whisper import WhisperModel
 from engine.request import Request
 from engine.settings import EngineSettings

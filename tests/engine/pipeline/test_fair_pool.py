@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import crew as module
-from engine.crew import Crew, Turns
 from engine.errors import Cancelled
+from engine.pipeline import fair_pool as module
+from engine.pipeline.fair_pool import Crew, Turns
 
 ANSWER_S = 10
 

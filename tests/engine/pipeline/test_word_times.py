@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.timed_words import language_by_script, timed_words
+from engine.pipeline.word_times import language_by_script, timed_words
 from engine.transcript import Word
 
 LETTERS = st.text("abcxyz", min_size=1, max_size=5)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
-from engine.reading import ModelBackend, Reading
+from engine.pipeline.transcribe import ModelBackend, Reading
 from engine.request import ChannelMode, Progress, Request
 from engine.speakers.clustering import Voice
 from engine.transcript import Segment, Transcript, Word

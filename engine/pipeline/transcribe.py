@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from engine.audio.channels import Track, tracks
 from engine.audio.samples import SAMPLE_RATE, Audio
-from engine.crew import Crew
 from engine.errors import Cancelled
+from engine.pipeline.fair_pool import Crew
 from engine.request import Progress, Request
 from engine.speakers.clustering import Voice, with_speakers
 from engine.speakers.embeddings import Voices

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.batching import Batcher, Limits, plan
+from engine.pipeline.batching import Batcher, Limits, plan
 
 LIMITS = st.builds(Limits, window_s=st.just(0.0), most=st.integers(0, 60), shortest=st.floats(0, 1))
 LENGTHS = st.lists(st.integers(1, 30), max_size=20)
