@@ -8,8 +8,8 @@ from typing import TypeVar
 from jobs.engine_threads import NoteLost
 from jobs.periodic import meanwhile
 from storage.ledger import Ledger
-from storage.life import HOLD_S
 from storage.note import Note
+from storage.states import HOLD_S
 
 LEASE_S = HOLD_S + 2  # whoever picks a dead worker's job must find the ledger's hold to be over as well
 RENEW_S = 3.0

@@ -28,8 +28,8 @@ from jobs.speech import Speech
 from jobs.transcribe import transcribe_note
 from jobs.workplace import Workplace
 from storage.ledger import Ledger
-from storage.life import HOLD_S
 from storage.recordings import Recordings
+from storage.states import HOLD_S
 
 PRESENCE_S = SILENCE_S / 3
 GOODBYE_S = 2.0

@@ -10,9 +10,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, case, delete, func, or_, select, update
 
 from storage.database import Database
-from storage.life import UNSETTLED
 from storage.note import Note, State
 from storage.rows import COLUMNS, note_of
+from storage.states import UNSETTLED
 from storage.tables import notes, replies
 
 CHAT = func.coalesce(notes.c.moved_to, notes.c.chat_id)

@@ -1,9 +1,9 @@
 """The ledger: the record of every voice note and what became of it, and the only durable truth about them."""
 
 from storage.answers import Answers
-from storage.figures import Figures
-from storage.life import Life
-from storage.lookup import Lookup
+from storage.queries import Lookup
+from storage.states import Life
+from storage.statistics import Figures
 from storage.unbroken import unbroken
 
 

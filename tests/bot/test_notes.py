@@ -12,7 +12,7 @@ from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.settings import AccessSettings, Settings
 from engine.audio.containers import DEMUXERS
-from storage import life
+from storage import states
 from storage.note import State
 from tests.bot.conftest import BOB, House, awaited, open_house, sound, until
 
@@ -100,7 +100,7 @@ async def test_an_answer_from_the_ledger_is_held_while_telegram_is_slow(
     first = house.speak(8)
     await house.answered(first)
     await house.delivered(first)
-    monkeypatch.setattr(life, "HOLD_S", 1.5)
+    monkeypatch.setattr(states, "HOLD_S", 1.5)
     monkeypatch.setattr(ingest, "RENEW_S", 0.1)
     theirs = house.chat(BOB)
     house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=4)

@@ -15,13 +15,13 @@ from bot.handlers import notes
 from bot.reception import Reception
 from jobs import deliver, lease, leased_worker, queue, transcribe
 from jobs.transcribe import transcribe_note
-from storage import answers, database, life, lookup
+from storage import answers, database, queries, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
     *(reception, notes, ingest, bot_answers, strays, delays, door, status),
     *(queue, transcribe, deliver, lease, leased_worker),
-    *(life, answers, lookup, database),
+    *(states, answers, queries, database),
 )
 FILES = frozenset(str(module.__file__) for module in MODULES)
 WITHOUT_A_NOTE = frozenset({"_poll_iteration", "start_jobs", "stopped"})  # what a worker does beside its notes

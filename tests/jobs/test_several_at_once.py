@@ -25,7 +25,7 @@ from jobs.errors import EngineStuck
 from jobs.queue import Queue
 from jobs.statistics import queue_report
 from jobs.workplace import Workplace
-from storage import life
+from storage import states
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.rows import now
@@ -107,7 +107,7 @@ async def died_over(ledger: Ledger, notes: Iterable[Note], monkeypatch: pytest.M
         held = await ledger.claim(note.id, "dead")
         assert held is not None
         assert await ledger.begin(note.id, held.fence)
-    monkeypatch.setattr(life, "now", lambda: now() + timedelta(seconds=life.HOLD_S + 1))
+    monkeypatch.setattr(states, "now", lambda: now() + timedelta(seconds=states.HOLD_S + 1))
 
 
 async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_worker_is_busy(  # noqa: PLR0913, PLR0917 - fixtures

@@ -22,7 +22,7 @@ from jobs.engine_threads import EngineThreads
 from jobs.speech import Speech
 from jobs.transcribe import transcribe_note
 from jobs.workplace import Workplace
-from storage import life
+from storage import states
 from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note, State
@@ -357,8 +357,8 @@ async def test_poison_is_not_touched_a_fourth_time(
         claimed = await ledger.claim(note.id, "doomed")
         assert claimed is not None
         assert await ledger.begin(note.id, claimed.fence)
-        ahead = timedelta(seconds=times * (life.HOLD_S + 1))
-        monkeypatch.setattr(life, "now", lambda ahead=ahead: now() + ahead)
+        ahead = timedelta(seconds=times * (states.HOLD_S + 1))
+        monkeypatch.setattr(states, "now", lambda ahead=ahead: now() + ahead)
     ended = await work_on(place, note)
     assert ended.error is not None
     assert (ended.error.code, ended.error.params) == ("gave_up", {"tries": 3})

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from storage import life
+from storage import states
 from storage.ledger import Ledger
 from storage.note import Failure, Note
 from tests.storage.drawing import DRAWN, Step, place_of
@@ -57,7 +57,7 @@ async def _brought_to(ledger: Ledger, place: str) -> Note:
 async def test_the_drawing_shows_each_way_that_a_note_can_take_and_no_other(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(life, "HOLD_S", -1.0)  # whoever holds a note is taken for dead
+    monkeypatch.setattr(states, "HOLD_S", -1.0)  # whoever holds a note is taken for dead
     taken = {Step("[*]", "record", "queued")}
     for start in WAYS_TO:
         for name, change in CHANGES.items():

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from storage import life, lookup
+from storage import queries, states
 from storage.database import Database
 from storage.errors import NoteGone
 from storage.ledger import Ledger
@@ -21,7 +21,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     """Let time pass for the ledger."""
 
     def pass_by(seconds: float) -> None:
-        for module in (life, lookup):
+        for module in (states, queries):
             monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=seconds))
 
     return pass_by
@@ -111,16 +111,16 @@ async def test_moments_have_their_zone(ledger: Ledger) -> None:
 
 async def test_a_note_that_a_living_worker_holds_is_not_given_to_another(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(life.HOLD_S - 2)
+    later(states.HOLD_S - 2)
     assert await ledger.claim(note.id, "worker-b") is None
     assert await ledger.beat(note.id, note.fence)
-    later(2 * life.HOLD_S - 4)
+    later(2 * states.HOLD_S - 4)
     assert await ledger.claim(note.id, "worker-b") is None
 
 
 async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(life.HOLD_S + 1)
+    later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.fence == note.fence + 1
@@ -138,7 +138,7 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
 async def test_what_is_done_but_not_delivered_is_claimed_as_it_is(ledger: Ledger, later: Later) -> None:
     note = await done(ledger)
     assert await ledger.claim(note.id, "worker-b") is None
-    later(life.HOLD_S + 1)
+    later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert (taken.state, taken.tries, taken.started_at) == (State.DONE, note.tries, note.started_at)
@@ -159,12 +159,12 @@ async def test_a_note_handed_back_can_be_claimed_at_once_and_counts_no_try(ledge
 
 async def test_a_try_counts_only_when_the_work_had_begun_and_nobody_ended_it(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(life.HOLD_S + 1)
+    later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.tries == 0
     assert await ledger.begin(note.id, taken.fence)
-    later(2 * life.HOLD_S + 2)
+    later(2 * states.HOLD_S + 2)
     again = await ledger.claim(note.id, "worker-c")
     assert again is not None
     assert again.tries == 1
@@ -303,7 +303,7 @@ async def test_of_two_that_hear_the_same_only_the_later_one_waits(ledger: Ledger
     first, second = await known(ledger, first), await known(ledger, second)
     assert await ledger.same_running(second)
     assert not await ledger.same_running(first)
-    later(life.HOLD_S + 1)
+    later(states.HOLD_S + 1)
     assert not await ledger.same_running(second)
 
 
@@ -317,7 +317,7 @@ async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: L
     assert await ledger.adrift(quiet_s=5) == []
     later(6)
     assert await ledger.adrift(quiet_s=5) == [queued.id, cancelled.id]
-    later(life.HOLD_S + 1)
+    later(states.HOLD_S + 1)
     assert await ledger.adrift(quiet_s=5) == [queued.id, held.id, cancelled.id]
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from storage import life, lookup
+from storage import queries, states
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Failure, State
@@ -58,7 +58,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.clock = 0.0
         self.known: list[Expected] = []
         self.places: dict[str, str] = {}
-        self.patches = [mock.patch.object(module, "now", self._now) for module in (life, lookup)]
+        self.patches = [mock.patch.object(module, "now", self._now) for module in (states, queries)]
         for patch in self.patches:
             patch.start()
 
@@ -86,7 +86,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(note=notes)
     def claim(self, note: Expected) -> None:
         claimed = self.loop.run_until_complete(self.ledger.claim(note.id, "worker"))
-        free = note.holder is None or self.clock - note.beat > life.HOLD_S
+        free = note.holder is None or self.clock - note.beat > states.HOLD_S
         assert (claimed is not None) == (free and not note.settled)
         if claimed is None:
             return

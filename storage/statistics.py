@@ -7,9 +7,9 @@ from statistics import median
 from sqlalchemy import ColumnElement, func, select
 
 from storage.database import Database
-from storage.life import UNSETTLED
 from storage.note import Note, State, Stats
 from storage.rows import now
+from storage.states import UNSETTLED
 from storage.tables import notes
 
 USUAL_AUDIO_S = 20.0  # what to expect of a note whose sender does not say how long it is

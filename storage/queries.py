@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from engine.transcript import Transcript
 from storage.database import Database
-from storage.life import HOLD_S, UNSETTLED
 from storage.note import Note, Page, State
 from storage.rows import COLUMNS, note_of, now
+from storage.states import HOLD_S, UNSETTLED
 from storage.tables import notes, replies, transcripts
 
 
