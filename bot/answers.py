@@ -26,7 +26,7 @@ from bot.replies import Reply, has_text, plain, reply_of
 from bot.strays import REFUSALS, Strays
 from bot.texts import say, say_missing, speaking
 from engine.transcript import Segment, Transcript
-from jobs.story import tell_story
+from jobs.note_log import tell_story
 from storage.ledger import Ledger
 from storage.note import Note
 

@@ -22,9 +22,9 @@ from bot.limits import Limits
 from bot.manner import giving_way, patience
 from bot.texts import speaking
 from jobs.errors import QueueUnreachable
+from jobs.estimate import outlook
 from jobs.lease import RENEW_S
 from jobs.outage import Outage
-from jobs.outlook import outlook
 from jobs.periodic import meanwhile
 from jobs.persistence import persistently
 from jobs.queue import Queue

@@ -17,8 +17,8 @@ import structlog
 from arq import ArqRedis, Retry, Worker
 from arq.worker import func
 
+from jobs.admission import has_room_for_long
 from jobs.door import NotNow
-from jobs.lane import has_room_for_long
 from jobs.lease import LEASE_S
 from jobs.outage import Outage
 from jobs.queue import TRANSCRIBE

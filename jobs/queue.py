@@ -8,9 +8,9 @@ from time import time
 from arq import ArqRedis
 from arq.jobs import serialize_job
 
+from jobs.admission import is_long
 from jobs.errors import QueueUnreachable
-from jobs.lane import is_long
-from jobs.order import BEGUN_SCORE, score_ms
+from jobs.fairness import BEGUN_SCORE, score_ms
 from jobs.outage import Outage
 from jobs.presence import Presence, present
 from jobs.redis import QUEUE, TROUBLE, connect, to_json

@@ -10,7 +10,7 @@ from typing import cast
 
 from arq import ArqRedis
 
-from jobs.order import BEGUN_SCORE
+from jobs.fairness import BEGUN_SCORE
 from jobs.redis import QUEUE
 
 PICK = """

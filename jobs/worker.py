@@ -25,7 +25,7 @@ from jobs.reaper import INTERVAL_S, Reaper
 from jobs.redis import TROUBLE
 from jobs.scratch import sweep
 from jobs.speech import Speech
-from jobs.transcribe import transcribe_note
+from jobs.transcription import transcribe_note
 from jobs.workplace import Workplace
 from storage.ledger import Ledger
 from storage.recordings import Recordings

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.request import Request
-from jobs.company import Company
 from jobs.door import Door
 from jobs.engine_threads import EngineThreads
+from jobs.isolation import Company
 from jobs.speech import Speech
 from storage.ledger import Ledger
 from storage.recordings import Recordings

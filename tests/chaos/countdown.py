@@ -13,14 +13,14 @@ from bot import delays, door, ingest, reception, status, strays
 from bot.door import TelegramDoor
 from bot.handlers import notes
 from bot.reception import Reception
-from jobs import deliver, lease, leased_worker, queue, transcribe
-from jobs.transcribe import transcribe_note
+from jobs import delivery, lease, leased_worker, queue, transcription
+from jobs.transcription import transcribe_note
 from storage import answers, database, queries, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
     *(reception, notes, ingest, bot_answers, strays, delays, door, status),
-    *(queue, transcribe, deliver, lease, leased_worker),
+    *(queue, transcription, delivery, lease, leased_worker),
     *(states, answers, queries, database),
 )
 FILES = frozenset(str(module.__file__) for module in MODULES)

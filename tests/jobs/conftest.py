@@ -17,7 +17,7 @@ from engine.speech import Engine
 from jobs import reaper, worker
 from jobs.queue import Queue, connect
 from jobs.redis_server import RedisServer
-from jobs.transcribe import transcribe_note
+from jobs.transcription import transcribe_note
 from jobs.workplace import Workplace
 from storage.database import open_database
 from storage.ledger import Ledger

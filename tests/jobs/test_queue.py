@@ -6,7 +6,7 @@ from arq import ArqRedis
 
 from engine.transcript import Transcript
 from jobs.errors import QueueUnreachable
-from jobs.outlook import LOADING_S, OVERHEAD_S, USUAL_RTF, outlook
+from jobs.estimate import LOADING_S, OVERHEAD_S, USUAL_RTF, outlook
 from jobs.presence import Announcer, present
 from jobs.queue import Queue, connect
 from jobs.redis import QUEUE

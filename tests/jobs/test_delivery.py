@@ -3,9 +3,9 @@
 import pytest
 from structlog.testing import capture_logs
 
-from jobs import deliver
+from jobs import delivery
 from jobs.door import NotNow, Undeliverable
-from jobs.transcribe import transcribe_note
+from jobs.transcription import transcribe_note
 from jobs.workplace import Workplace
 from storage.ledger import Ledger
 from storage.note import State
@@ -15,7 +15,7 @@ from tests.jobs.doors import FileDoor
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliver, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(delivery, "PAUSES_S", (0.0, 0.0))
 
 
 async def test_a_cancelled_note_that_was_not_told_so_is_told(

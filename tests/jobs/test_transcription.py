@@ -16,11 +16,11 @@ from engine.audio.samples import Audio
 from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import transcribe
+from jobs import transcription
 from jobs.door import NotNow
 from jobs.engine_threads import EngineThreads
 from jobs.speech import Speech
-from jobs.transcribe import transcribe_note
+from jobs.transcription import transcribe_note
 from jobs.workplace import Workplace
 from storage import states
 from storage.errors import DatabaseBusy
@@ -353,7 +353,7 @@ async def test_poison_is_not_touched_a_fourth_time(
     place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = await arrivals.note()
-    for times in range(1, transcribe.MAX_TRIES + 1):
+    for times in range(1, transcription.MAX_TRIES + 1):
         claimed = await ledger.claim(note.id, "doomed")
         assert claimed is not None
         assert await ledger.begin(note.id, claimed.fence)

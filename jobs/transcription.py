@@ -14,7 +14,7 @@ import structlog
 from engine.audio.samples import Audio
 from engine.errors import Fault
 from engine.transcript import Transcript
-from jobs.deliver import deliver, settle_lost
+from jobs.delivery import deliver, settle_lost
 from jobs.door import NotNow
 from jobs.engine_threads import NoteLost
 from jobs.errors import GaveUp

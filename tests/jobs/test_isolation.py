@@ -1,6 +1,6 @@
 import asyncio
 
-from jobs.company import Company
+from jobs.isolation import Company
 
 
 class Party:

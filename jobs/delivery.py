@@ -9,8 +9,8 @@ from engine.errors import Cancelled, Fault
 from jobs.door import NotNow, Undeliverable
 from jobs.engine_threads import NoteLost
 from jobs.lease import Lease
+from jobs.note_log import tell_story
 from jobs.persistence import persistently
-from jobs.story import tell_story
 from jobs.workplace import Workplace
 from storage.note import Failure, Note, State
 

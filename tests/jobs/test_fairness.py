@@ -3,7 +3,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.order import MAX_BEHIND, QUANTUM_MS, score_ms
+from jobs.fairness import MAX_BEHIND, QUANTUM_MS, score_ms
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.lane import LONG_S, has_room_for_long, is_long
+from jobs.admission import LONG_S, has_room_for_long, is_long
 from storage.ledger import Ledger
 from storage.note import State
 from tests.storage.samples import incoming
