@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bot.settings import AccessSettings
+from bot.config.settings import AccessSettings
 
 _STRANGERS_KEPT = 10_000
 

@@ -18,11 +18,11 @@ from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from bot.commands import register_commands
+from bot.config.settings import Settings, TelegramSettings
 from bot.dispatch import Desk, build_dispatcher
 from bot.errors import TokenRefused, WebhookUnsafe
 from bot.manner import patience
 from bot.places import open_ledger, open_queue
-from bot.settings import Settings, TelegramSettings
 from bot.telegram import open_bot
 from jobs.ending import end
 from jobs.persistence import persistently

@@ -8,6 +8,8 @@ from bot.access import Access
 from bot.answers import Answers
 from bot.background import Background
 from bot.changes import Changes
+from bot.config.request_defaults import default_request, model_name
+from bot.config.settings import Settings
 from bot.delays import Delays
 from bot.handlers import audio, cancel, delete, figures, help, history, moves, notes, rest, retry  # noqa: A004 - /help
 from bot.handlers.choice import Choice
@@ -15,8 +17,6 @@ from bot.ingest import Intake
 from bot.limits import limits_of
 from bot.places import recordings_of
 from bot.reception import Reception
-from bot.settings import Settings
-from bot.wishes import default_request, model_name
 from jobs.notices import Notices
 from jobs.queue import Queue
 from jobs.speech import options_of

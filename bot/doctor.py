@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from bot.config.request_defaults import default_request
+from bot.config.settings import Settings, settings_file
 from bot.errors import TokenMissing
 from bot.places import open_ledger, redis_url
-from bot.settings import Settings, settings_file
-from bot.wishes import default_request
 from engine.audio.samples import decode
 from engine.errors import Fault
 from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here

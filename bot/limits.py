@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from bot.config.settings import Settings, TelegramSettings
 from bot.errors import FileTooBig
 from bot.files import CLOUD_LIMIT_MB, MB
-from bot.settings import Settings, TelegramSettings
 from engine.errors import AudioTooLong, Fault
 from storage.note import Incoming
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bot.settings import Settings
+from bot.config.settings import Settings
 from jobs.queue import Queue, connect
 from jobs.redis_server import embedded_url
 from storage.database import open_database

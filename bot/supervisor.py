@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 
 from bot.child import Child
+from bot.config.settings import Settings
 from bot.machine import memory_gib, suitable_threads, suitable_workers
-from bot.settings import Settings
 from engine.errors import Fault
 from engine.hub.catalogue import reads_on_all_cores
 from engine.runtime.cores import cores

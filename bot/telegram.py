@@ -18,11 +18,11 @@ from aiogram.types import Update
 from pydantic import ValidationError
 
 from bot.budget import WINDOWS, Budget, Windows
+from bot.config.settings import Settings, TelegramSettings
 from bot.errors import TokenMissing
 from bot.flood_control import FloodControl
 from bot.persistence import Persistence
 from bot.places import redis_url
-from bot.settings import Settings, TelegramSettings
 from jobs.queue import connect
 
 REQUEST_TIMEOUT_S = 30

@@ -2,9 +2,9 @@
 
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
 
+from bot.config.settings import TelegramSettings
 from bot.errors import TokenRefused
 from bot.manner import patience
-from bot.settings import TelegramSettings
 from bot.telegram import make_bot
 
 ANSWERS_WITHIN_S = 10

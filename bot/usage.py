@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from bot.wishes import default_request
+from bot.config.request_defaults import default_request
 from engine.audio.samples import glance
 from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingVain, LanguageSettingWrong
 from engine.hub.catalogue import AUTOMATIC, check_language

@@ -4,12 +4,12 @@ import asyncio
 from concurrent.futures import Future
 
 from bot.answers import Answers
+from bot.config.request_defaults import default_request
+from bot.config.settings import Settings
 from bot.door import TelegramDoor
 from bot.engine_loading import begin_loading
 from bot.places import open_ledger, recordings_of, redis_url
-from bot.settings import Settings
 from bot.telegram import open_bot
-from bot.wishes import default_request
 from engine.speech import Engine
 from jobs.queue import connect
 from jobs.worker import run_worker

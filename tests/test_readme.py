@@ -7,7 +7,7 @@ import sys
 import click
 
 from bot.__main__ import COMMANDS, earshot
-from bot.settings import PROJECT
+from bot.config.settings import PROJECT
 from engine.hub.catalogue import CATALOGUE
 
 README = (PROJECT / "README.md").read_text()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.bench.usage import Usage, usage_of
-from bot.settings import PROJECT
+from bot.config.settings import PROJECT
 
 HERE = Path(__file__).parent
 LAST_WORDS = 300

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.settings import PROJECT
+from bot.config.settings import PROJECT
 
 LAST_WORDS = 300
 

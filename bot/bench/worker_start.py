@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.bench.contest import ContestantFailed
-from bot.settings import CONFIG, PREFIX, PROJECT
+from bot.config.settings import CONFIG, PREFIX, PROJECT
 from jobs.redis_server import RedisServer
 
 READY = b"worker_ready"

@@ -11,10 +11,10 @@ from pathlib import Path
 import click
 
 from bot.cli.opening import begin
+from bot.config.request_defaults import default_request
+from bot.config.settings import Settings
 from bot.demo import DemoFailed, demonstrate
 from bot.model_fetching import fetch_missing
-from bot.settings import Settings
-from bot.wishes import default_request
 from engine.hub.pull import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"

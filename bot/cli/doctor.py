@@ -6,9 +6,9 @@ from dataclasses import asdict
 import click
 
 from bot.cli.opening import begin, print_json
+from bot.config.loading import SettingsWrong
+from bot.config.settings import Settings
 from bot.doctor import Finding, examine
-from bot.settings import Settings
-from bot.settings_reading import SettingsWrong
 
 
 @click.command()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import click
 
 from bot.cli.opening import begin, print_json
+from bot.config.settings import Settings
 from bot.places import open_ledger
-from bot.settings import Settings
 from engine.output.formats import render
 from storage.note import Note
 

@@ -4,13 +4,13 @@ import json
 
 import click
 
+from bot.config.loading import read_settings
+from bot.config.log import set_up_log
+from bot.config.request_defaults import default_request
+from bot.config.settings import Settings
 from bot.early_stop import stop_at_once_until_ready
 from bot.errors import TokenMissing
 from bot.lifeline import end_with_parent
-from bot.log import set_up_log
-from bot.settings import Settings
-from bot.settings_reading import read_settings
-from bot.wishes import default_request
 
 
 def begin(role: str) -> Settings:

@@ -5,8 +5,8 @@ import asyncio
 import click
 
 from bot.cli.opening import begin, print_json
+from bot.config.settings import Settings
 from bot.places import open_ledger, open_queue
-from bot.settings import Settings
 from jobs.errors import QueueUnreachable
 from jobs.statistics import QueueReport, queue_report, report_with
 

@@ -5,9 +5,9 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
 from bot.changes import Changes
+from bot.config.settings import Settings
 from bot.handlers.choice import Choice
 from bot.handlers.respond import respond
-from bot.settings import Settings
 from bot.status import RETRY, NoteButton
 from bot.texts import say, say_fault
 from engine.errors import UnknownLanguage

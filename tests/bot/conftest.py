@@ -19,13 +19,13 @@ from bot import budget
 from bot.answers import Answers
 from bot.bot_process import serve
 from bot.budget import Window, Windows
+from bot.config.settings import AccessSettings, Settings, TelegramSettings
 from bot.dispatch import Desk, build_dispatcher
 from bot.door import TelegramDoor
 from bot.places import open_ledger, open_queue, recordings_of, redis_url
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
-from bot.settings import AccessSettings, Settings, TelegramSettings
 from bot.telegram import open_bot
 from engine.settings import EngineSettings
 from engine.speech import Engine

@@ -1,7 +1,7 @@
 """Who gets in."""
 
 from bot.access import Access, Politeness
-from bot.settings import AccessSettings
+from bot.config.settings import AccessSettings
 
 
 def access(**lists: object) -> Access:

@@ -6,8 +6,8 @@ import pytest
 from aiogram.types import Message
 from structlog.testing import capture_logs
 
+from bot.config.settings import Settings
 from bot.playground.server import Playground
-from bot.settings import Settings
 from engine.settings import EngineSettings
 from storage.note import State
 from tests.bot.conftest import ADA, BOB, ROOT, House, open_house, sound, until

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import pytest
 from pydantic import SecretStr
 
+from bot.config.settings import Settings, TelegramSettings
 from bot.doctor import CHECKS, Finding, examine
 from bot.playground.server import Playground
-from bot.settings import Settings, TelegramSettings
 from engine.hub.catalogue import VAD
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer

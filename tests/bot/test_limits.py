@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
+from bot.config.settings import Settings, TelegramSettings
 from bot.errors import FileTooBig
 from bot.files import MB
 from bot.limits import limits_of
 from bot.playground.server import Playground
-from bot.settings import Settings, TelegramSettings
 from engine.errors import AudioTooLong
 from engine.settings import EngineSettings
 from storage.note import State

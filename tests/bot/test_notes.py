@@ -7,10 +7,10 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from bot import ingest
+from bot.config.settings import AccessSettings, Settings
 from bot.ingest import EXTENSIONS, EXTENSIONS_OF
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
-from bot.settings import AccessSettings, Settings
 from engine.audio.containers import DEMUXERS
 from storage import states
 from storage.note import State

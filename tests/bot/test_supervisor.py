@@ -13,7 +13,7 @@ from bot import child as children_module
 from bot import demo
 from bot.bot_process import CONFIRM_S, FINISH_S
 from bot.child import Child, GaveUp
-from bot.settings import PROJECT, Settings
+from bot.config.settings import PROJECT, Settings
 from bot.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
 from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer

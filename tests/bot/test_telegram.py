@@ -12,10 +12,10 @@ from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, Telegram
 from pydantic import SecretStr
 
 from bot.budget import Window, Windows
+from bot.config.settings import Settings, TelegramSettings
 from bot.errors import TokenMissing
 from bot.manner import giving_way, patience, twice_is_harmless
 from bot.playground.server import Playground
-from bot.settings import Settings, TelegramSettings
 from bot.telegram import make_bot, open_bot
 from tests.bot.conftest import PATIENT_WINDOWS, awaited, running_redis
 

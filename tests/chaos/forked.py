@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from multiprocessing.context import ForkServerProcess
 
+from bot.config.log import set_up_log
+from bot.config.settings import Settings
 from bot.lifeline import end_with_parent
-from bot.log import set_up_log
-from bot.settings import Settings
 from tests.chaos.countdown import Countdown
 
 FORKS = multiprocessing.get_context("forkserver")

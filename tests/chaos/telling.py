@@ -1,9 +1,9 @@
 """The end of a worker's work on a note, alone: it tells the chat a text of several messages."""
 
 from bot.answers import Answers
+from bot.config.settings import Settings
 from bot.door import TelegramDoor
 from bot.places import open_ledger
-from bot.settings import Settings
 from bot.telegram import make_bot
 from engine.transcript import Segment, Transcript
 

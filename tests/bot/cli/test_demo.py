@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.demo import with_small_model
-from bot.settings import Settings
+from bot.config.settings import Settings
 from engine.settings import EngineSettings
 from tests.bot.cli.conftest import Earshot
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.__main__ import COMMANDS, outcome
+from bot.config.settings import PROJECT
 from bot.importing import importing_much
-from bot.settings import PROJECT
 from tests.bot.cli.conftest import Earshot
 
 TOKEN = {"EARSHOT_TELEGRAM__TOKEN": "42:x"}

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.cli.queue import read_queue
+from bot.config.settings import Settings
 from bot.playground.server import Playground
-from bot.settings import Settings
 
 
 @asynccontextmanager

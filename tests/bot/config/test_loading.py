@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings_reading import SettingsWrong, read_settings, setting_names, variable
+from bot.config.loading import SettingsWrong, read_settings, setting_names, variable
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 from structlog.typing import Processor
 
-from bot.settings import Settings
+from bot.config.settings import Settings
 
 ROOMS = ("bot", "jobs", "storage", "engine")
 TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")

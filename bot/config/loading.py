@@ -12,7 +12,7 @@ from click import ClickException
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from bot.settings import CONFIG, PREFIX, Settings, settings_file
+from bot.config.settings import CONFIG, PREFIX, Settings, settings_file
 
 LIST = 'write a list such as [1, 2] or ["en", "de"]'
 

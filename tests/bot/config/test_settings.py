@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import PROJECT, Settings
-from bot.settings_reading import setting_names, variable
+from bot.config.loading import setting_names, variable
+from bot.config.settings import PROJECT, Settings
 
 SHIPPED = PROJECT / "settings.toml"
 

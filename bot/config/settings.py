@@ -21,7 +21,7 @@ from engine.settings import EngineSettings
 from jobs.settings import RedisSettings, WorkersSettings
 from storage.settings import DatabaseSettings, StorageSettings
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
 LAST_PORT = 65535
