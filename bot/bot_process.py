@@ -17,13 +17,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
-from bot.commands import register_commands
 from bot.config.settings import Settings, TelegramSettings
 from bot.dispatch import Desk, build_dispatcher
-from bot.errors import TokenRefused, WebhookUnsafe
-from bot.manner import patience
 from bot.places import open_ledger, open_queue
-from bot.telegram import open_bot
+from bot.telegram.client import open_bot
+from bot.telegram.command_menu import register_commands
+from bot.telegram.errors import TokenRefused, WebhookUnsafe
+from bot.telegram.request_policy import patience
 from jobs.ending import end
 from jobs.persistence import persistently
 

@@ -10,7 +10,7 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from aiogram.types import ReplyParameters
 
-from bot.manner import patience
+from bot.telegram.request_policy import patience
 from bot.texts import say, speaking
 from jobs.notices import Notices
 from storage.note import Incoming

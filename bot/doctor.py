@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings, settings_file
-from bot.errors import TokenMissing
 from bot.places import open_ledger, redis_url
+from bot.telegram.errors import TokenMissing
 from engine.audio.samples import decode
 from engine.errors import Fault
 from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
@@ -57,7 +57,7 @@ async def token(settings: Settings) -> str:
     """Ask Telegram who the bot is."""
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
-    from bot.token_check import NoAnswer, username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
+    from bot.telegram.token_check import NoAnswer, username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
 
     try:
         return f"the bot is @{await username(settings.telegram)}"

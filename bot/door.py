@@ -14,10 +14,11 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 
-from bot import files, status
+from bot import status
 from bot.answers import Answers
-from bot.manner import giving_way, patience
 from bot.strays import REFUSALS
+from bot.telegram import downloads
+from bot.telegram.request_policy import giving_way, patience
 from bot.texts import say, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable
@@ -39,7 +40,7 @@ class TelegramDoor:
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Fetch the recording into `folder`."""
         async with _as_the_worker_knows_it(note):
-            return await files.fetch(self._answers.bot, note.file_id, folder, note.id)
+            return await downloads.fetch(self._answers.bot, note.file_id, folder, note.id)
 
     async def progress(self, note: Note, fraction: float) -> None:
         """Show how far it is, when the chat bears it; returns at once."""
@@ -119,7 +120,7 @@ async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
             yield
     except TelegramRetryAfter as flood:
         raise NotNow(flood.retry_after) from flood
-    except (TelegramNetworkError, TelegramServerError, ClientDecodeError, files.Unreachable) as trouble:
+    except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.Unreachable) as trouble:
         raise NotNow(TRY_AGAIN_S) from trouble
     except REFUSALS as refusal:
         raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal

@@ -19,7 +19,7 @@ from bot.answers import Answers, refusals_end_here
 from bot.background import Background
 from bot.delays import Delays
 from bot.limits import Limits
-from bot.manner import giving_way, patience
+from bot.telegram.request_policy import giving_way, patience
 from bot.texts import speaking
 from jobs.errors import QueueUnreachable
 from jobs.estimate import outlook

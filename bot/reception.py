@@ -14,9 +14,9 @@ from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, 
 
 from bot.access import Access, Politeness
 from bot.background import Background
-from bot.commands import register_admin_commands
 from bot.handlers.respond import respond
 from bot.ingest import sound_of
+from bot.telegram.command_menu import register_admin_commands
 from bot.texts import say, speaking
 from engine.errors import Fault
 

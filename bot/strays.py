@@ -20,8 +20,8 @@ from aiogram.exceptions import (
 from aiogram.types import InlineKeyboardMarkup, Message
 
 from bot import status
-from bot.manner import letting_answers_first
-from bot.persistence import NEVER_SENT
+from bot.telegram.request_policy import letting_answers_first
+from bot.telegram.retries import NEVER_SENT
 from storage.ledger import Ledger
 from storage.note import Note
 

@@ -16,7 +16,7 @@ from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-import bot.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
+import bot.telegram.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
 import jobs.errors  # noqa: F401 - as above
 import storage.errors  # noqa: F401 - as above
 from engine.errors import Fault, Param, kinds

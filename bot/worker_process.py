@@ -9,7 +9,7 @@ from bot.config.settings import Settings
 from bot.door import TelegramDoor
 from bot.engine_loading import begin_loading
 from bot.places import open_ledger, recordings_of, redis_url
-from bot.telegram import open_bot
+from bot.telegram.client import open_bot
 from engine.speech import Engine
 from jobs.queue import connect
 from jobs.worker import run_worker

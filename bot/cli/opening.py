@@ -9,8 +9,8 @@ from bot.config.log import set_up_log
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
 from bot.early_stop import stop_at_once_until_ready
-from bot.errors import TokenMissing
 from bot.lifeline import end_with_parent
+from bot.telegram.errors import TokenMissing
 
 
 def begin(role: str) -> Settings:

@@ -9,10 +9,10 @@ from aiogram.filters import Command
 from aiogram.types import Message
 
 from bot.answers import in_reply_to, in_thread
-from bot.errors import FileGone
 from bot.handlers.choice import Choice
 from bot.handlers.respond import respond
-from bot.manner import twice_is_harmless
+from bot.telegram.errors import FileGone
+from bot.telegram.request_policy import twice_is_harmless
 from bot.texts import say
 from storage.note import Note
 

@@ -5,8 +5,8 @@ from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
 from bot.access import Access
-from bot.commands import ADMIN_COMMANDS, COMMANDS, describe
 from bot.handlers.respond import respond
+from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS, describe
 from bot.texts import say
 
 

@@ -3,7 +3,7 @@
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
 
-from bot.manner import twice_is_harmless
+from bot.telegram.request_policy import twice_is_harmless
 
 
 async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | None = None) -> Message:

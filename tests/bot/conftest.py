@@ -15,10 +15,8 @@ from aiogram import Bot
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
-from bot import budget
 from bot.answers import Answers
 from bot.bot_process import serve
-from bot.budget import Window, Windows
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
 from bot.dispatch import Desk, build_dispatcher
 from bot.door import TelegramDoor
@@ -26,7 +24,9 @@ from bot.places import open_ledger, open_queue, recordings_of, redis_url
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
-from bot.telegram import open_bot
+from bot.telegram import rate_budget
+from bot.telegram.client import open_bot
+from bot.telegram.rate_budget import Window, Windows
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs.queue import Queue, connect
@@ -184,7 +184,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @pytest.fixture(autouse=True)
 def unhurried_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Redis that is slow because the machine is busy counts all the same."""
-    monkeypatch.setattr(budget, "ANSWER_S", 10.0)
+    monkeypatch.setattr(rate_budget, "ANSWER_S", 10.0)
 
 
 @pytest.fixture

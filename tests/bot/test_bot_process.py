@@ -17,8 +17,8 @@ from pydantic import SecretStr
 
 from bot.bot_process import run_bot
 from bot.config.settings import Settings, TelegramSettings
-from bot.errors import TokenRefused, WebhookUnsafe
 from bot.playground.server import Playground
+from bot.telegram.errors import TokenRefused, WebhookUnsafe
 from tests.bot.conftest import open_house, sound
 
 PROGRAM = """

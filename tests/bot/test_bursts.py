@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.budget import WINDOWS, Window, Windows
 from bot.config.settings import Settings
 from bot.playground import floods
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
+from bot.telegram.rate_budget import WINDOWS, Window, Windows
 from storage.note import State
 from tests.bot.conftest import House, open_house, sound
 

@@ -10,11 +10,11 @@ from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
 from aiogram.methods import Response, TelegramMethod
 from aiogram.types import File, Message
 
-from bot import files
 from bot.answers import Answers
 from bot.door import TelegramDoor
-from bot.errors import FileGone, FileTooBig
 from bot.playground.stored_files import Kind
+from bot.telegram import downloads
+from bot.telegram.errors import FileGone, FileTooBig
 from engine.transcript import Segment, Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note
@@ -297,7 +297,7 @@ class TestFetching:
     async def test_downloads_that_never_succeed_wait_for_better_times(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(files, "FIRST_PAUSE_S", 0.01)
+        monkeypatch.setattr(downloads, "FIRST_PAUSE_S", 0.01)
         door, note = await waiting(house)
         house.playground.fail_next("download", code=500, times=50)
         with pytest.raises(NotNow):

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from bot.config.settings import Settings, TelegramSettings
-from bot.errors import FileTooBig
-from bot.files import MB
 from bot.limits import limits_of
 from bot.playground.server import Playground
+from bot.telegram.downloads import MB
+from bot.telegram.errors import FileTooBig
 from engine.errors import AudioTooLong
 from engine.settings import EngineSettings
 from storage.note import State

@@ -10,11 +10,11 @@ from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot import status
 from bot.answers import Answers
-from bot.budget import Window, Windows
 from bot.config.settings import Settings
 from bot.door import TelegramDoor
-from bot.manner import patience
 from bot.playground.server import Playground
+from bot.telegram.rate_budget import Window, Windows
+from bot.telegram.request_policy import patience
 from jobs.door import NotNow
 from storage.ledger import Ledger
 from storage.note import Note

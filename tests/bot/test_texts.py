@@ -12,7 +12,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 import bot
-import bot.errors
+import bot.telegram.errors
 import jobs.errors
 import storage.errors
 from bot.texts import (
@@ -30,7 +30,7 @@ from bot.texts import (
 from engine.errors import Fault
 from storage.errors import DatabaseFault
 
-ROOMS = {module.__name__ for module in (bot.errors, jobs.errors, storage.errors)} | {"engine.errors"}
+ROOMS = {module.__name__ for module in (bot.telegram.errors, jobs.errors, storage.errors)} | {"engine.errors"}
 # Told to the owner at the start, on the terminal, and never in a chat.
 FOR_THE_OWNER = (
     "token_",

@@ -4,7 +4,7 @@ from bot.answers import Answers
 from bot.config.settings import Settings
 from bot.door import TelegramDoor
 from bot.places import open_ledger
-from bot.telegram import make_bot
+from bot.telegram.client import make_bot
 from engine.transcript import Segment, Transcript
 
 LONG = " ".join(f"Sentence number {number} of many." for number in range(300))

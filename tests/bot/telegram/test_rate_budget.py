@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from bot import budget as budget_module
-from bot.budget import Budget, Window, Windows
+from bot.telegram import rate_budget as budget_module
+from bot.telegram.rate_budget import Budget, Window, Windows
 from jobs.queue import connect
 from jobs.redis_server import RedisServer
 from tests.bot.conftest import awaited

@@ -8,7 +8,7 @@ import pytest
 from aiogram.types import Update
 
 EAGERLY, LAZILY = "import aiogram", "import bot, aiogram"
-NOT_OUR_WAY = "import bot.lazy_aiogram; bot.lazy_aiogram.BASE_CLASS = 'Another'"
+NOT_OUR_WAY = "import bot.telegram.lazy_aiogram; bot.telegram.lazy_aiogram.BASE_CLASS = 'Another'"
 SAMPLES = "from tests.bot.update_samples import read_samples, write_samples"
 MESSAGE = '{"message_id": 1, "date": 5, "chat": {"id": 2, "type": "private"}, "text": "hi"}'
 ANSWERS = f"""
@@ -78,7 +78,7 @@ def test_answers_requests_and_types_of_ours_are_as_with_an_aiogram_that_works_in
 
 
 def test_nothing_is_built_at_the_start_and_everything_can_be() -> None:
-    """Should a new aiogram fail here: bot/lazy_aiogram.py says what it counts on."""
+    """Should a new aiogram fail here: bot/telegram/lazy_aiogram.py says what it counts on."""
     counts, unbuildable = printed(f"{LAZILY}\n{BUILT}\n{ALL}")
     built, models = map(int, counts.split())
     assert built < 5

@@ -12,7 +12,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramBadRequest, TelegramNotFound
 from aiogram.types import File
 
-from bot.errors import FileGone, FileTooBig
+from bot.telegram.errors import FileGone, FileTooBig
 
 CLOUD_LIMIT_MB = 20
 SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives

@@ -17,8 +17,8 @@ from aiogram.exceptions import (
 from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from bot.flood_control import SENDS
-from bot.manner import manner, patience
+from bot.telegram.rate_limits import SENDS
+from bot.telegram.request_policy import manner, patience
 from jobs.outage import Outage
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0

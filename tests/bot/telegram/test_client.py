@@ -11,12 +11,12 @@ from aiogram import Bot
 from aiogram.exceptions import ClientDecodeError, TelegramNetworkError, TelegramRetryAfter, TelegramServerError
 from pydantic import SecretStr
 
-from bot.budget import Window, Windows
 from bot.config.settings import Settings, TelegramSettings
-from bot.errors import TokenMissing
-from bot.manner import giving_way, patience, twice_is_harmless
 from bot.playground.server import Playground
-from bot.telegram import make_bot, open_bot
+from bot.telegram.client import make_bot, open_bot
+from bot.telegram.errors import TokenMissing
+from bot.telegram.rate_budget import Window, Windows
+from bot.telegram.request_policy import giving_way, patience, twice_is_harmless
 from tests.bot.conftest import PATIENT_WINDOWS, awaited, running_redis
 
 TOKEN = "42:playground"  # noqa: S105 - opens nothing but the stand-in

@@ -12,8 +12,8 @@ from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from bot.budget import Budget
-from bot.manner import manner
+from bot.telegram.rate_budget import Budget
+from bot.telegram.request_policy import manner
 
 SENDS = ("send", "forward", "copy")
 _COUNTED = (*SENDS, "editMessage")

@@ -3,9 +3,9 @@
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
 
 from bot.config.settings import TelegramSettings
-from bot.errors import TokenRefused
-from bot.manner import patience
-from bot.telegram import make_bot
+from bot.telegram.client import make_bot
+from bot.telegram.errors import TokenRefused
+from bot.telegram.request_policy import patience
 
 ANSWERS_WITHIN_S = 10
 

@@ -17,12 +17,12 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import Update
 from pydantic import ValidationError
 
-from bot.budget import WINDOWS, Budget, Windows
 from bot.config.settings import Settings, TelegramSettings
-from bot.errors import TokenMissing
-from bot.flood_control import FloodControl
-from bot.persistence import Persistence
 from bot.places import redis_url
+from bot.telegram.errors import TokenMissing
+from bot.telegram.rate_budget import WINDOWS, Budget, Windows
+from bot.telegram.rate_limits import FloodControl
+from bot.telegram.retries import Persistence
 from jobs.queue import connect
 
 REQUEST_TIMEOUT_S = 30
