@@ -17,8 +17,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
+from bot.chat.dispatch import Desk, build_dispatcher
 from bot.config.settings import Settings, TelegramSettings
-from bot.dispatch import Desk, build_dispatcher
 from bot.places import open_ledger, open_queue
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands

@@ -3,10 +3,10 @@
 import asyncio
 from concurrent.futures import Future
 
-from bot.answers import Answers
+from bot.chat.delivery import Answers
+from bot.chat.telegram_door import TelegramDoor
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.door import TelegramDoor
 from bot.engine_loading import begin_loading
 from bot.places import open_ledger, recordings_of, redis_url
 from bot.telegram.client import open_bot

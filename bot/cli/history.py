@@ -24,7 +24,7 @@ class Entry:
         """The sentence that says why there is no text."""
         if self.note.error is None:
             return None
-        from bot.texts import say_fault  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+        from bot.chat.texts import say_fault  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
 
         return say_fault(self.note.error.code, self.note.error.params)
 

@@ -152,7 +152,7 @@ def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
     if not any(segment.text.strip() for segment in transcript.segments):
         complain(file, "no speech found")
     if transcript.promised_duration is not None:
-        from bot.texts import say_missing  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+        from bot.chat.texts import say_missing  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
 
         complain(file, say_missing(transcript))
     return transcript

@@ -12,7 +12,7 @@ from aiogram.types import (
     BotCommandScopeUnion,
 )
 
-from bot.texts import SOURCE, languages, say, speaking
+from bot.chat.texts import SOURCE, languages, say, speaking
 
 COMMANDS = ("start", "help", "history", "retry", "cancel", "audio", "delete", "stats")
 ADMIN_COMMANDS = ("queue",)

@@ -15,11 +15,11 @@ from aiogram import Bot
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
-from bot.answers import Answers
 from bot.bot_process import serve
+from bot.chat.delivery import Answers
+from bot.chat.dispatch import Desk, build_dispatcher
+from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
-from bot.dispatch import Desk, build_dispatcher
-from bot.door import TelegramDoor
 from bot.places import open_ledger, open_queue, recordings_of, redis_url
 from bot.playground.floods import Limits
 from bot.playground.server import Playground

@@ -8,18 +8,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from bot import answers as bot_answers
-from bot import delays, door, ingest, reception, status, strays
-from bot.door import TelegramDoor
-from bot.handlers import notes
-from bot.reception import Reception
+from bot.chat import delivery as bot_answers
+from bot.chat import gatekeeper, intake, lost_messages, outage_notice, status_message, telegram_door
+from bot.chat.gatekeeper import Reception
+from bot.chat.handlers import notes
+from bot.chat.telegram_door import TelegramDoor
 from jobs import delivery, lease, leased_worker, queue, transcription
 from jobs.transcription import transcribe_note
 from storage import answers, database, queries, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
-    *(reception, notes, ingest, bot_answers, strays, delays, door, status),
+    *(gatekeeper, notes, intake, bot_answers, lost_messages, outage_notice, telegram_door, status_message),
     *(queue, transcription, delivery, lease, leased_worker),
     *(states, answers, queries, database),
 )

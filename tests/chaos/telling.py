@@ -1,8 +1,8 @@
 """The end of a worker's work on a note, alone: it tells the chat a text of several messages."""
 
-from bot.answers import Answers
+from bot.chat.delivery import Answers
+from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import Settings
-from bot.door import TelegramDoor
 from bot.places import open_ledger
 from bot.telegram.client import make_bot
 from engine.transcript import Segment, Transcript

@@ -8,18 +8,18 @@ import pytest
 from aiogram.exceptions import TelegramNetworkError
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
-from bot import status
-from bot.answers import Answers
+from bot.chat import status_message
+from bot.chat.delivery import Answers
+from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import Settings
-from bot.door import TelegramDoor
 from bot.playground.server import Playground
 from bot.telegram.rate_budget import Window, Windows
 from bot.telegram.request_policy import patience
 from jobs.door import NotNow
 from storage.ledger import Ledger
 from storage.note import Note
+from tests.bot.chat.test_delivery import said, transcript, waiting
 from tests.bot.conftest import House, open_house, sound, until
-from tests.bot.test_delivery import said, transcript, waiting
 
 PROBING = "editMessageReplyMarkup"  # to look for a stray means to ask for messages that are not there, or not ours
 
@@ -123,7 +123,7 @@ async def test_each_note_takes_only_its_own_stray_away(house: House) -> None:
     assert replies_to(house, second) == ["Second."]
     (orphan,) = [message for message in house.playground.messages(house.chat()) if is_status(message)]
     assert orphan.reply_markup is not None
-    wanted = status.NoteButton(action=status.CANCEL, note_id=first.id).pack()
+    wanted = status_message.NoteButton(action=status_message.CANCEL, note_id=first.id).pack()
     assert orphan.reply_markup.inline_keyboard[0][0].callback_data == wanted
     await door_of(house).done(first, transcript("First."))
     assert replies_to(house, first) == ["First."]

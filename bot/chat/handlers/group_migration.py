@@ -4,7 +4,7 @@ import structlog
 from aiogram import Bot, F, Router
 from aiogram.types import Message
 
-from bot.access import Access
+from bot.chat.access import Access
 from jobs.persistence import persistently
 from storage.ledger import Ledger
 

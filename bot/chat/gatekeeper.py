@@ -12,12 +12,12 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
 
-from bot.access import Access, Politeness
-from bot.background import Background
-from bot.handlers.respond import respond
-from bot.ingest import sound_of
+from bot.chat.access import Access, Politeness
+from bot.chat.background_tasks import Background
+from bot.chat.handlers.respond import respond
+from bot.chat.intake import sound_of
+from bot.chat.texts import say, speaking
 from bot.telegram.command_menu import register_admin_commands
-from bot.texts import say, speaking
 from engine.errors import Fault
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]

@@ -7,12 +7,12 @@ from aiogram import F, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from bot.changes import Changes
-from bot.handlers.choice import Choice, not_yours, pointed_at
-from bot.handlers.history import preview_of
-from bot.handlers.respond import change, respond
-from bot.status import DELETE, KEEP, NoteButton, buttons
-from bot.texts import say, say_moment
+from bot.chat.handlers.history import preview_of
+from bot.chat.handlers.note_lookup import Choice, not_yours, pointed_at
+from bot.chat.handlers.respond import change, respond
+from bot.chat.note_actions import Changes
+from bot.chat.status_message import DELETE, KEEP, NoteButton, buttons
+from bot.chat.texts import say, say_moment
 
 
 def router() -> Router:

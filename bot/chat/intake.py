@@ -14,13 +14,13 @@ import structlog
 from aiogram.exceptions import AiogramError
 from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote, Voice
 
-from bot import status
-from bot.answers import Answers, refusals_end_here
-from bot.background import Background
-from bot.delays import Delays
-from bot.limits import Limits
+from bot.chat import status_message
+from bot.chat.background_tasks import Background
+from bot.chat.delivery import Answers, refusals_end_here
+from bot.chat.outage_notice import Delays
+from bot.chat.size_limits import Limits
+from bot.chat.texts import speaking
 from bot.telegram.request_policy import giving_way, patience
-from bot.texts import speaking
 from jobs.errors import QueueUnreachable
 from jobs.estimate import outlook
 from jobs.lease import RENEW_S
@@ -158,22 +158,22 @@ class Intake:
         with speaking(note.locale):
             place = await self._place(note)
             await self._show(note, place)
-            if not await self.queue.enqueue(note) and place != status.queue_is_silent():
-                await self._show(note, status.queue_is_silent())
+            if not await self.queue.enqueue(note) and place != status_message.queue_is_silent():
+                await self._show(note, status_message.queue_is_silent())
 
     async def _place(self, note: Note) -> str:
         try:
             async with asyncio.timeout(_OUTLOOK_S):
                 seen = await outlook(self.ledger, self.queue, note)
         except (TimeoutError, QueueUnreachable):
-            return status.queue_is_silent()
-        return status.queued(seen.position, seen.wait_s)
+            return status_message.queue_is_silent()
+        return status_message.queued(seen.position, seen.wait_s)
 
     async def _show(self, note: Note, place: str) -> None:
         try:
             async with refusals_end_here(note):
                 with _manner_in(note.answer_chat_id):
-                    await self.answers.welcome(note, place, status.cancel_button(note.id))
+                    await self.answers.welcome(note, place, status_message.cancel_button(note.id))
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
@@ -197,7 +197,7 @@ class Intake:
         failure = Failure.of(fault)
         if mine and await self.ledger.fail(note.id, mine.fence, failure):
             with speaking(note.locale):
-                told = status.failed(note.id, failure)
+                told = status_message.failed(note.id, failure)
                 await self._conclude(mine, lambda: self.answers.show(mine, *told))
         return True
 

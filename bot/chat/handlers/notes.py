@@ -3,7 +3,7 @@
 from aiogram import Bot, Router
 from aiogram.types import Message
 
-from bot.ingest import Intake, incoming_of, sound_of
+from bot.chat.intake import Intake, incoming_of, sound_of
 
 
 def router() -> Router:

@@ -5,11 +5,11 @@ from aiogram.filters import Command, CommandObject
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from bot.answers import Answers
-from bot.handlers.choice import Choice
-from bot.handlers.respond import change, respond
-from bot.status import OPEN, NoteButton, buttons
-from bot.texts import say, say_duration, say_moment
+from bot.chat.delivery import Answers
+from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.respond import change, respond
+from bot.chat.status_message import OPEN, NoteButton, buttons
+from bot.chat.texts import say, say_duration, say_moment
 from storage.ledger import Ledger
 from storage.note import Note, Page, State
 

@@ -6,9 +6,9 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from bot import ingest
+from bot.chat import intake
+from bot.chat.intake import EXTENSIONS, EXTENSIONS_OF
 from bot.config.settings import AccessSettings, Settings
-from bot.ingest import EXTENSIONS, EXTENSIONS_OF
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from engine.audio.containers import DEMUXERS
@@ -101,7 +101,7 @@ async def test_an_answer_from_the_ledger_is_held_while_telegram_is_slow(
     await house.answered(first)
     await house.delivered(first)
     monkeypatch.setattr(states, "HOLD_S", 1.5)
-    monkeypatch.setattr(ingest, "RENEW_S", 0.1)
+    monkeypatch.setattr(intake, "RENEW_S", 0.1)
     theirs = house.chat(BOB)
     house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=4)
     with capture_logs() as logs:

@@ -22,9 +22,9 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from bot.replies import Reply, has_text, plain, reply_of
-from bot.strays import REFUSALS, Strays
-from bot.texts import say, say_missing, speaking
+from bot.chat.layout import Reply, has_text, plain, reply_of
+from bot.chat.lost_messages import REFUSALS, Strays
+from bot.chat.texts import say, say_missing, speaking
 from engine.transcript import Segment, Transcript
 from jobs.note_log import tell_story
 from storage.ledger import Ledger

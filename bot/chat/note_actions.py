@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot import status
-from bot.answers import Answers, refusals_end_here
-from bot.ingest import Intake
-from bot.texts import say, speaking
+from bot.chat import status_message
+from bot.chat.delivery import Answers, refusals_end_here
+from bot.chat.intake import Intake
+from bot.chat.texts import say, speaking
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from storage.note import Note, State
@@ -33,7 +33,7 @@ class Changes:
             return False
         with speaking(note.locale):
             async with refusals_end_here(note) as delivery:
-                await self.answers.show(note, say("Cancelled."), status.retry_button(note.id))
+                await self.answers.show(note, say("Cancelled."), status_message.retry_button(note.id))
         await self.answers.settle(note, delivery)
         await self._leave_queue(note)
         return True

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from bot.chat.size_limits import limits_of
 from bot.config.settings import Settings, TelegramSettings
-from bot.limits import limits_of
 from bot.playground.server import Playground
 from bot.telegram.downloads import MB
 from bot.telegram.errors import FileTooBig

@@ -8,12 +8,12 @@ from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
 from aiogram.types import Message
 
-from bot.answers import in_reply_to, in_thread
-from bot.handlers.choice import Choice
-from bot.handlers.respond import respond
+from bot.chat.delivery import in_reply_to, in_thread
+from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.respond import respond
+from bot.chat.texts import say
 from bot.telegram.errors import FileGone
 from bot.telegram.request_policy import twice_is_harmless
-from bot.texts import say
 from storage.note import Note
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot import delays
-from bot.delays import Delays
+from bot.chat import outage_notice
+from bot.chat.outage_notice import Delays
 from jobs.notices import Notices
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
@@ -19,7 +19,7 @@ DELAYED = "Your recording cannot be taken in at the moment."
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delays, "TELL_AFTER_S", 0.2)
+    monkeypatch.setattr(outage_notice, "TELL_AFTER_S", 0.2)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import InlineKeyboardMarkup, Message
 
-from bot import status
+from bot.chat import status_message
 from bot.telegram.request_policy import letting_answers_first
 from bot.telegram.retries import NEVER_SENT
 from storage.ledger import Ledger
@@ -72,7 +72,7 @@ class Strays:
 
     async def _answers(self, note: Note, number: int) -> bool:
         """Tell whether a message is ours and replies to `note`: only our own can be edited, and an edit shows it."""
-        shown = await self._with_button(note, number, status.cancel_button(note.id))
+        shown = await self._with_button(note, number, status_message.cancel_button(note.id))
         if shown is True:  # it had that button, perhaps from an edit whose answer was lost: that proves nothing
             shown = await self._with_button(note, number, None)
         if not isinstance(shown, Message):
@@ -86,7 +86,7 @@ class Strays:
     async def _button_under(self, note: Note, asked: Message | None) -> InlineKeyboardMarkup | None:
         """Give the button of the note that a message of ours replies to, while that is not over."""
         other = asked and await self.ledger.by_message(note.bot_id, note.answer_chat_id, asked.message_id)
-        return status.cancel_button(other.id) if other and not other.state.is_final else None
+        return status_message.cancel_button(other.id) if other and not other.state.is_final else None
 
     async def _with_button(self, note: Note, number: int, button: InlineKeyboardMarkup | None) -> Message | bool:
         """Give the message as it is with `button`; True if it was so before, False if it is not ours."""

@@ -6,9 +6,9 @@ from aiogram import Bot
 from aiogram.enums import ChatMemberStatus
 from aiogram.types import CallbackQuery, Message
 
-from bot.access import Access
-from bot.handlers.respond import respond
-from bot.texts import say
+from bot.chat.access import Access
+from bot.chat.handlers.respond import respond
+from bot.chat.texts import say
 from storage.ledger import Ledger
 from storage.note import Note
 

@@ -4,25 +4,36 @@ from dataclasses import dataclass, field
 
 from aiogram import Bot, Dispatcher
 
-from bot.access import Access
-from bot.answers import Answers
-from bot.background import Background
-from bot.changes import Changes
+from bot.chat.access import Access
+from bot.chat.background_tasks import Background
+from bot.chat.delivery import Answers
+from bot.chat.gatekeeper import Reception
+from bot.chat.handlers import audio, cancel, delete, fallback, group_migration, help, history, notes, retry, stats  # noqa: A004 - /help
+from bot.chat.handlers.note_lookup import Choice
+from bot.chat.intake import Intake
+from bot.chat.note_actions import Changes
+from bot.chat.outage_notice import Delays
+from bot.chat.size_limits import limits_of
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
-from bot.delays import Delays
-from bot.handlers import audio, cancel, delete, figures, help, history, moves, notes, rest, retry  # noqa: A004 - /help
-from bot.handlers.choice import Choice
-from bot.ingest import Intake
-from bot.limits import limits_of
 from bot.places import recordings_of
-from bot.reception import Reception
 from jobs.notices import Notices
 from jobs.queue import Queue
 from jobs.speech import options_of
 from storage.ledger import Ledger
 
-HANDLERS = (moves, notes, help, history, retry, cancel, audio, delete, figures, rest)  # the first that fits is asked
+HANDLERS = (
+    group_migration,
+    notes,
+    help,
+    history,
+    retry,
+    cancel,
+    audio,
+    delete,
+    stats,
+    fallback,
+)  # the first that fits is asked
 WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.status import CANCEL, DELETE, KEEP, OPEN, RETRY, NoteButton, Pace, queued, transcribing
+from bot.chat.status_message import CANCEL, DELETE, KEEP, OPEN, RETRY, NoteButton, Pace, queued, transcribing
 
 
 def test_an_unknown_place_is_not_named() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot.texts import say, say_duration, say_fault
+from bot.chat.texts import say, say_duration, say_fault
 from engine.errors import kind_of
 from storage.note import Failure
 

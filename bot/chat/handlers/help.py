@@ -4,10 +4,10 @@ from aiogram import Router
 from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
-from bot.access import Access
-from bot.handlers.respond import respond
+from bot.chat.access import Access
+from bot.chat.handlers.respond import respond
+from bot.chat.texts import say
 from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS, describe
-from bot.texts import say
 
 
 def router() -> Router:

@@ -1,6 +1,6 @@
 """Who gets in."""
 
-from bot.access import Access, Politeness
+from bot.chat.access import Access, Politeness
 from bot.config.settings import AccessSettings
 
 

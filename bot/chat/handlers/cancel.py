@@ -4,11 +4,11 @@ from aiogram import F, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from bot.changes import Changes
-from bot.handlers.choice import Choice, not_yours
-from bot.handlers.respond import respond
-from bot.status import CANCEL, NoteButton
-from bot.texts import say
+from bot.chat.handlers.note_lookup import Choice, not_yours
+from bot.chat.handlers.respond import respond
+from bot.chat.note_actions import Changes
+from bot.chat.status_message import CANCEL, NoteButton
+from bot.chat.texts import say
 from storage.note import Note
 
 

@@ -14,12 +14,12 @@ from aiogram.exceptions import (
     TelegramServerError,
 )
 
-from bot import status
-from bot.answers import Answers
-from bot.strays import REFUSALS
+from bot.chat import status_message
+from bot.chat.delivery import Answers
+from bot.chat.lost_messages import REFUSALS
+from bot.chat.texts import say, speaking
 from bot.telegram import downloads
 from bot.telegram.request_policy import giving_way, patience
-from bot.texts import say, speaking
 from engine.transcript import Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
@@ -34,7 +34,7 @@ class TelegramDoor:
     def __init__(self, answers: Answers) -> None:
         """Answer through `answers`."""
         self._answers = answers
-        self._pace = status.Pace()
+        self._pace = status_message.Pace()
         self._edits: dict[str, asyncio.Task[None]] = {}
 
     async def fetch(self, note: Note, folder: Path) -> Path:
@@ -45,7 +45,7 @@ class TelegramDoor:
     async def progress(self, note: Note, fraction: float) -> None:
         """Show how far it is, when the chat bears it; returns at once."""
         with speaking(note.locale):
-            text = status.transcribing(fraction)
+            text = status_message.transcribing(fraction)
             if note.id not in self._edits and self._pace.may_change(note.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
@@ -65,7 +65,7 @@ class TelegramDoor:
 
     async def _show_failure(self, note: Note, failure: Failure) -> None:
         with speaking(note.locale):
-            await self._answers.show(note, *status.failed(note.id, failure))
+            await self._answers.show(note, *status_message.failed(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless the note went on without this worker."""
@@ -84,7 +84,7 @@ class TelegramDoor:
                     text,
                     chat_id=note.answer_chat_id,
                     message_id=note.status_message_id,
-                    reply_markup=status.cancel_button(note.id),
+                    reply_markup=status_message.cancel_button(note.id),
                 )
         finally:
             await self._leave_the_last_word(note)
@@ -95,7 +95,7 @@ class TelegramDoor:
         if latest is None or latest.run != note.run:
             return
         if latest.state is State.CANCELLED:
-            await self._answers.show(latest, say("Cancelled."), status.retry_button(note.id))
+            await self._answers.show(latest, say("Cancelled."), status_message.retry_button(note.id))
         elif latest.delivered_at and latest.error:
             await self._show_failure(latest, latest.error)
         elif latest.delivered_at and (transcript := await self._answers.ledger.transcript(note.id)):

@@ -4,9 +4,9 @@ from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
 
-from bot.access import Access
-from bot.handlers.respond import respond
-from bot.texts import say, say_duration, say_number
+from bot.chat.access import Access
+from bot.chat.handlers.respond import respond
+from bot.chat.texts import say, say_duration, say_number
 from jobs.queue import Queue
 from jobs.statistics import queue_report
 from storage.ledger import Ledger

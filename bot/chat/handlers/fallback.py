@@ -4,8 +4,8 @@ from aiogram import F, Router
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Message
 
-from bot.handlers.respond import respond
-from bot.texts import say
+from bot.chat.handlers.respond import respond
+from bot.chat.texts import say
 
 
 def router() -> Router:

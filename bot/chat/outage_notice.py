@@ -10,8 +10,8 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from aiogram.types import ReplyParameters
 
+from bot.chat.texts import say, speaking
 from bot.telegram.request_policy import patience
-from bot.texts import say, speaking
 from jobs.notices import Notices
 from storage.note import Incoming
 

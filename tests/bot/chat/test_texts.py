@@ -15,7 +15,7 @@ import bot
 import bot.telegram.errors
 import jobs.errors
 import storage.errors
-from bot.texts import (
+from bot.chat.texts import (
     LOCALES,
     fault_sentences,
     languages,
@@ -135,7 +135,7 @@ def test_a_fault_is_said_in_the_current_language() -> None:
 
 @pytest.mark.parametrize("code", ["file_too_big", "gave_up", "database_damaged", "timeout"])
 def test_the_faults_of_every_room_have_their_sentence_without_anybody_else_loading_them(code: str) -> None:
-    lines = f"from bot.texts import fault_sentences; print({code!r} in fault_sentences())"
+    lines = f"from bot.chat.texts import fault_sentences; print({code!r} in fault_sentences())"
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
 

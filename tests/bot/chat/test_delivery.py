@@ -10,8 +10,8 @@ from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
 from aiogram.methods import Response, TelegramMethod
 from aiogram.types import File, Message
 
-from bot.answers import Answers
-from bot.door import TelegramDoor
+from bot.chat.delivery import Answers
+from bot.chat.telegram_door import TelegramDoor
 from bot.playground.stored_files import Kind
 from bot.telegram import downloads
 from bot.telegram.errors import FileGone, FileTooBig

@@ -4,12 +4,12 @@ from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
-from bot.changes import Changes
+from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.respond import respond
+from bot.chat.note_actions import Changes
+from bot.chat.status_message import RETRY, NoteButton
+from bot.chat.texts import say, say_fault
 from bot.config.settings import Settings
-from bot.handlers.choice import Choice
-from bot.handlers.respond import respond
-from bot.status import RETRY, NoteButton
-from bot.texts import say, say_fault
 from engine.errors import UnknownLanguage
 from engine.hub.languages import languages_of
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.replies import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
+from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
 from engine.transcript import Segment, Transcript
 
 WORDS = st.text(st.sampled_from("aé 。\uff0c.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
