@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from bot.importing import importing_much
+from bot.process.fast_import import importing_much
 from engine.errors import Fault
 
 COMMANDS = {

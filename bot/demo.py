@@ -14,7 +14,7 @@ from aiogram.types import Message
 from bot.chat_printer import ChatPrinter
 from bot.config.settings import CONFIG, PREFIX, Settings
 from bot.playground.server import Playground
-from bot.supervisor import stops_within_s
+from bot.process.supervisor import stops_within_s
 from engine.audio.samples import decode
 from engine.errors import Fault
 from jobs.presence import present

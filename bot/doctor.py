@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings, settings_file
-from bot.places import open_ledger, redis_url
+from bot.process.connections import open_ledger, redis_url
 from bot.telegram.errors import TokenMissing
 from engine.audio.samples import decode
 from engine.errors import Fault

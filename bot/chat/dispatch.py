@@ -16,7 +16,7 @@ from bot.chat.outage_notice import Delays
 from bot.chat.size_limits import limits_of
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
-from bot.places import recordings_of
+from bot.process.connections import recordings_of
 from jobs.notices import Notices
 from jobs.queue import Queue
 from jobs.speech import options_of

@@ -18,7 +18,7 @@ from bot.bench.environments import RIVALS
 from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
 from bot.cli.opening import begin
-from bot.model_fetching import fetch_missing
+from bot.process.model_setup import fetch_missing
 from engine.hub.catalogue import VAD, is_here, locate
 from engine.hub.languages import model_class
 from engine.hub.pull import pull, sample

@@ -4,8 +4,8 @@ import asyncio
 
 import click
 
-from bot.bot_process import run_bot
 from bot.cli.opening import begin_role
+from bot.process.bot import run_bot
 
 
 @click.command()

@@ -14,7 +14,7 @@ from bot.cli.opening import begin
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
 from bot.demo import DemoFailed, demonstrate
-from bot.model_fetching import fetch_missing
+from bot.process.model_setup import fetch_missing
 from engine.hub.pull import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"

@@ -7,7 +7,7 @@ import click
 
 from bot.cli.opening import begin, print_json
 from bot.config.settings import Settings
-from bot.places import open_ledger
+from bot.process.connections import open_ledger
 from engine.output.formats import render
 from storage.note import Note
 

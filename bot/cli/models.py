@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from bot.cli.opening import begin
-from bot.model_fetching import FetchProgress, fetch_missing
+from bot.process.model_setup import FetchProgress, fetch_missing
 from engine.errors import ExportsClosed, ModelMissing
 from engine.hub.catalogue import SPEAKERS, catalogue
 from engine.hub.pull import pull

@@ -8,8 +8,8 @@ from bot.config.loading import read_settings
 from bot.config.log import set_up_log
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.early_stop import stop_at_once_until_ready
-from bot.lifeline import end_with_parent
+from bot.process.parent_watch import end_with_parent
+from bot.process.signals import stop_at_once_until_ready
 from bot.telegram.errors import TokenMissing
 
 

@@ -6,7 +6,7 @@ import click
 
 from bot.cli.opening import begin, print_json
 from bot.config.settings import Settings
-from bot.places import open_ledger, open_queue
+from bot.process.connections import open_ledger, open_queue
 from jobs.errors import QueueUnreachable
 from jobs.statistics import QueueReport, queue_report, report_with
 

@@ -4,10 +4,10 @@ import asyncio
 
 import click
 
-from bot.child import GaveUp
 from bot.cli.opening import begin_role
-from bot.model_fetching import fetch_missing
-from bot.supervisor import run_all
+from bot.process.child import GaveUp
+from bot.process.model_setup import fetch_missing
+from bot.process.supervisor import run_all
 
 
 @click.command()

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from bot.cli.opening import begin
 from bot.config.request_defaults import model_name
-from bot.model_fetching import fetch_missing
+from bot.process.model_setup import fetch_missing
 from bot.usage import complain, make_folder, requested, those_that_can_be_read, with_language
 from engine.errors import Fault
 from engine.hub.catalogue import AUTOMATIC

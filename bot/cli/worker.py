@@ -5,9 +5,9 @@ import asyncio
 import click
 
 from bot.cli.opening import begin_role
-from bot.engine_loading import begin_loading
-from bot.importing import importing_much
-from bot.model_fetching import fetch_missing
+from bot.process.engine_loading import begin_loading
+from bot.process.fast_import import importing_much
+from bot.process.model_setup import fetch_missing
 
 
 @click.command()
@@ -22,6 +22,6 @@ def command(*, name: str, until_stdin_closes: bool) -> None:
     fetch_missing(settings.engine)
     loading = begin_loading(settings.engine)
     with importing_much():
-        from bot.worker_process import run_worker_process  # noqa: PLC0415 - a second, in which the engine loads already
+        from bot.process.worker import run_worker_process  # noqa: PLC0415 - a second, in which the engine loads already
 
     asyncio.run(run_worker_process(settings, loading))

@@ -18,7 +18,7 @@ from aiogram.types import Update
 from pydantic import ValidationError
 
 from bot.config.settings import Settings, TelegramSettings
-from bot.places import redis_url
+from bot.process.connections import redis_url
 from bot.telegram.errors import TokenMissing
 from bot.telegram.rate_budget import WINDOWS, Budget, Windows
 from bot.telegram.rate_limits import FloodControl

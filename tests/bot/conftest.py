@@ -15,15 +15,15 @@ from aiogram import Bot
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
-from bot.bot_process import serve
 from bot.chat.delivery import Answers
 from bot.chat.dispatch import Desk, build_dispatcher
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
-from bot.places import open_ledger, open_queue, recordings_of, redis_url
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
+from bot.process.bot import serve
+from bot.process.connections import open_ledger, open_queue, recordings_of, redis_url
 from bot.telegram import rate_budget
 from bot.telegram.client import open_bot
 from bot.telegram.rate_budget import Window, Windows

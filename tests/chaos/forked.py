@@ -9,11 +9,11 @@ from multiprocessing.context import ForkServerProcess
 
 from bot.config.log import set_up_log
 from bot.config.settings import Settings
-from bot.lifeline import end_with_parent
+from bot.process.parent_watch import end_with_parent
 from tests.chaos.countdown import Countdown
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["__main__", "bot.bot_process", "bot.worker_process", "tests.chaos.telling", __name__])
+FORKS.set_forkserver_preload(["__main__", "bot.process.bot", "bot.process.worker", "tests.chaos.telling", __name__])
 ENDS_WITHIN_S = 20
 STOP_S = 60
 

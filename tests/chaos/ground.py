@@ -9,8 +9,8 @@ from aiogram.types import Message
 from pydantic import SecretStr
 
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
-from bot.places import open_ledger
 from bot.playground.server import Playground
+from bot.process.connections import open_ledger
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from storage.ledger import Ledger

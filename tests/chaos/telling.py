@@ -3,7 +3,7 @@
 from bot.chat.delivery import Answers
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import Settings
-from bot.places import open_ledger
+from bot.process.connections import open_ledger
 from bot.telegram.client import make_bot
 from engine.transcript import Segment, Transcript
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.bot_process import run_bot
-from bot.worker_process import run_worker_process
+from bot.process.bot import run_bot
+from bot.process.worker import run_worker_process
 from tests.chaos.forked import Role, ended, living
 from tests.chaos.ground import Ground, prepared
 from tests.chaos.telling import LONG, tell

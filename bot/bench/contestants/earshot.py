@@ -12,7 +12,7 @@ from engine.text.normalize import join
 
 def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
     """Open the engine."""
-    import_module("bot.worker_process")
+    import_module("bot.process.worker")
     engine = Engine.open(EngineSettings.model_validate(options))
 
     def read(files: list[str]) -> list[str]:

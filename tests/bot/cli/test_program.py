@@ -11,7 +11,7 @@ import pytest
 
 from bot.__main__ import COMMANDS, outcome
 from bot.config.settings import PROJECT
-from bot.importing import importing_much
+from bot.process.fast_import import importing_much
 from tests.bot.cli.conftest import Earshot
 
 TOKEN = {"EARSHOT_TELEGRAM__TOKEN": "42:x"}

@@ -86,7 +86,7 @@ def test_nothing_is_built_at_the_start_and_everything_can_be() -> None:
     assert unbuildable == "[]"
 
 
-@pytest.mark.parametrize("program", ["bot.worker_process", "bot.bot_process"])
+@pytest.mark.parametrize("program", ["bot.process.worker", "bot.process.bot"])
 def test_a_worker_and_the_bot_are_imported_without_building_what_they_do_not_need(program: str) -> None:
     built, _ = map(int, printed(f"import {program}\n{BUILT}")[0].split())
     assert built < 20

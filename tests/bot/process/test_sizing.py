@@ -1,6 +1,6 @@
 import pytest
 
-from bot.machine import memory_gib, suitable_threads, suitable_workers
+from bot.process.sizing import memory_gib, suitable_threads, suitable_workers
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ class Child:
     async def _run(self) -> int:
         self._sentence = ""
         # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
-        # Standard input is the lifeline: see bot/lifeline.py.
+        # Standard input is the lifeline: see bot/process/parent_watch.py.
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable, *self._arguments, env=self.environment, stdin=PIPE, stderr=PIPE, start_new_session=True
         )

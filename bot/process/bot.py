@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from bot.chat.dispatch import Desk, build_dispatcher
 from bot.config.settings import Settings, TelegramSettings
-from bot.places import open_ledger, open_queue
+from bot.process.connections import open_ledger, open_queue
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
 from bot.telegram.errors import TokenRefused, WebhookUnsafe

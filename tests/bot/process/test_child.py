@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import child as children
-from bot.child import Child, GaveUp
+from bot.process import child as children
+from bot.process.child import Child, GaveUp
 
 LIVES = """
 import os, signal, sys, time, pathlib
@@ -147,8 +147,8 @@ def test_a_child_ends_when_its_parent_is_killed(diary: Path) -> None:
     """The parent is killed with -9, so that it cannot do anything about it."""
     parent = f"""
 import asyncio, os
-from bot.child import Child
-script = {LIVES.replace("time.", "from bot.lifeline import end_with_parent; end_with_parent(); time.")!r}
+from bot.process.child import Child
+script = {LIVES.replace("time.", "from bot.process.parent_watch import end_with_parent; end_with_parent(); time.")!r}
 asyncio.run(Child("worker-1", ["-c", script, {str(diary)!r}], os.environ).keep_running())
 """
 

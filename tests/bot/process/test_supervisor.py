@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot import child as children_module
 from bot import demo
-from bot.bot_process import CONFIRM_S, FINISH_S
-from bot.child import Child, GaveUp
 from bot.config.settings import PROJECT, Settings
-from bot.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
+from bot.process import child as children_module
+from bot.process.bot import CONFIRM_S, FINISH_S
+from bot.process.child import Child, GaveUp
+from bot.process.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
 from jobs.redis_server import STOP_S as REDIS_STOP_S
 from jobs.redis_server import RedisServer
 
@@ -91,8 +91,8 @@ async def test_an_impatient_second_signal_ends_all_by_force(diary: Path) -> None
 
 
 def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.supervisor.cores", lambda: 8)
-    monkeypatch.setattr("bot.supervisor.memory_gib", lambda: 16.0)
+    monkeypatch.setattr("bot.process.supervisor.cores", lambda: 8)
+    monkeypatch.setattr("bot.process.supervisor.memory_gib", lambda: 16.0)
     monkeypatch.setenv("EARSHOT_ENGINE__MODEL", "paraformer")
     _, workers = children(Settings(), {})
     assert len(workers) == 4
@@ -100,7 +100,7 @@ def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_worker_has_all_cores_where_its_model_reads_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.supervisor.cores", lambda: 8)
+    monkeypatch.setattr("bot.process.supervisor.cores", lambda: 8)
     _, (worker,) = children(Settings(), {})
     assert worker.environment["EARSHOT_ENGINE__THREADS"] == "8"
 
@@ -114,7 +114,7 @@ def test_settings_decide_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_redis_that_dies_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.supervisor.REDIS_PAUSE_S", 0.05)
+    monkeypatch.setattr("bot.process.supervisor.REDIS_PAUSE_S", 0.05)
     server = RedisServer(tmp_path)
     await server.start()
     keeping = asyncio.create_task(keep_redis(server))
@@ -132,7 +132,7 @@ async def test_a_redis_that_dies_comes_back(tmp_path: Path, monkeypatch: pytest.
 async def test_a_redis_that_the_system_cannot_start_now_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.supervisor.REDIS_PAUSE_S", 0.05)
+    monkeypatch.setattr("bot.process.supervisor.REDIS_PAUSE_S", 0.05)
     server, tries = RedisServer(tmp_path), 0
 
     async def refuse() -> None:

@@ -7,8 +7,8 @@ from bot.chat.delivery import Answers
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.engine_loading import begin_loading
-from bot.places import open_ledger, recordings_of, redis_url
+from bot.process.connections import open_ledger, recordings_of, redis_url
+from bot.process.engine_loading import begin_loading
 from bot.telegram.client import open_bot
 from engine.speech import Engine
 from jobs.queue import connect

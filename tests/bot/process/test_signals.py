@@ -6,7 +6,7 @@ import pytest
 
 LOADING = """
 import asyncio, time
-from bot.early_stop import stop_at_once_until_ready
+from bot.process.signals import stop_at_once_until_ready
 stop_at_once_until_ready()
 async def load():
     print("loading", flush=True)

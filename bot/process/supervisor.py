@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 
-from bot.child import Child
 from bot.config.settings import Settings
-from bot.machine import memory_gib, suitable_threads, suitable_workers
+from bot.process.child import Child
+from bot.process.sizing import memory_gib, suitable_threads, suitable_workers
 from engine.errors import Fault
 from engine.hub.catalogue import reads_on_all_cores
 from engine.runtime.cores import cores

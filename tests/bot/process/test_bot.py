@@ -15,15 +15,15 @@ from aiogram.types import Message
 from aiohttp import ClientSession
 from pydantic import SecretStr
 
-from bot.bot_process import run_bot
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
+from bot.process.bot import run_bot
 from bot.telegram.errors import TokenRefused, WebhookUnsafe
 from tests.bot.conftest import open_house, sound
 
 PROGRAM = """
 import asyncio, json, sys
-from bot.bot_process import run_bot
+from bot.process.bot import run_bot
 from bot.config.settings import Settings
 asyncio.run(run_bot(Settings()))
 print(json.dumps(sorted(name.partition(".")[0] for name in sys.modules)))
