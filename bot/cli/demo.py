@@ -13,7 +13,7 @@ import click
 from bot.cli.opening import begin
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.demo import DemoFailed, demonstrate
+from bot.demo.demo import DemoFailed, demonstrate
 from bot.process.model_setup import fetch_missing
 from engine.hub.pull import sample
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import demo
 from bot.config.settings import PROJECT, Settings
+from bot.demo import demo
 from bot.process import child as children_module
 from bot.process.bot import CONFIRM_S, FINISH_S
 from bot.process.child import Child, GaveUp

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 from aiogram.types import Message
 
-from bot.chat_printer import ChatPrinter
 from bot.config.settings import CONFIG, PREFIX, Settings
+from bot.demo.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.process.supervisor import stops_within_s
 from engine.audio.samples import decode

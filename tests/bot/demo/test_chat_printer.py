@@ -1,7 +1,7 @@
 import pytest
 from aiogram.types import Chat, InlineKeyboardButton, InlineKeyboardMarkup, Message, User, Voice
 
-from bot.chat_printer import ChatPrinter, line
+from bot.demo.chat_printer import ChatPrinter, line
 from bot.playground.server import Playground
 
 EARSHOT = User(id=42, is_bot=True, first_name="Earshot")
