@@ -5,10 +5,10 @@ from dataclasses import asdict
 
 import click
 
+from bot.cli.doctor_checks import Finding, examine
 from bot.cli.opening import begin, print_json
 from bot.config.loading import SettingsWrong
 from bot.config.settings import Settings
-from bot.doctor import Finding, examine
 
 
 @click.command()

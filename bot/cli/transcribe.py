@@ -11,9 +11,9 @@ import click
 from tqdm import tqdm
 
 from bot.cli.opening import begin
+from bot.cli.transcribe_arguments import complain, make_folder, requested, those_that_can_be_read, with_language
 from bot.config.request_defaults import model_name
 from bot.process.model_setup import fetch_missing
-from bot.usage import complain, make_folder, requested, those_that_can_be_read, with_language
 from engine.errors import Fault
 from engine.hub.catalogue import AUTOMATIC
 from engine.hub.languages import ENGLISH, languages_of

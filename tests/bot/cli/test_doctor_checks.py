@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 from pydantic import SecretStr
 
+from bot.cli.doctor_checks import CHECKS, Finding, examine
 from bot.config.settings import Settings, TelegramSettings
-from bot.doctor import CHECKS, Finding, examine
 from bot.playground.server import Playground
 from engine.hub.catalogue import VAD
 from engine.settings import EngineSettings
