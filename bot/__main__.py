@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from bot.process.fast_import import importing_much
-from engine.errors import Fault
+from engine import Fault
 
 COMMANDS = {
     "run": "Run everything on this machine: Redis, workers and the bot.",

@@ -1,15 +1,11 @@
-"""What a transcription is asked for and how it tells its progress; what every backend has to offer."""
+"""The options of a transcription, and its progress."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from engine.audio.samples import Audio
-from engine.text.normalize import Chinese
-from engine.transcript import Transcript
+from engine.scripts import ChineseScript
 
 ChannelMode = Literal["auto", "mix", "split"]
 Speakers = Literal["off", "auto"] | int
@@ -31,7 +27,7 @@ class Request:
     channels: ChannelMode = "auto"
     itn: bool = True
     punctuation: bool = True
-    chinese: Chinese = "as spoken"
+    chinese: ChineseScript = "as spoken"
     correct: bool = False
     speakers: Speakers = "off"
 
@@ -43,35 +39,3 @@ class Progress:
     done_s: float
     total_s: float
     text: str
-
-
-class Backend(Protocol):
-    """A loaded model, of whatever kind."""
-
-    @property
-    def name(self) -> str:
-        """What people call the model."""
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """The codes that can be asked for."""
-
-    @property
-    def notes_at_once(self) -> int:
-        """How many recordings are best transcribed at the same time."""
-
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether only a new process can go on."""
-
-    @property
-    def is_blocked(self) -> bool:
-        """Tell whether nothing new can be read until what nobody wants any more has ended."""
-
-    def turn_s(self, cancelled: threading.Event) -> float | None:
-        """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
-
-    def transcribe(
-        self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
-    ) -> Transcript:
-        """Find and read the speech; raise Cancelled soon after `cancelled` is set."""

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from engine.text.normalize import Chinese
+from engine.scripts import ChineseScript
 
 MOST_SPEAKERS = 20
 DEVICE_WANTED = "auto, cpu, or a GPU by torch's name for it, such as cuda or cuda:1"
@@ -70,7 +70,7 @@ class EngineSettings(BaseModel):
     languages: tuple[Language, ...] = ()
     itn: bool = True
     punctuation: bool = True
-    chinese: Chinese = "as spoken"
+    chinese: ChineseScript = "as spoken"
     hotwords: Path | None = None
     corrections: bool = False
     speakers: Speakers = "off"

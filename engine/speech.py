@@ -28,8 +28,9 @@ from engine.hub.languages import first_unknown, lacks_punctuation, languages_of
 from engine.hub.pull import OnDownload, pull
 from engine.hub.requirements import check_demands
 from engine.pipeline.transcribe import ModelBackend, SpeechModel
+from engine.recognizers.backend import Backend
 from engine.recognizers.fake import Fake
-from engine.request import Backend, Progress, Request
+from engine.request import Progress, Request
 from engine.runtime.export import NotExportable
 from engine.settings import EngineSettings
 from engine.speakers.embeddings import Voices

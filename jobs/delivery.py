@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from engine.errors import Cancelled, Fault
+from engine import Cancelled, Fault
 from jobs.door import NotNow, Undeliverable
 from jobs.engine_threads import NoteLost
 from jobs.lease import Lease

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from engine.transcript import Transcript
+from engine import Transcript
 from storage.note import Failure, Note
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Literal, TypeVar
 
-from engine.errors import TooSlow
+from engine import TooSlow
 
 STOP_S = 3.0
 TICK_S = 1.0

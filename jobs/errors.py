@@ -1,6 +1,6 @@
 """What can go wrong around the queue, each with its remedy."""
 
-from engine.errors import Fault
+from engine import Fault
 
 
 class QueueUnreachable(Fault):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from engine.errors import Fault
+from engine import Fault
 from jobs.ending import end
 from jobs.outage import Outage
 from jobs.redis import TROUBLE

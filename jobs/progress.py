@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from engine.request import Progress
+from engine import Progress
 from jobs.door import Door
 from jobs.ending import end
 from storage.note import Note

@@ -8,9 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
-from engine.audio.samples import Audio
-from engine.request import Progress, Request
-from engine.transcript import Transcript
+from engine import Audio, Progress, Request, Transcript
 from storage.note import Note
 
 

@@ -11,9 +11,7 @@ from time import monotonic
 
 import structlog
 
-from engine.audio.samples import Audio
-from engine.errors import Fault
-from engine.transcript import Transcript
+from engine import Audio, Fault, Transcript
 from jobs.delivery import deliver, settle_lost
 from jobs.door import NotNow
 from jobs.engine_threads import NoteLost

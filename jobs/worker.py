@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 from arq import ArqRedis
 
-from engine.request import Request
+from engine import Request
 from jobs.door import Door, NotNow
 from jobs.ending import end
 from jobs.engine_threads import STOP_S

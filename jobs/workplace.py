@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.request import Request
+from engine import Request
 from jobs.door import Door
 from jobs.engine_threads import EngineThreads
 from jobs.isolation import Company

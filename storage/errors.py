@@ -1,6 +1,6 @@
 """What can go wrong with what is kept, each with its remedy."""
 
-from engine.errors import Fault
+from engine import Fault
 
 
 class DatabaseFault(Fault):

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from engine.errors import Fault, Param
+from engine import Fault, Param
 
 
 class State(StrEnum):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from engine.transcript import Transcript
+from engine import Transcript
 from storage.database import Database
 from storage.note import Note, Page, State
 from storage.rows import COLUMNS, note_of, now

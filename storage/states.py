@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine.transcript import Transcript
+from engine import Transcript
 from storage.database import Database
 from storage.errors import NoteGone
 from storage.identity import new_id

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 import bot  # noqa: F401 - before a test imports aiogram, which takes four times as long without it
-from engine.hub.pull import pull
-from engine.hub.pull import sample as fetch_sample
+from engine.hub.pull import pull, sample as fetch_sample
 from engine.settings import default_models_dir
 from jobs.redis_server import RedisServer
 

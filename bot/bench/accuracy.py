@@ -16,8 +16,8 @@ import click
 from engine.errors import AudioFault
 from engine.recognizers.funasr_isolation import tamed
 from engine.runtime.precision import differences
+from engine.scripts import join_texts
 from engine.speech import Engine, Request
-from engine.text.normalize import join
 
 BY_CHARACTERS = ("zh", "yue", "ja", "ko")
 CHANNEL = re.compile(r"\[\w+\]")
@@ -143,7 +143,7 @@ def _text(engine: Engine, path: Path) -> str:
     transcript = engine.transcribe(
         engine.decode(path), Request(itn=False), on_progress=lambda _: None, cancelled=threading.Event()
     )
-    return join([segment.text for segment in transcript.segments])
+    return join_texts([segment.text for segment in transcript.segments])
 
 
 def by_language(found: dict[str, Score]) -> Sequence[Sequence[str]]:

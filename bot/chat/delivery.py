@@ -25,7 +25,7 @@ from aiogram.types import (
 from bot.chat.layout import Reply, has_text, plain, reply_of
 from bot.chat.lost_messages import REFUSALS, Strays
 from bot.chat.texts import say, say_missing, speaking
-from engine.transcript import Segment, Transcript
+from engine import Segment, Transcript
 from jobs.note_log import tell_story
 from storage.ledger import Ledger
 from storage.note import Note

@@ -16,11 +16,11 @@ from bot.chat.outage_notice import Delays
 from bot.chat.size_limits import limits_of
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
-from bot.process.connections import recordings_of
 from jobs.notices import Notices
 from jobs.queue import Queue
 from jobs.speech import options_of
 from storage.ledger import Ledger
+from storage.recordings import Recordings
 
 HANDLERS = (
     group_migration,
@@ -41,6 +41,7 @@ WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
 class Desk:
     """What one bot process works with."""
 
+    bot: Bot
     dispatcher: Dispatcher
     reception: Reception
     access: Access
@@ -48,7 +49,7 @@ class Desk:
     background: Background = field(default_factory=Background)
 
 
-def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue) -> Desk:
+def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, recordings: Recordings) -> Desk:
     """Make a dispatcher that answers everything that people send."""
     answers = Answers(bot, ledger)
     access = Access(settings.access)
@@ -72,10 +73,10 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         queue=queue,
         answers=answers,
         intake=intake,
-        changes=Changes(answers, ledger, queue, intake, recordings_of(settings)),
+        changes=Changes(answers, ledger, queue, intake, recordings),
         choice=Choice(bot, ledger, access),
     )
     dispatcher.update.outer_middleware(reception)
     for module in HANDLERS:
         dispatcher.include_router(module.router())
-    return Desk(dispatcher, reception, access, intake, background)
+    return Desk(bot, dispatcher, reception, access, intake, background)

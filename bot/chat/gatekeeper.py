@@ -14,11 +14,12 @@ from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, 
 
 from bot.chat.access import Access, Politeness
 from bot.chat.background_tasks import Background
+from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
 from bot.chat.intake import sound_of
 from bot.chat.texts import say, speaking
 from bot.telegram.command_menu import register_admin_commands
-from engine.errors import Fault
+from engine import Fault
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -105,7 +106,7 @@ async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: 
 
 async def _show_admin_commands(bot: Bot, admin: User) -> None:
     with speaking(admin.language_code):
-        await register_admin_commands(bot, admin.id)
+        await register_admin_commands(bot, admin.id, command_texts())
 
 
 async def _apologise(press: CallbackQuery) -> None:

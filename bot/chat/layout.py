@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from engine.text.normalize import join
-from engine.transcript import Segment, Transcript
+from engine import Segment, Transcript, join_texts
 
 MESSAGE_UNITS = 4096
 MOST_MESSAGES = 4
@@ -115,7 +114,7 @@ def _with_warning(layout: _Layout, warning: str) -> _Layout:
 
 
 def _text(segments: Sequence[Segment]) -> str:
-    return join([" ".join(segment.text.split()) for segment in segments])
+    return join_texts([" ".join(segment.text.split()) for segment in segments])
 
 
 def _as_html(layout: _Layout, piece: range) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bot.config.settings import Settings, TelegramSettings
 from bot.telegram.downloads import CLOUD_LIMIT_MB, MB
 from bot.telegram.errors import FileTooBig
-from engine.errors import AudioTooLong, Fault
+from engine import AudioTooLong, Fault
 from storage.note import Incoming
 
 

@@ -8,7 +8,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.chat.texts import say, say_duration, say_fault
-from engine.errors import kind_of
+from engine import kind_of
 from storage.note import Failure
 
 PRIVATE_PACE_S = 3.0

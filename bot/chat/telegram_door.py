@@ -20,7 +20,7 @@ from bot.chat.lost_messages import REFUSALS
 from bot.chat.texts import say, speaking
 from bot.telegram import downloads
 from bot.telegram.request_policy import giving_way, patience
-from engine.transcript import Transcript
+from engine import Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
 

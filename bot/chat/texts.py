@@ -19,8 +19,7 @@ from babel.messages.pofile import read_po
 import bot.telegram.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
 import jobs.errors  # noqa: F401 - as above
 import storage.errors  # noqa: F401 - as above
-from engine.errors import Fault, Param, kinds
-from engine.transcript import Transcript
+from engine import Fault, Param, Transcript, kinds
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE = "en"

@@ -15,7 +15,7 @@ from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
 from bot.demo.demo import DemoFailed, demonstrate
 from bot.process.model_setup import fetch_missing
-from engine.hub.pull import sample
+from engine import sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"
 

@@ -14,11 +14,19 @@ from bot.config.request_defaults import default_request
 from bot.config.settings import Settings, settings_file
 from bot.process.connections import open_ledger, redis_url
 from bot.telegram.errors import TokenMissing
-from engine.audio.samples import decode
-from engine.errors import Fault
-from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, VAD, check_language, is_here
-from engine.hub.requirements import check_demands
-from engine.recognizers.prepared import check_exports, decided
+from engine import (
+    CATALOGUE,
+    FAKE,
+    SPEAKERS,
+    VAD,
+    Fault,
+    check_demands,
+    check_exports,
+    check_language,
+    decided,
+    decode,
+    is_here,
+)
 from jobs.queue import connect
 from jobs.redis import TROUBLE
 from jobs.redis_server import find_server

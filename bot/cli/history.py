@@ -8,7 +8,7 @@ import click
 from bot.cli.opening import begin, print_json
 from bot.config.settings import Settings
 from bot.process.connections import open_ledger
-from engine.output.formats import render
+from engine import render
 from storage.note import Note
 
 

@@ -7,12 +7,18 @@ import click
 
 from bot.cli.opening import begin
 from bot.process.model_setup import FetchProgress, fetch_missing
-from engine.errors import ExportsClosed, ModelMissing
-from engine.hub.catalogue import SPEAKERS, catalogue
-from engine.hub.pull import pull
-from engine.recognizers.prepared import check_choice, check_exports, decided
-from engine.settings import EngineSettings
-from engine.speech import preparation
+from engine import (
+    SPEAKERS,
+    EngineSettings,
+    ExportsClosed,
+    ModelMissing,
+    catalogue,
+    check_choice,
+    check_exports,
+    decided,
+    preparation,
+    pull,
+)
 
 TELLS_SPEAKERS_APART = "CAM++: tells speakers apart, beside any of these, with engine.speakers; 28 MB"
 

@@ -14,15 +14,24 @@ from bot.cli.opening import begin
 from bot.cli.transcribe_arguments import complain, make_folder, requested, those_that_can_be_read, with_language
 from bot.config.request_defaults import model_name
 from bot.process.model_setup import fetch_missing
-from engine.errors import Fault
-from engine.hub.catalogue import AUTOMATIC
-from engine.hub.languages import ENGLISH, languages_of
-from engine.output.formats import FORMATS, render
-from engine.request import ChannelMode, Speakers
-from engine.settings import MOST_SPEAKERS, SPEAKERS_WANTED, EngineSettings
-from engine.speech import Engine, Progress, Request
-from engine.text.normalize import Chinese
-from engine.transcript import Transcript
+from engine import (
+    AUTOMATIC,
+    ENGLISH,
+    FORMATS,
+    MOST_SPEAKERS,
+    SPEAKERS_WANTED,
+    ChannelMode,
+    ChineseScript,
+    Engine,
+    EngineSettings,
+    Fault,
+    Progress,
+    Request,
+    Speakers,
+    Transcript,
+    languages_of,
+    render,
+)
 
 
 class Names(click.ParamType[tuple[str, ...]]):
@@ -87,7 +96,7 @@ class SpeakerCount(click.ParamType[Speakers]):
 @click.option("--speakers", type=SpeakerCount(), help=f"Tell apart who speaks on one channel: {SPEAKERS_WANTED}.")
 @click.option("--itn/--no-itn", default=None, help="Numbers as digits or in words: sensevoice, fun-asr-nano.")
 @click.option("--punctuation/--no-punctuation", default=None, help="Text with its marks, or without.")
-@click.option("--chinese", type=click.Choice(get_args(Chinese)), help="Characters of Chinese.")
+@click.option("--chinese", type=click.Choice(get_args(ChineseScript)), help="Characters of Chinese.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write files into this folder instead.")
 def command(  # noqa: PLR0913 - one parameter for each of its options
     *,
@@ -100,7 +109,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     speakers: Speakers | None,
     itn: bool | None,
     punctuation: bool | None,
-    chinese: Chinese | None,
+    chinese: ChineseScript | None,
     out: Path | None,
 ) -> int:
     """Turn files into text, without Telegram: text to stdout, the rest to stderr."""

@@ -8,11 +8,17 @@ from pathlib import Path
 import click
 
 from bot.config.request_defaults import default_request
-from engine.audio.samples import glance
-from engine.errors import AudioFault, HotwordsUnreadable, LanguageSettingVain, LanguageSettingWrong
-from engine.hub.catalogue import AUTOMATIC, check_language
-from engine.request import Request
-from engine.settings import EngineSettings
+from engine import (
+    AUTOMATIC,
+    AudioFault,
+    EngineSettings,
+    HotwordsUnreadable,
+    LanguageSettingVain,
+    LanguageSettingWrong,
+    Request,
+    check_language,
+    glance,
+)
 
 KNOWS_OTHERS = "{model} does not know the language {language!r}; it knows {known}"
 TELLS_NONE = "{model} does not tell which languages it knows, so {language!r} cannot be asked for"

@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-from engine.hub.catalogue import AUTOMATIC
-from engine.hub.languages import NAMED
-from engine.request import Request
-from engine.settings import EngineSettings
-from engine.text.hotwords import read_hotwords
+from engine import AUTOMATIC, NAMED, EngineSettings, Request, read_hotwords
 
 
 def default_request(settings: EngineSettings) -> Request:

@@ -17,7 +17,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from engine.settings import EngineSettings
+from engine import EngineSettings
 from jobs.settings import RedisSettings, WorkersSettings
 from storage.settings import DatabaseSettings, StorageSettings
 

@@ -15,8 +15,7 @@ from bot.config.settings import CONFIG, PREFIX, Settings
 from bot.demo.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.process.supervisor import stops_within_s
-from engine.audio.samples import decode
-from engine.errors import Fault
+from engine import Fault, decode
 from jobs.presence import present
 from jobs.queue import connect
 from jobs.redis import TROUBLE

@@ -2,8 +2,7 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from engine.settings import EngineSettings
-from engine.speech import Engine
+from engine import Engine, EngineSettings
 
 
 def begin_loading(settings: EngineSettings) -> Future[Engine]:

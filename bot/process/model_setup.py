@@ -8,12 +8,19 @@ from typing import NoReturn, Self
 import click
 from tqdm import tqdm
 
-from engine.errors import ExportsClosed
-from engine.hub.catalogue import CATALOGUE, FAKE, SPEAKERS, check_language, is_here
-from engine.hub.pull import pull
-from engine.hub.requirements import check_demands
-from engine.recognizers.prepared import missing_exports, write_exports
-from engine.settings import EngineSettings
+from engine import (
+    CATALOGUE,
+    FAKE,
+    SPEAKERS,
+    EngineSettings,
+    ExportsClosed,
+    check_demands,
+    check_language,
+    is_here,
+    missing_exports,
+    pull,
+    write_exports,
+)
 
 SAID_EVERY_S = 5.0
 MB = 1_000_000

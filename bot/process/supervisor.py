@@ -12,12 +12,9 @@ import structlog
 from bot.config.settings import Settings
 from bot.process.child import Child
 from bot.process.sizing import memory_gib, suitable_threads, suitable_workers
-from engine.errors import Fault
-from engine.hub.catalogue import reads_on_all_cores
-from engine.runtime.cores import cores
+from engine import Fault, cores, reads_on_all_cores
 from jobs.outage import Outage
-from jobs.redis_server import STOP_S as REDIS_STOP_S
-from jobs.redis_server import RedisServer
+from jobs.redis_server import STOP_S as REDIS_STOP_S, RedisServer
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from bot.config.settings import Settings
 from bot.process.connections import open_ledger, recordings_of, redis_url
 from bot.process.engine_loading import begin_loading
 from bot.telegram.client import open_bot
-from engine.speech import Engine
+from engine import Engine
 from jobs.queue import connect
 from jobs.worker import run_worker
 
@@ -25,7 +25,7 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
     defaults = default_request(settings.engine)
     redis = connect(redis_url(settings))
     try:
-        async with open_bot(settings) as bot, open_ledger(settings) as ledger:
+        async with open_bot(settings.telegram, redis_url(settings)) as bot, open_ledger(settings) as ledger:
             engine = await asyncio.wrap_future(loading)
             await run_worker(
                 engine=engine,

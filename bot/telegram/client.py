@@ -17,8 +17,7 @@ from aiogram.methods.base import TelegramType
 from aiogram.types import Update
 from pydantic import ValidationError
 
-from bot.config.settings import Settings, TelegramSettings
-from bot.process.connections import redis_url
+from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenMissing
 from bot.telegram.rate_budget import WINDOWS, Budget, Windows
 from bot.telegram.rate_limits import FloodControl
@@ -46,16 +45,16 @@ def make_bot(settings: TelegramSettings, budget: Budget | None = None) -> Bot:
 
 
 @asynccontextmanager
-async def open_bot(settings: Settings, windows: Windows = WINDOWS) -> AsyncIterator[Bot]:
+async def open_bot(settings: TelegramSettings, redis_url: str, windows: Windows = WINDOWS) -> AsyncIterator[Bot]:
     """Open the bot, which shares its flood budget with all other processes, and close it.
 
     Raises:
         TokenMissing: the token is empty.
         RedisUrlWrong: the address of Redis cannot be read.
     """
-    redis = connect(redis_url(settings))
+    redis = connect(redis_url)
     try:
-        async with make_bot(settings.telegram, Budget(redis, windows)) as bot:
+        async with make_bot(settings, Budget(redis, windows)) as bot:
             yield bot
     finally:
         await redis.aclose(close_connection_pool=True)

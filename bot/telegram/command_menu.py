@@ -1,4 +1,9 @@
-"""The list of commands that Telegram shows: by who sees it, and in which language."""
+"""The command menu of Telegram's apps: which commands are shown to whom, and in which language.
+
+Knows no translations: what each command does is handed in.
+"""
+
+from collections.abc import Iterable, Mapping
 
 import structlog
 from aiogram import Bot
@@ -12,8 +17,6 @@ from aiogram.types import (
     BotCommandScopeUnion,
 )
 
-from bot.chat.texts import SOURCE, languages, say, speaking
-
 COMMANDS = ("start", "help", "history", "retry", "cancel", "audio", "delete", "stats")
 ADMIN_COMMANDS = ("queue",)
 _EVERYWHERE = ("start", "help")
@@ -21,39 +24,32 @@ _GROUP_COMMANDS = ("help", "history", "retry", "cancel", "audio", "delete")
 
 log = structlog.get_logger(__name__)
 
-
-def describe(command: str) -> str:
-    """Say in the current language what a command does."""
-    return {
-        "start": say("what I do"),
-        "help": say("all commands"),
-        "history": say("the recordings of this chat"),
-        "retry": say("transcribe again; “/retry de” in another language"),
-        "cancel": say("stop transcribing"),
-        "audio": say("send the recording again"),
-        "delete": say("delete a recording and its text"),
-        "stats": say("what I did for you"),
-        "queue": say("how busy I am"),
-    }[command]
+Descriptions = Mapping[str, str]
+"""What each command does, by its name."""
 
 
-async def register_commands(bot: Bot) -> None:
-    """Tell Telegram which commands to show where."""
-    for language in languages():
-        with speaking(language):
-            await _register(bot, _EVERYWHERE, BotCommandScopeDefault(), language)
-            await _register(bot, COMMANDS, BotCommandScopeAllPrivateChats(), language)
-            await _register(bot, _GROUP_COMMANDS, BotCommandScopeAllGroupChats(), language)
+async def register_commands(bot: Bot, by_language: Mapping[str | None, Descriptions]) -> None:
+    """Register the menus of everybody, of private chats and of groups, in every language.
+
+    The descriptions of language None are for people whose language is not among the others. A refusal by Telegram is
+    only logged.
+    """
+    for language, descriptions in by_language.items():
+        await _register(bot, _EVERYWHERE, BotCommandScopeDefault(), descriptions, language)
+        await _register(bot, COMMANDS, BotCommandScopeAllPrivateChats(), descriptions, language)
+        await _register(bot, _GROUP_COMMANDS, BotCommandScopeAllGroupChats(), descriptions, language)
 
 
-async def register_admin_commands(bot: Bot, admin_id: int) -> None:
-    """Show an admin theirs as well, in the current language; Telegram wants them to have written to the bot before."""
-    await _register(bot, (*COMMANDS, *ADMIN_COMMANDS), BotCommandScopeChat(chat_id=admin_id), SOURCE)
+async def register_admin_commands(bot: Bot, admin_id: int, descriptions: Descriptions) -> None:
+    """Register an admin's own menu. Telegram refuses it until the admin has written to the bot; that is only logged."""
+    await _register(bot, (*COMMANDS, *ADMIN_COMMANDS), BotCommandScopeChat(chat_id=admin_id), descriptions, None)
 
 
-async def _register(bot: Bot, names: tuple[str, ...], scope: BotCommandScopeUnion, language: str) -> None:
-    commands = [BotCommand(command=name, description=describe(name)) for name in names]
+async def _register(
+    bot: Bot, names: Iterable[str], scope: BotCommandScopeUnion, descriptions: Descriptions, language: str | None
+) -> None:
+    commands = [BotCommand(command=name, description=descriptions[name]) for name in names]
     try:
-        await bot.set_my_commands(commands, scope=scope, language_code=None if language == SOURCE else language)
+        await bot.set_my_commands(commands, scope=scope, language_code=language)
     except TelegramAPIError as refusal:
-        log.warning("commands_not_registered", scope=scope.type, language=language, reason=refusal.message)
+        log.warning("commands_not_registered", scope=scope.type, language=language or "", reason=refusal.message)

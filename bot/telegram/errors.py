@@ -1,6 +1,6 @@
 """What can go wrong between Telegram and Earshot; a branch of the tree in `engine.errors`."""
 
-from engine.errors import Fault
+from engine import Fault
 
 
 class TelegramFault(Fault):

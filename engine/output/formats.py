@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator
 
 from engine.output.subtitles import Cue, cues, one_line
-from engine.text.normalize import join
+from engine.scripts import join_texts
 from engine.transcript import Segment, Transcript
 
 FORMATS = ("txt", "vtt", "srt", "json")
@@ -37,12 +37,12 @@ def _turns(segments: list[Segment]) -> Iterator[str]:
     speaker: str | None = None
     for segment in segments:
         if turn and segment.speaker != speaker:
-            yield _said(speaker, join(turn))
+            yield _said(speaker, join_texts(turn))
             turn = []
         speaker = segment.speaker
         turn.append(" ".join(segment.text.split()))
     if turn:
-        yield _said(speaker, join(turn))
+        yield _said(speaker, join_texts(turn))
 
 
 def _said(speaker: str | None, text: str) -> str:

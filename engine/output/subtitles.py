@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from engine.text.normalize import is_unspaced, places
+from engine.scripts import is_unspaced, locate_words
 from engine.transcript import Segment
 
 LINE_COLUMNS = 42
@@ -84,7 +84,7 @@ class _Clock:
     def of(cls, segment: Segment, text: str, spoken: list[int]) -> "_Clock":
         whole = _said(spoken, range(len(text)))
         known = [(whole.start, segment.start)]
-        for word, place in zip(segment.words, places(segment.words, text), strict=False):
+        for word, place in zip(segment.words, locate_words(segment.words, text), strict=False):
             said = _said(spoken, place)
             known += [(said.start, word.start), (said.stop, word.end)]
         known.append((whole.stop, segment.end))

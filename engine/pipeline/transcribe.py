@@ -20,11 +20,12 @@ from engine.audio.samples import SAMPLE_RATE, Audio
 from engine.errors import Cancelled
 from engine.pipeline.fair_pool import Crew
 from engine.request import Progress, Request
+from engine.scripts import join_texts
 from engine.speakers.clustering import Voice, with_speakers
 from engine.speakers.embeddings import Voices
 from engine.text.corrections import corrected
 from engine.text.hotwords import sanitised
-from engine.text.normalize import finished, join
+from engine.text.normalize import finished
 from engine.transcript import Correction, Segment, Transcript, Word
 from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
 from engine.vad.energy import Loudness
@@ -125,7 +126,7 @@ class _Reader:
             self.segments.append(_segment(track, piece, reading))
             start_s = spoken.start / SAMPLE_RATE
             self.voices.append([voice._replace(middle=start_s + voice.middle) for voice in reading.voices])
-            self.text = join([self.text, reading.text])
+            self.text = join_texts([self.text, reading.text])
             self.spoken[reading.language] += spoken.end - spoken.start
         # Meanwhile another channel may speak.
         self._reached(spoken.end if track.channel is None else spoken.start)

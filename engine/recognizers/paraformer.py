@@ -13,7 +13,7 @@ from engine.pipeline.transcribe import Detector, Reading
 from engine.pipeline.word_times import language_by_script, timed_words
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
-from engine.text.normalize import join
+from engine.scripts import join_texts
 from engine.vad.chunking import Region
 
 
@@ -38,7 +38,7 @@ class Paraformer:
         heard = self.network.hear(samples, hotword=" ".join(request.hotwords) or None)
         if not heard.text:
             return Reading("", "")
-        text = join(heard.text.split())  # it puts spaces between all words where it tells their times
+        text = join_texts(heard.text.split())  # it puts spaces between all words where it tells their times
         if self.punctuation is not None:
             text = self.punctuation.punctuate(text)
         return Reading(text, request.language or language_by_script(text), timed_words(text, heard.words))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.request import Speakers
-from engine.text.normalize import places
+from engine.scripts import locate_words
 from engine.transcript import Segment, Word
 
 Floats = NDArray[np.float32]
@@ -163,7 +163,7 @@ def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> It
     if not who:
         yield segment, None
         return
-    starts = [place.start for place in places(segment.words, segment.text)]
+    starts = [place.start for place in locate_words(segment.words, segment.text)]
     nearest = [who[int(np.abs(np.array(middles) - (word.start + word.end) / 2).argmin())] for word in segment.words]
     if not starts or len(set(nearest)) == 1:
         yield segment, _most(nearest or who)

@@ -12,8 +12,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from engine.scripts import locate_words
 from engine.text.lexicon import LONGEST, is_common, is_common_chinese
-from engine.text.normalize import places
 from engine.text.phonetics import NEAR, blurred, distance, least_distance, sound, spelt_vowels, syllables
 from engine.transcript import Correction, Word
 
@@ -61,11 +61,11 @@ def corrected(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> 
     """Write each hotword where the text sounds like it."""
     changes = [match for match in _matches(text, hotwords) if text[match.start : match.end] != match.written]
     corrections = tuple(Correction(heard=text[match.start : match.end], written=match.written) for match in changes)
-    where = places(words, text)
+    where = locate_words(words, text)
     for change in reversed(changes):
         words = _rewritten(words, where, text, change) if where else ()
         text = text[: change.start] + change.written + text[change.end :]
-    return Corrected(text, words if places(words, text) else (), corrections)
+    return Corrected(text, words if locate_words(words, text) else (), corrections)
 
 
 def _rewritten(words: tuple[Word, ...], where: tuple[range, ...], text: str, change: _Match) -> tuple[Word, ...]:

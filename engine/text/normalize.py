@@ -9,29 +9,20 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
-from typing import Literal
 
+from engine.scripts import HAN, KANA, UNSPACED, WIDE_MARKS, ChineseScript, is_unspaced, locate_words
 from engine.transcript import Word
-
-Chinese = Literal["as spoken", "simplified", "traditional"]
 
 CHINESE = frozenset({"zh", "yue"})
 
-_HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_KANA = "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"
-_WIDE_LETTERS = "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a"
-_WIDE_MARKS = "\u3001-\u3004\u3008-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65"
-_UNSPACED = _HAN + _KANA + _WIDE_LETTERS + _WIDE_MARKS
 _LATIN = "[0-9]*[A-Za-z\u00c0-\u024f]"
 
-_is_han = re.compile(f"[{_HAN}]").search
-_is_kana = re.compile(f"[{_KANA}]").search
-_find_unspaced = re.compile(f"[{_UNSPACED}]").match
-_is_wide_mark = re.compile(f"[{_WIDE_MARKS}]").match
+_is_han = re.compile(f"[{HAN}]").search
+_is_kana = re.compile(f"[{KANA}]").search
 _TAG = re.compile(r"<\|.*?\|>", re.DOTALL)
-_NEEDLESS_SPACE = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])|(?<=[{_WIDE_MARKS}]) | (?=[{_WIDE_MARKS}])")
-_BEFORE_LATIN = re.compile(f"(?<=[{_HAN}])(?={_LATIN})")
-_AFTER_LATIN = re.compile(rf"(?<![0-9A-Za-z\u00c0-\u024f])({_LATIN}[\w'’.+#&/-]*?)(?=[{_HAN}])")  # noqa: RUF001 - an apostrophe
+_NEEDLESS_SPACE = re.compile(f"(?<=[{UNSPACED}]) (?=[{UNSPACED}])|(?<=[{WIDE_MARKS}]) | (?=[{WIDE_MARKS}])")
+_BEFORE_LATIN = re.compile(f"(?<=[{HAN}])(?={_LATIN})")
+_AFTER_LATIN = re.compile(rf"(?<![0-9A-Za-z\u00c0-\u024f])({_LATIN}[\w'’.+#&/-]*?)(?=[{HAN}])")  # noqa: RUF001 - an apostrophe
 _SYMBOL = re.compile(r"[^\w\s]")
 
 # Marks that are said, or spell a word or a number where they stand inside of it.
@@ -44,7 +35,7 @@ _MARK_BUT_IN_UNICODE = "～"  # noqa: RUF001 - as above
 
 
 def finished(
-    text: str, words: Iterable[Word], language: str, *, punctuation: bool, chinese: Chinese
+    text: str, words: Iterable[Word], language: str, *, punctuation: bool, chinese: ChineseScript
 ) -> tuple[str, tuple[Word, ...]]:
     """Give a model's text, and its words, as they are wanted; no tag of a model stays.
 
@@ -61,7 +52,7 @@ def finished(
         text = spaced(bare(text), language)
         words = [replace(word, text=bare(word.text)) for word in words]
     said = tuple(word for word in words if word.text)
-    return text, said if places(said, text) else ()
+    return text, said if locate_words(said, text) else ()
 
 
 def without_tags(text: str) -> str:
@@ -77,14 +68,6 @@ def spaced(text: str, language: str = "") -> str:
     return _AFTER_LATIN.sub(r"\1 ", _BEFORE_LATIN.sub(" ", text))
 
 
-def join(texts: Iterable[str]) -> str:
-    """Join texts as their script does: with a space, but for Chinese and Japanese."""
-    joined = ""
-    for text in texts:
-        joined += (" " if joined and text and _are_apart(joined[-1], text[0]) else "") + text
-    return joined
-
-
 def bare(text: str) -> str:
     """Take out the marks; what spells a word or a number stays: “don't”, “well-known”, “3.5”, “50%”."""
     return " ".join(_SYMBOL.sub(lambda found: found[0] if _is_kept(text, found.start()) else " ", text).split())
@@ -93,34 +76,6 @@ def bare(text: str) -> str:
 def is_chinese(text: str, language: str) -> bool:
     """Tell whether the text is Chinese, by its script where the model does not tell its language."""
     return language in CHINESE if language else bool(_is_han(text)) and not _is_kana(text)
-
-
-def is_unspaced(character: str) -> bool:
-    """Tell whether a character is of a script without spaces, or one of its marks."""
-    return bool(_find_unspaced(character))
-
-
-def places(words: Iterable[Word], text: str) -> tuple[range, ...]:
-    """Find the words in the text; none where they do not spell all that it says."""
-    found: list[range] = []
-    end = 0
-    for word in words:
-        begin = text.find(word.text, end)
-        if begin < 0 or _is_spoken(text[end:begin]):
-            return ()
-        end = begin + len(word.text)
-        found.append(range(begin, end))
-    return () if _is_spoken(text[end:]) else tuple(found)
-
-
-def _are_apart(before: str, after: str) -> bool:
-    if _is_wide_mark(before) or _is_wide_mark(after):
-        return False
-    return not (is_unspaced(before) and is_unspaced(after))
-
-
-def _is_spoken(text: str) -> bool:
-    return any(map(str.isalnum, text))
 
 
 def _is_kept(text: str, at: int) -> bool:
@@ -139,11 +94,11 @@ def _respelled(words: list[Word], text: str, converted: str) -> list[Word]:
     """Take each word from where it stands: what becomes of a character depends on its neighbours."""
     if len(converted) != len(text):
         return []
-    found = places(words, text)
+    found = locate_words(words, text)
     return [replace(word, text=converted[place.start : place.stop]) for word, place in zip(words, found, strict=False)]
 
 
-def _in_characters(text: str, chinese: Chinese, language: str) -> str:
+def _in_characters(text: str, chinese: ChineseScript, language: str) -> str:
     """Write Traditional as Hong Kong does for Cantonese, else as Taiwan does, without changing any word."""
     if chinese == "simplified":
         return _converter("t2s")(text)

@@ -227,9 +227,9 @@ async def open_house(
         await stack.enter_async_context(running_redis(settings))
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings, ledger))
-        bot = await stack.enter_async_context(open_bot(settings, windows))
-        desk = build_dispatcher(settings, bot, ledger, queue)
-        await stack.enter_async_context(_serving(settings, bot, desk))
+        bot = await stack.enter_async_context(open_bot(settings.telegram, redis_url(settings), windows))
+        desk = build_dispatcher(settings, bot, ledger, queue, recordings_of(settings))
+        await stack.enter_async_context(_serving(settings, desk))
         workers = await stack.enter_async_context(AsyncExitStack())
         yield House(playground, settings, ledger, queue, bot, desk, workers, windows)
 
@@ -246,9 +246,9 @@ async def running_redis(settings: Settings) -> AsyncIterator[RedisServer]:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, bot: Bot, desk: Desk) -> AsyncIterator[None]:
+async def _serving(settings: Settings, desk: Desk) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(settings, bot, desk, stop))
+    serving = asyncio.create_task(serve(settings, desk, stop))
     try:
         yield
     finally:
@@ -261,7 +261,7 @@ async def _working(settings: Settings, ledger: Ledger, windows: Windows) -> Asyn
     async with AsyncExitStack() as stack:
         redis = connect(redis_url(settings))
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        bot = await stack.enter_async_context(open_bot(settings, windows))
+        bot = await stack.enter_async_context(open_bot(settings.telegram, redis_url(settings), windows))
         working = asyncio.create_task(
             run_worker(
                 engine=Engine.open(settings.engine),

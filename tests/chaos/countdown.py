@@ -8,8 +8,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from bot.chat import delivery as bot_answers
-from bot.chat import gatekeeper, intake, lost_messages, outage_notice, status_message, telegram_door
+from bot.chat import (
+    delivery as bot_answers,
+    gatekeeper,
+    intake,
+    lost_messages,
+    outage_notice,
+    status_message,
+    telegram_door,
+)
 from bot.chat.gatekeeper import Reception
 from bot.chat.handlers import notes
 from bot.chat.telegram_door import TelegramDoor

@@ -3,8 +3,7 @@ import html
 import pysubs2
 import pytest
 import webvtt
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.output.formats import FORMATS, render
 from engine.output.subtitles import cues, one_line

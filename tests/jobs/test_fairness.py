@@ -1,7 +1,6 @@
 import time
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jobs.fairness import MAX_BEHIND, QUANTUM_MS, score_ms
 from jobs.queue import Queue

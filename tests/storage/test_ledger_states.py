@@ -8,8 +8,7 @@ from pathlib import Path
 from random import Random
 from unittest import mock
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from storage import queries, states

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from engine.scripts import join_texts
 from engine.settings import EngineSettings
 from engine.speech import Engine, Request
-from engine.text.normalize import join
 
 
 def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
@@ -26,4 +26,4 @@ def text(engine: Engine, file: Path) -> str:
     transcript = engine.transcribe(
         engine.decode(file), Request(), on_progress=lambda _: None, cancelled=threading.Event()
     )
-    return join([segment.text for segment in transcript.segments])
+    return join_texts([segment.text for segment in transcript.segments])

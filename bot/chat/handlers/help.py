@@ -5,9 +5,10 @@ from aiogram.filters import Command, CommandStart
 from aiogram.types import Message
 
 from bot.chat.access import Access
+from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
 from bot.chat.texts import say
-from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS, describe
+from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS
 
 
 def router() -> Router:
@@ -32,6 +33,7 @@ async def start(message: Message) -> None:
 async def list_commands(message: Message, access: Access) -> None:
     """List what the bot understands."""
     is_admin = access.is_admin(message.from_user.id if message.from_user else None)
-    lines = [f"/{name}: {describe(name)}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]
+    texts = command_texts()
+    lines = [f"/{name}: {texts[name]}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]
     rule = say("Sent as a reply to a recording or to its text, a command acts on that one; else on the newest.")
     await respond(message, "\n".join([*lines, "", rule]))

@@ -10,8 +10,7 @@ from bot.chat.note_actions import Changes
 from bot.chat.status_message import RETRY, NoteButton
 from bot.chat.texts import say, say_fault
 from bot.config.settings import Settings
-from engine.errors import UnknownLanguage
-from engine.hub.languages import languages_of
+from engine import UnknownLanguage, languages_of
 
 LONGEST_CODE = 16
 

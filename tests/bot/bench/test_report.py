@@ -1,8 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bot.bench.report import HEAD, Line, as_json, at_least, at_most, markdown, percentile, ratio, table
 

@@ -3,8 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
 from engine.transcript import Segment, Transcript

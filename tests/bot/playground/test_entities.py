@@ -2,8 +2,7 @@ import string
 
 import pytest
 from aiogram.types import MessageEntity
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bot.playground.entities import check_given, find_entities, trim, utf16_length, utf16_slice
 from bot.playground.refusals import Refusal

@@ -1,7 +1,6 @@
 import pytest
 from aiogram.utils.text_decorations import html_decoration
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bot.playground.entities import utf16_length, utf16_slice
 from bot.playground.html import parse_html

@@ -1,7 +1,6 @@
 import pytest
 from aiogram.utils.text_decorations import markdown_decoration
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from bot.playground.entities import utf16_length
 from bot.playground.markdown import parse_markdown

@@ -12,11 +12,11 @@ import pytest
 from bot.config.settings import PROJECT, Settings
 from bot.demo import demo
 from bot.process import child as children_module
-from bot.process.bot import CONFIRM_S, FINISH_S
+from bot.process.bot import FINISH_S
 from bot.process.child import Child, GaveUp
 from bot.process.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
-from jobs.redis_server import STOP_S as REDIS_STOP_S
-from jobs.redis_server import RedisServer
+from bot.telegram.updates import CONFIRM_S
+from jobs.redis_server import STOP_S as REDIS_STOP_S, RedisServer
 
 NOTES = """
 import os, pathlib, signal, sys, time

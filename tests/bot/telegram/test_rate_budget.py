@@ -9,9 +9,7 @@ from itertools import count
 from time import monotonic
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as effort
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings as effort, strategies as st
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 

@@ -4,8 +4,7 @@ from pathlib import Path
 import kaldi_native_fbank
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from engine.audio.fbank import FeatureStream, Frontend, log_mel

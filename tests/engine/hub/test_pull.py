@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DownloadBroken, ModelsDirClosed, NothingToFetch
-from engine.hub import pull as pulling
-from engine.hub import wheels
-from engine.hub.pull import pull
-from engine.hub.pull import sample as fetch_sample
+from engine.hub import pull as pulling, wheels
+from engine.hub.pull import pull, sample as fetch_sample
 from engine.hub.wheels import OnDownload, Wheel
 
 Take = Callable[[Wheel, Path], None]

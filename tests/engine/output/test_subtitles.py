@@ -2,8 +2,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.output.subtitles import LONGEST_MS, SHORTEST_MS, Cue, cues, one_line
 from engine.transcript import Segment, Word

@@ -3,8 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.errors import Cancelled
 from engine.pipeline import fair_pool as module

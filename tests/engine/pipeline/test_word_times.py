@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.pipeline.word_times import language_by_script, timed_words
 from engine.transcript import Word

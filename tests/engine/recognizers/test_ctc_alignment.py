@@ -1,8 +1,7 @@
 from itertools import groupby, product
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from engine.recognizers.ctc_alignment import align

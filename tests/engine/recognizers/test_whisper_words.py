@@ -1,8 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.recognizers.whisper_words import SHORTEST_S, lasting
 from engine.transcript import Word

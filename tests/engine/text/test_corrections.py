@@ -2,12 +2,11 @@ from cProfile import Profile
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
+from engine.scripts import locate_words
 from engine.text.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
 from engine.text.lexicon import is_common
-from engine.text.normalize import places
 from engine.text.phonetics import NEAR, distance, sound, spelt_vowels
 from engine.transcript import Correction, Word
 
@@ -174,7 +173,7 @@ def test_a_correction_can_be_undone_and_is_made_once(text: str) -> None:
         end = start + len(change.heard)
         assert change.heard != change.written
     assert len(undone) == len(text)
-    assert not found.words or places(found.words, found.text)
+    assert not found.words or locate_words(found.words, found.text)
     assert corrected(found.text, (), HOTWORDS).text == found.text
 
 

@@ -2,8 +2,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.errors import HotwordsUnreadable
 from engine.text.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, by_weight, read_hotwords, sanitised

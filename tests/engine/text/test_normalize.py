@@ -1,8 +1,8 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from engine.text.normalize import Chinese, bare, finished, is_chinese, join, places, spaced, without_tags
+from engine.scripts import ChineseScript, locate_words
+from engine.text.normalize import bare, finished, is_chinese, spaced, without_tags
 from engine.transcript import Word
 
 languages = st.sampled_from(["zh", "yue", "en", "ja", "ko", ""])
@@ -15,7 +15,7 @@ def word(text: str) -> Word:
     return Word(start=0, end=1, text=text)
 
 
-def written(text: str, language: str = "en", *, punctuation: bool = True, chinese: Chinese = "as spoken") -> str:
+def written(text: str, language: str = "en", *, punctuation: bool = True, chinese: ChineseScript = "as spoken") -> str:
     return finished(text, (), language, punctuation=punctuation, chinese=chinese)[0]
 
 
@@ -86,7 +86,7 @@ def test_without_marks_chinese_and_japanese_have_no_gaps() -> None:
         ("头发", "zh", "as spoken", "头发"),
     ],
 )
-def test_only_chinese_changes_its_characters(text: str, language: str, chinese: Chinese, expected: str) -> None:
+def test_only_chinese_changes_its_characters(text: str, language: str, chinese: ChineseScript, expected: str) -> None:
     assert written(text, language, chinese=chinese) == expected
 
 
@@ -109,30 +109,19 @@ def test_words_that_do_not_spell_the_text_are_left_out() -> None:
     assert finished("Twenty people", heard[1:], "en", punctuation=True, chinese="as spoken")[1] == ()
 
 
-def test_the_places_of_words_leave_nothing_out_that_is_said() -> None:
-    assert places([word("Well,"), word("well")], "Well, well!") == (range(5), range(6, 10))
-    assert places([word("well")], "Well, well!") == ()
-    assert places([word("Well"), word("no")], "Well, well!") == ()
-
-
-def test_texts_are_joined_as_their_script_does() -> None:
-    assert join(["你好", "世界。", "Hello", "world", "再见"]) == "你好世界。Hello world 再见"
-    assert join(["", "a", "", "b"]) == "a b"
-
-
 @given(texts, st.lists(texts, max_size=4), languages, st.booleans(), wishes)
 def test_no_text_goes_out_with_a_tag_or_with_words_that_do_not_spell_it(
     text: str,
     more: list[str],
     language: str,
     punctuation: bool,  # noqa: FBT001 - hypothesis gives it
-    chinese: Chinese,
+    chinese: ChineseScript,
 ) -> None:
     heard = [word(part) for part in (*text.split(), *more)]
     out, words = finished(" ".join([text, *more]), heard, language, punctuation=punctuation, chinese=chinese)
     assert without_tags(out) == out
     assert all(without_tags(said.text) == said.text != "" for said in words)
-    assert not words or len(places(words, out)) == len(words)
+    assert not words or len(locate_words(words, out)) == len(words)
     assert letters(out) == letters("".join(said.text for said in words)) or not words
 
 

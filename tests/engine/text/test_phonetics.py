@@ -1,6 +1,5 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.text.phonetics import blurred, distance, least_distance, sound, spelt_vowels, syllables
 

@@ -1,8 +1,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
 

@@ -2,8 +2,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from engine.vad.chunking import Region
 from engine.vad.endpointing import LONG_SILENCE, Endpoints, Patience

@@ -1,0 +1,115 @@
+"""Receives updates from Telegram by long polling or by webhook. Knows nothing of what is done with an update."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from json import JSONDecodeError
+from urllib.parse import urlsplit
+
+import structlog
+from aiogram import Bot, Dispatcher
+from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.types import User
+from aiogram.webhook.aiohttp_server import SimpleRequestHandler
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from bot.config.settings import TelegramSettings
+from bot.telegram.errors import TokenRefused, WebhookUnsafe
+from bot.telegram.request_policy import patience
+from jobs.ending import end
+
+CONFIRM_S = 5
+POLLING_S = 20
+STOPS_WITHIN_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def check_webhook(settings: TelegramSettings) -> None:
+    """Check that webhook mode, where it is set, has an address and a secret.
+
+    Raises:
+        WebhookUnsafe: one of them is missing.
+    """
+    if settings.mode == "webhook" and not (settings.webhook_url and settings.webhook_secret.get_secret_value()):
+        raise WebhookUnsafe
+
+
+async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher) -> User:
+    """Tell Telegram whether updates are polled or where they are posted; wait for as long as Telegram is away.
+
+    Returns the bot as Telegram knows it.
+
+    Raises:
+        TokenRefused: Telegram does not know the token.
+    """
+    with patience(float("inf")):
+        try:
+            me = await bot.me()
+        except (TelegramUnauthorizedError, TelegramNotFound):
+            raise TokenRefused from None
+        if settings.mode == "polling":
+            await bot.delete_webhook()
+        else:
+            await bot.set_webhook(
+                settings.webhook_url,
+                secret_token=settings.webhook_secret.get_secret_value(),
+                allowed_updates=dispatcher.resolve_used_update_types(),
+            )
+    return me
+
+
+async def poll(bot: Bot, dispatcher: Dispatcher, stop: asyncio.Event, last_seen: Callable[[], int | None]) -> None:
+    """Poll until `stop` is set; an update that is still being handled then comes again at the next start.
+
+    `last_seen` gives the number of the last update that was handled, None where there was none.
+    """
+    polling = dispatcher.start_polling(
+        bot, polling_timeout=POLLING_S, handle_as_tasks=False, handle_signals=False, close_bot_session=False
+    )
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(polling)
+        await asyncio.sleep(0)  # polling that has not begun cannot be stopped
+        await stop.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPS_WITHIN_S):
+                await dispatcher.stop_polling()
+        await end(running)
+    if (seen := last_seen()) is not None:
+        await _confirm(bot, seen)
+
+
+async def _confirm(bot: Bot, seen: int) -> None:
+    """Acknowledge the last updates, so that nobody's command is obeyed again after a restart."""
+    with contextlib.suppress(TelegramAPIError, OSError):
+        await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=CONFIRM_S)
+
+
+@asynccontextmanager
+async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispatcher) -> AsyncIterator[None]:
+    """Let Telegram post updates to `telegram.webhook_listen`; each is acknowledged once it has been handled."""
+    secret = settings.webhook_secret.get_secret_value()
+    hook = SimpleRequestHandler(dispatcher, bot, handle_in_background=False, secret_token=secret)
+    app = web.Application(middlewares=[_skip_unreadable])
+    app.router.add_post(urlsplit(settings.webhook_url).path or "/", hook.handle)
+    runner = web.AppRunner(app, handle_signals=False, access_log=None)
+    await runner.setup()
+    host, _, port = settings.webhook_listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host, int(port)).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@web.middleware
+async def _skip_unreadable(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Acknowledge what cannot be read: Telegram would send it again and again, before everything else."""
+    try:
+        return await handler(request)
+    except (ValidationError, JSONDecodeError) as error:
+        log.warning("update_unreadable", error=type(error).__name__)
+        return web.json_response({})

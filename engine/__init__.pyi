@@ -1,0 +1,52 @@
+# The public names of the engine and the modules that define them; `__init__.py` reads this file.
+
+from .audio.samples import Audio as Audio, decode as decode, glance as glance
+from .errors import (
+    AudioFault as AudioFault,
+    AudioTooLong as AudioTooLong,
+    Cancelled as Cancelled,
+    ExportsClosed as ExportsClosed,
+    Fault as Fault,
+    HotwordsUnreadable as HotwordsUnreadable,
+    LanguageSettingVain as LanguageSettingVain,
+    LanguageSettingWrong as LanguageSettingWrong,
+    ModelMissing as ModelMissing,
+    Param as Param,
+    TooSlow as TooSlow,
+    UnknownLanguage as UnknownLanguage,
+    kind_of as kind_of,
+    kinds as kinds,
+)
+from .hub.catalogue import (
+    AUTOMATIC as AUTOMATIC,
+    CATALOGUE as CATALOGUE,
+    FAKE as FAKE,
+    SPEAKERS as SPEAKERS,
+    VAD as VAD,
+    catalogue as catalogue,
+    check_language as check_language,
+    is_here as is_here,
+    reads_on_all_cores as reads_on_all_cores,
+)
+from .hub.languages import ENGLISH as ENGLISH, NAMED as NAMED, languages_of as languages_of
+from .hub.pull import pull as pull, sample as sample
+from .hub.requirements import check_demands as check_demands
+from .output.formats import FORMATS as FORMATS, render as render
+from .recognizers.prepared import (
+    check_choice as check_choice,
+    check_exports as check_exports,
+    decided as decided,
+    missing_exports as missing_exports,
+    write_exports as write_exports,
+)
+from .request import ChannelMode as ChannelMode, Progress as Progress, Request as Request, Speakers as Speakers
+from .runtime.cores import cores as cores
+from .scripts import ChineseScript as ChineseScript, join_texts as join_texts
+from .settings import (
+    MOST_SPEAKERS as MOST_SPEAKERS,
+    SPEAKERS_WANTED as SPEAKERS_WANTED,
+    EngineSettings as EngineSettings,
+)
+from .speech import Engine as Engine, preparation as preparation
+from .text.hotwords import read_hotwords as read_hotwords
+from .transcript import Segment as Segment, Transcript as Transcript
