@@ -18,19 +18,20 @@ from .errors import (
     kinds as kinds,
 )
 from .hub.catalogue import (
-    AUTOMATIC as AUTOMATIC,
+    AUTO_LANGUAGE as AUTO_LANGUAGE,
     CATALOGUE as CATALOGUE,
-    FAKE as FAKE,
-    SPEAKERS as SPEAKERS,
-    VAD as VAD,
-    catalogue as catalogue,
-    check_language as check_language,
-    is_here as is_here,
-    reads_on_all_cores as reads_on_all_cores,
+    FAKE_MODEL as FAKE_MODEL,
+    SPEAKER_MODEL as SPEAKER_MODEL,
+    VAD_MODEL as VAD_MODEL,
+    check_languages as check_languages,
+    describe_models as describe_models,
+    is_downloaded as is_downloaded,
+    languages_of as languages_of,
+    uses_all_cores as uses_all_cores,
 )
-from .hub.languages import ENGLISH as ENGLISH, NAMED as NAMED, languages_of as languages_of
-from .hub.pull import pull as pull, sample as sample
-from .hub.requirements import check_demands as check_demands
+from .hub.languages import ENGLISH_ONLY as ENGLISH_ONLY
+from .hub.pull import pull as pull, pull_sample as pull_sample
+from .hub.requirements import check_requirements as check_requirements
 from .output.formats import FORMATS as FORMATS, render as render
 from .recognizers.prepared import (
     check_choice as check_choice,

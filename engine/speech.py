@@ -13,20 +13,22 @@ from engine.audio import samples as sound
 from engine.audio.samples import Audio
 from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
 from engine.hub.catalogue import (
-    AUTOMATIC,
+    AUTO_LANGUAGE,
     CATALOGUE,
-    FAKE,
-    PUNCTUATION,
-    SPEAKERS,
-    VAD,
-    check_language,
+    FAKE_MODEL,
+    PUNCTUATION_MODEL,
+    SPEAKER_MODEL,
+    VAD_MODEL,
+    check_languages,
     find_part,
-    is_here,
-    locate,
+    is_downloaded,
+    languages_of,
+    locate_model,
 )
-from engine.hub.languages import first_unknown, lacks_punctuation, languages_of
+from engine.hub.languages import first_unsupported
+from engine.hub.model_class import lacks_punctuation
 from engine.hub.pull import OnDownload, pull
-from engine.hub.requirements import check_demands
+from engine.hub.requirements import check_requirements
 from engine.pipeline.transcribe import ModelBackend, SpeechModel
 from engine.recognizers.backend import Backend
 from engine.recognizers.fake import Fake
@@ -59,8 +61,8 @@ class Engine:
             ModelFault: it cannot be had or does not work.
             UnknownLanguage: it does not know the language that is set.
         """
-        check_language(settings)
-        check_demands(settings)
+        check_languages(settings)
+        check_requirements(settings)
         sound.warm_up()
         return cls(settings, _backend(settings, on_download))
 
@@ -128,11 +130,11 @@ class Engine:
         Raises:
             UnknownLanguage: as `transcribe`.
         """
-        asked = request.language or (AUTOMATIC if request.languages else self.settings.language)
-        allowed = (request.languages or self.settings.languages) if asked == AUTOMATIC else (asked,)
+        asked = request.language or (AUTO_LANGUAGE if request.languages else self.settings.language)
+        allowed = (request.languages or self.settings.languages) if asked == AUTO_LANGUAGE else (asked,)
         if allowed and not self.languages:
             raise LanguagesUntold(language=allowed[0])
-        if unknown := first_unknown(allowed, self.languages):
+        if unknown := first_unsupported(allowed, self.languages):
             raise UnknownLanguage(language=unknown, known=", ".join(self.languages))
         choice = allowed or self.languages
         only = choice[0] if len(set(choice)) == 1 else None
@@ -140,11 +142,11 @@ class Engine:
 
 
 def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
-    if settings.model == FAKE:
+    if settings.model == FAKE_MODEL:
         return Fake(settings.fake_rtf)
-    path = locate(settings)
-    if not is_here(settings):
-        pull(settings.model if settings.model in CATALOGUE else VAD, settings.models_dir, on_progress=on_download)
+    path = locate_model(settings)
+    if not is_downloaded(settings):
+        pull(settings.model if settings.model in CATALOGUE else VAD_MODEL, settings.models_dir, on_progress=on_download)
     return ModelBackend(
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
@@ -155,7 +157,7 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
 
 def _voices(settings: EngineSettings, on_download: OnDownload) -> Voices:
     """Give what tells voices apart: at once where the settings want it, else when somebody asks for it."""
-    voices = Voices(lambda: pull(SPEAKERS, settings.models_dir, on_progress=on_download))
+    voices = Voices(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
     if settings.speakers != "off":
         voices.load()
     return voices
@@ -187,7 +189,7 @@ def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: N
     from engine.recognizers.prepared import Preparation  # noqa: PLC0415 - as above
     from engine.vad.detector import Vad  # noqa: PLC0415 - as above
 
-    path = locate(settings)
+    path = locate_model(settings)
     name = settings.model if settings.model in CATALOGUE else path.name
     return Preparation(name, path, Vad.load(settings.model, _vad(settings, path)), settings, on_download)
 
@@ -195,13 +197,13 @@ def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: N
 def _load_with_torch(settings: EngineSettings, path: Path) -> SpeechModel:
     from engine.recognizers.registry import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
-    punctuation = find_part(PUNCTUATION, path, settings.models_dir) if lacks_punctuation(path) else None
+    punctuation = find_part(PUNCTUATION_MODEL, path, settings.models_dir) if lacks_punctuation(path) else None
     parts = Parts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)
     return load(settings.model, parts, settings)
 
 
 def _vad(settings: EngineSettings, path: Path) -> Path:
-    vad = find_part(VAD, path, settings.models_dir)
+    vad = find_part(VAD_MODEL, path, settings.models_dir)
     if vad is None:
-        raise ModelBroken(path=str(path), model=settings.model, reason=f"{VAD} is missing")
+        raise ModelBroken(path=str(path), model=settings.model, reason=f"{VAD_MODEL} is missing")
     return vad

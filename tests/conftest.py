@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import bot  # noqa: F401 - before a test imports aiogram, which takes four times as long without it
-from engine.hub.pull import pull, sample as fetch_sample
+from engine.hub.pull import pull, pull_sample
 from engine.settings import default_models_dir
 from jobs.redis_server import RedisServer
 
@@ -30,7 +30,7 @@ def starter_models_dir() -> Path:
 @pytest.fixture(scope="session")
 def sample(starter_models_dir: Path) -> Path:
     """Give the sample voice note: ten seconds of English."""
-    return fetch_sample(starter_models_dir)
+    return pull_sample(starter_models_dir)
 
 
 @pytest.fixture

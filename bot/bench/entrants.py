@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.bench.contest import Contestant
 from bot.bench.environments import RIVALS, SHERPA, NoEnvironment, Rival, python_of, version_of
 from bot.bench.preparing import export, exported
-from engine.hub.catalogue import VAD
+from engine.hub.catalogue import VAD_MODEL
 from engine.runtime.cores import cores
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def automodel_as_in_readme(bench: Bench) -> Contestant:
     """AutoModel as FunASR's README calls it."""
     options = {
         "model": str(bench.model),
-        "vad": str(bench.models_dir / VAD),
+        "vad": str(bench.models_dir / VAD_MODEL),
         "device": bench.device,
         "manner": "readme",
     }

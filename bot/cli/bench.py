@@ -19,9 +19,9 @@ from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
 from bot.cli.opening import begin
 from bot.process.model_setup import fetch_missing
-from engine.hub.catalogue import VAD, is_here, locate
-from engine.hub.languages import model_class
-from engine.hub.pull import pull, sample
+from engine.hub.catalogue import VAD_MODEL, is_downloaded, locate_model
+from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
+from engine.hub.pull import pull, pull_sample
 from engine.runtime.cores import cores
 from engine.runtime.cpu import flags, int8
 from engine.settings import EngineSettings
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
                 models_dir=settings.models_dir,
                 cache=cache_of(settings),
                 work=Path(work),
-                speech=recording(sample(settings.models_dir)),
+                speech=recording(pull_sample(settings.models_dir)),
                 precisions=precision or (("fp32", "int8") if device == "cpu" else ("bf16",)),
                 device=device,
                 notes=notes,
@@ -123,9 +123,9 @@ def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> boo
 
 def model_for(settings: EngineSettings) -> Path:
     """Give the folder that all read with: the owner's SenseVoice if it is here, else one of our own make."""
-    pull(VAD, settings.models_dir, on_progress=lambda *_: None)
-    if is_here(settings) and model_class(locate(settings)) == "SenseVoiceSmall":
-        return locate(settings)
+    pull(VAD_MODEL, settings.models_dir, on_progress=lambda *_: None)
+    if is_downloaded(settings) and read_model_class(locate_model(settings)) == SENSEVOICE_CLASS:
+        return locate_model(settings)
     folder = cache_of(settings) / "sensevoice-random"
     tell(f"The model is a SenseVoiceSmall of full size with random weights: {folder}")
     return stock_model(folder)

@@ -15,7 +15,7 @@ from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
 from bot.demo.demo import DemoFailed, demonstrate
 from bot.process.model_setup import fetch_missing
-from engine import sample
+from engine import pull_sample
 
 MODEL = "EARSHOT_ENGINE__MODEL"
 
@@ -32,7 +32,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     settings = with_small_model(begin("demo"))
     default_request(settings.engine)  # a list of hotwords that cannot be read is told before anything starts
     fetch_missing(settings.engine)
-    notes = files or (sample(settings.engine.models_dir),)
+    notes = files or (pull_sample(settings.engine.models_dir),)
     click.echo("Starting Earshot, with a stand-in for Telegram on this machine, and loading the model ...\n")
     stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
     try:

@@ -16,16 +16,16 @@ from bot.process.connections import open_ledger, redis_url
 from bot.telegram.errors import TokenMissing
 from engine import (
     CATALOGUE,
-    FAKE,
-    SPEAKERS,
-    VAD,
+    FAKE_MODEL,
+    SPEAKER_MODEL,
+    VAD_MODEL,
     Fault,
-    check_demands,
     check_exports,
-    check_language,
+    check_languages,
+    check_requirements,
     decided,
     decode,
-    is_here,
+    is_downloaded,
 )
 from jobs.queue import connect
 from jobs.redis import TROUBLE
@@ -97,15 +97,19 @@ async def database(settings: Settings) -> str:
 async def model(settings: Settings) -> str:
     """See whether the model is here and can run as its settings ask; loading it takes too long for a check."""
     name = settings.engine.model
-    check_language(settings.engine)
-    check_demands(settings.engine)
+    check_languages(settings.engine)
+    check_requirements(settings.engine)
     words = len(default_request(settings.engine).hotwords)
-    if settings.engine.speakers != "off" and name != FAKE and not (settings.engine.models_dir / SPEAKERS).is_dir():
+    if (
+        settings.engine.speakers != "off"
+        and name != FAKE_MODEL
+        and not (settings.engine.models_dir / SPEAKER_MODEL).is_dir()
+    ):
         raise Wrong(
             "What tells speakers apart is not on this machine. "
-            f"`earshot models pull {SPEAKERS}` fetches it; so does the next start."
+            f"`earshot models pull {SPEAKER_MODEL}` fetches it; so does the next start."
         )
-    if is_here(settings.engine):
+    if is_downloaded(settings.engine):
         check_exports(settings.engine)
         decision = decided(settings.engine)
         return (
@@ -115,7 +119,7 @@ async def model(settings: Settings) -> str:
         )
     if name in CATALOGUE:
         raise Wrong(f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start.")
-    raise Wrong(f"{name} lacks {VAD}. `earshot models pull {VAD}` fetches it; so does the next start.")
+    raise Wrong(f"{name} lacks {VAD_MODEL}. `earshot models pull {VAD_MODEL}` fetches it; so does the next start.")
 
 
 async def audio(settings: Settings) -> str:

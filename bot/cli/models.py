@@ -8,14 +8,14 @@ import click
 from bot.cli.opening import begin
 from bot.process.model_setup import FetchProgress, fetch_missing
 from engine import (
-    SPEAKERS,
+    SPEAKER_MODEL,
     EngineSettings,
     ExportsClosed,
     ModelMissing,
-    catalogue,
     check_choice,
     check_exports,
     decided,
+    describe_models,
     preparation,
     pull,
 )
@@ -34,11 +34,11 @@ def command(ctx: click.Context) -> None:
 def list_models() -> None:
     """List what can be named as engine.model, mark what is set, and tell what is here."""
     settings = begin("models").engine
-    for model in catalogue(settings.models_dir):
+    for model in describe_models(settings.models_dir):
         mark = "*" if model.name == settings.model else " "
         click.echo(f"{mark} {model.name:14} {model.description} ({model.path or 'not here yet'})")
-    voices = settings.models_dir / SPEAKERS
-    click.echo(f"  {SPEAKERS:14} {TELLS_SPEAKERS_APART} ({voices if voices.is_dir() else 'not here yet'})")
+    voices = settings.models_dir / SPEAKER_MODEL
+    click.echo(f"  {SPEAKER_MODEL:14} {TELLS_SPEAKERS_APART} ({voices if voices.is_dir() else 'not here yet'})")
     with suppress(ModelMissing):
         if told := _arithmetic(settings):
             click.echo(f"\n{told}")

@@ -15,8 +15,8 @@ from bot.cli.transcribe_arguments import complain, make_folder, requested, those
 from bot.config.request_defaults import model_name
 from bot.process.model_setup import fetch_missing
 from engine import (
-    AUTOMATIC,
-    ENGLISH,
+    AUTO_LANGUAGE,
+    ENGLISH_ONLY,
     FORMATS,
     MOST_SPEAKERS,
     SPEAKERS_WANTED,
@@ -145,7 +145,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
 
 def tell_what_is_in_vain(settings: EngineSettings, *, asks_to_correct: bool) -> None:
     """Say what the model cannot do though it may be expected to, before it is loaded."""
-    if settings.language == AUTOMATIC and not settings.languages and languages_of(settings.model) == ENGLISH:
+    if settings.language == AUTO_LANGUAGE and not settings.languages and languages_of(settings.model) == ENGLISH_ONLY:
         click.echo(f"earshot: {model_name(settings)} reads English only", err=True)
     if asks_to_correct:
         click.echo("earshot: --correct has no hotwords to put into the text; name a list with --hotwords", err=True)

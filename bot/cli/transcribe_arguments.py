@@ -9,14 +9,14 @@ import click
 
 from bot.config.request_defaults import default_request
 from engine import (
-    AUTOMATIC,
+    AUTO_LANGUAGE,
     AudioFault,
     EngineSettings,
     HotwordsUnreadable,
     LanguageSettingVain,
     LanguageSettingWrong,
     Request,
-    check_language,
+    check_languages,
     glance,
 )
 
@@ -34,7 +34,7 @@ def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSet
     """
     chosen = settings.model_copy(update=language_wishes(asked))
     try:
-        check_language(chosen)
+        check_languages(chosen)
     except LanguageSettingWrong as wrong:
         if wrong.params["language"] not in asked:
             raise
@@ -48,12 +48,12 @@ def language_wishes(asked: tuple[str, ...]) -> dict[str, object]:
     match asked:
         case ():
             return {}
-        case _ if AUTOMATIC in asked:
-            return {"language": AUTOMATIC}
+        case _ if AUTO_LANGUAGE in asked:
+            return {"language": AUTO_LANGUAGE}
         case (only,):
             return {"language": only, "languages": ()}
         case _:
-            return {"language": AUTOMATIC, "languages": asked}
+            return {"language": AUTO_LANGUAGE, "languages": asked}
 
 
 def requested(settings: EngineSettings, hotwords: Path | None) -> Request:

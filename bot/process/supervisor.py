@@ -12,7 +12,7 @@ import structlog
 from bot.config.settings import Settings
 from bot.process.child import Child
 from bot.process.sizing import memory_gib, suitable_threads, suitable_workers
-from engine import Fault, cores, reads_on_all_cores
+from engine import Fault, cores, uses_all_cores
 from jobs.outage import Outage
 from jobs.redis_server import STOP_S as REDIS_STOP_S, RedisServer
 
@@ -85,7 +85,7 @@ async def run_all(settings: Settings) -> None:
 def children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
     """Prepare the bot and as many workers as are set, or suit the machine."""
     count = settings.workers.count or suitable_workers(
-        cores(), memory_gib(), reads_on_all_cores=reads_on_all_cores(settings.engine)
+        cores(), memory_gib(), reads_on_all_cores=uses_all_cores(settings.engine)
     )
     threads = settings.engine.threads or suitable_threads(cores(), count)
     environment = {**environment, "EARSHOT_ENGINE__THREADS": str(threads)}

@@ -1,4 +1,4 @@
-"""The models that go by a name: what they need, which languages they know, and how their files are downloaded.
+"""Named speech models: the catalogue, their languages and requirements, and the download of their files.
 
 Knows nothing of audio and of how a model runs.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
 import queue
@@ -10,14 +9,15 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from engine.errors import DownloadBroken, HubUnreachable
-from engine.hub.wheels import OnDownload
+from engine.hub.downloads import OnDownload, check_file
+from engine.hub.sources import RemoteFile, Repository
 
 PROBE_S = 5.0
 ANSWER_S = 8.0  # for all hubs together
@@ -27,56 +27,7 @@ BLOCK_BYTES = 1 << 18
 UNNEEDED = {".md", ".onnx", ".wav", ".mp3", ".png", ".jpg", ".gitattributes", ".gitignore"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
-    """One file on a hub. `sha256` is "" and `size` is 0 as long as the hub has not told them."""
-
-    path: str
-    url: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repository:
-    """Where a model is published: its id on each hub, its folders, and the SHA-256 of the files that we know."""
-
-    modelscope: str = ""
-    huggingface: str = ""
-    folders: tuple[str, ...] = ()
-    files: tuple[RemoteFile, ...] = ()
-    pinned: Mapping[str, str] = field(default_factory=dict)
-
-
-SENSEVOICE = Repository(
-    modelscope="iic/SenseVoiceSmall",
-    huggingface="FunAudioLLM/SenseVoiceSmall",
-    pinned={"model.pt": "833ca2dcfdf8ec91bd4f31cfac36d6124e0c459074d5e909aec9cabe6204a3ea"},
-)
-# HuggingFace has Paraformer only without its hotwords.
-PARAFORMER = Repository(modelscope="iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch")
-PUNCTUATION = Repository(
-    modelscope="iic/punc_ct-transformer_cn-en-common-vocab471067-large", huggingface="funasr/ct-punc"
-)
-FUN_ASR_NANO = Repository(
-    modelscope="FunAudioLLM/Fun-ASR-Nano-2512", huggingface="FunAudioLLM/Fun-ASR-Nano-2512", folders=("Qwen3-0.6B",)
-)
-WHISPER_TURBO = Repository(
-    files=(
-        RemoteFile(
-            path="large-v3-turbo.pt",
-            url=(
-                "https://openaipublic.azureedge.net/main/whisper/models/"
-                "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a/large-v3-turbo.pt"
-            ),
-            size=0,
-            sha256="aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a",
-        ),
-    ),
-)
-
-
-def fetch(repository: Repository, folder: Path, *, name: str, on_progress: OnDownload) -> None:
+def download_repository(repository: Repository, folder: Path, *, name: str, on_progress: OnDownload) -> None:
     """Download all files of `repository` into `folder`, going on where an earlier try broke off.
 
     Raises:
@@ -84,7 +35,7 @@ def fetch(repository: Repository, folder: Path, *, name: str, on_progress: OnDow
         DownloadBroken: a file broke off again and again, or is not the one that was published.
     """
     for file in _first_listing(repository, name):
-        sha256 = repository.pinned.get(file.path, file.sha256)
+        sha256 = repository.sha256.get(file.path, file.sha256)
         target = folder / file.path
         target.parent.mkdir(exist_ok=True)
         _download(file, target, sha256, on_progress)
@@ -142,7 +93,7 @@ class _ModelScopeListing(BaseModel):
 def _on_modelscope(repository: Repository) -> tuple[RemoteFile, ...]:
     hub = os.environ.get("MODELSCOPE_ENDPOINT", "https://www.modelscope.cn").rstrip("/")
     address = f"{hub}/api/v1/models/{repository.modelscope}/repo"
-    deep = "&Recursive=true" if repository.folders else ""
+    deep = "&Recursive=true" if repository.subfolders else ""
     listing = _ModelScopeListing.model_validate_json(_read(f"{address}/files?Revision=master{deep}"))
     return tuple(
         RemoteFile(
@@ -152,7 +103,7 @@ def _on_modelscope(repository: Repository) -> tuple[RemoteFile, ...]:
             sha256=file.sha256 or "",
         )
         for file in listing.found.files
-        if file.kind != "tree" and _is_needed(file.path, repository.folders)
+        if file.kind != "tree" and _is_needed(file.path, repository.subfolders)
     )
 
 
@@ -172,7 +123,7 @@ _huggingface_listing = TypeAdapter(list[_HuggingFaceFile])
 
 def _on_huggingface(repository: Repository) -> tuple[RemoteFile, ...]:
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    deep = "?recursive=true" if repository.folders else ""
+    deep = "?recursive=true" if repository.subfolders else ""
     listing = _huggingface_listing.validate_json(_read(f"{hub}/api/models/{repository.huggingface}/tree/main{deep}"))
     return tuple(
         RemoteFile(
@@ -182,7 +133,7 @@ def _on_huggingface(repository: Repository) -> tuple[RemoteFile, ...]:
             sha256=file.lfs.oid if file.lfs else "",
         )
         for file in listing
-        if file.type == "file" and _is_needed(file.path, repository.folders)
+        if file.type == "file" and _is_needed(file.path, repository.subfolders)
     )
 
 
@@ -227,9 +178,11 @@ def _download(file: RemoteFile, target: Path, sha256: str, on_progress: OnDownlo
             reason = str(broken)
     if _bytes_of(target) < file.size:
         raise DownloadBroken(file=file.path, reason=reason)
-    if _bytes_of(target) != file.size or (sha256 and _sha256(target) != sha256):
+    if _bytes_of(target) > file.size:
         target.unlink()
-        raise DownloadBroken(file=file.path, reason="its SHA-256 is not the one that was published")
+        raise DownloadBroken(file=file.path, reason="it is larger than the one that was published")
+    if sha256:
+        check_file(target, sha256=sha256)
 
 
 def _continue(file: RemoteFile, target: Path, on_progress: OnDownload) -> None:
@@ -245,8 +198,3 @@ def _continue(file: RemoteFile, target: Path, on_progress: OnDownload) -> None:
 
 def _bytes_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,36 +1,34 @@
-"""Whether the model that is set can run as the settings ask on this machine, told before it is fetched and loaded."""
+"""Checks whether the configured model can run on this machine, before it is downloaded and loaded."""
 
 from engine.errors import DeviceMissing, PrecisionMissing
-from engine.hub.catalogue import FAKE, locate
-from engine.hub.languages import model_class
+from engine.hub.catalogue import FAKE_MODEL, locate_model, model_class_of
+from engine.hub.model_class import FUN_ASR_NANO_CLASS, SENSEVOICE_CLASS
 from engine.runtime.cpu import flags, has_bf16, shows_a_gpu
 from engine.settings import EngineSettings
 
-SENSEVOICE = "SenseVoiceSmall"
-NANO = "FunASRNano"
-IN_BF16 = (SENSEVOICE, NANO)
-NAMED = {"sensevoice": SENSEVOICE, "fun-asr-nano": NANO}
+BF16_CLASSES = (SENSEVOICE_CLASS, FUN_ASR_NANO_CLASS)
 
 
-def check_demands(settings: EngineSettings) -> None:
-    """See that the device is there and that the model has the arithmetic, as far as that is known without torch.
+def check_requirements(settings: EngineSettings) -> None:
+    """Check that the device is there and that the model can compute in the precision, as far as known without torch.
 
     Raises:
-        ModelMissing: as `locate`.
-        DeviceMissing: a GPU is asked for, and there is no sign of one.
-        PrecisionMissing: the model cannot run in the precision that is asked for.
+        ModelMissing: see `engine.hub.catalogue.locate_model`.
+        DeviceMissing: a GPU is set, and this machine shows none.
+        PrecisionMissing: the model cannot run in the precision that is set.
     """
-    if settings.model == FAKE:
+    if settings.model == FAKE_MODEL:
         return
     if settings.device.startswith("cuda") and not shows_a_gpu():
         raise DeviceMissing(device=settings.device)
-    if settings.precision in _impossible(settings):
+    locate_model(settings)
+    if settings.precision in _unavailable_precisions(settings):
         raise PrecisionMissing(model=settings.model, precision=settings.precision)
 
 
-def _impossible(settings: EngineSettings) -> set[str]:
-    kind = NAMED.get(settings.model) or model_class(locate(settings))
+def _unavailable_precisions(settings: EngineSettings) -> set[str]:
+    model_class = model_class_of(settings.model)
     is_cpu = settings.device == "cpu" or (settings.device == "auto" and not shows_a_gpu())
-    has_int8 = kind == SENSEVOICE and settings.device in {"auto", "cpu"}
-    has_16_bits = kind in IN_BF16 and (has_bf16(flags()) or not is_cpu)
-    return {name for name, has in (("int8", has_int8), ("bf16", has_16_bits)) if not has}
+    has_int8 = model_class == SENSEVOICE_CLASS and settings.device in {"auto", "cpu"}
+    has_bf16_here = model_class in BF16_CLASSES and (has_bf16(flags()) or not is_cpu)
+    return {name for name, is_there in (("int8", has_int8), ("bf16", has_bf16_here)) if not is_there}

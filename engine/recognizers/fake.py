@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
-from engine.hub.catalogue import FAKE
+from engine.hub.catalogue import FAKE_MODEL
 from engine.request import Progress, Request
 from engine.transcript import Segment, Transcript
 
@@ -23,7 +23,7 @@ class Fake:
     """Takes `rtf` times the audio's duration to answer with its duration and the beginning of its digest."""
 
     rtf: float
-    name: ClassVar[str] = FAKE
+    name: ClassVar[str] = FAKE_MODEL
     languages: ClassVar[tuple[str, ...]] = ("zh", "en", "yue", "ja", "ko")
     notes_at_once: ClassVar[int] = 1
     is_stuck: ClassVar[bool] = False

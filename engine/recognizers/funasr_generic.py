@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.hub.languages import SENSEVOICE
+from engine.hub.languages import SENSEVOICE_LANGUAGES
 from engine.pipeline.transcribe import Detector, Reading
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
@@ -36,4 +36,6 @@ class AnyFunasr:
         heard = self.network.hear(samples, language=request.language or "auto", use_itn=request.itn)
         if "nospeech" in heard.tags or not heard.text:
             return Reading("", "")
-        return Reading(heard.text, request.language or next((tag for tag in heard.tags if tag in SENSEVOICE), ""))
+        return Reading(
+            heard.text, request.language or next((tag for tag in heard.tags if tag in SENSEVOICE_LANGUAGES), "")
+        )

@@ -17,9 +17,10 @@ import numpy as np
 from engine.audio.fbank import Frontend
 from engine.audio.samples import Audio, decode
 from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
-from engine.hub.catalogue import is_here, locate
-from engine.hub.languages import SENSEVOICE, model_class
-from engine.hub.pull import OnDownload, sample
+from engine.hub.catalogue import is_downloaded, locate_model
+from engine.hub.languages import SENSEVOICE_LANGUAGES
+from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
+from engine.hub.pull import OnDownload, pull_sample
 from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
 from engine.request import Request
@@ -40,14 +41,14 @@ UNWRITABLE = "int8 cannot be tried, because {folder} cannot be written to"
 
 def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
     """Tell whether this model, with these settings, runs exported: SenseVoice on a processor does."""
-    if settings.precision == "bf16" or model_class(folder) != "SenseVoiceSmall":
+    if settings.precision == "bf16" or read_model_class(folder) != SENSEVOICE_CLASS:
         return False
     return settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
 
 
 def decided(settings: EngineSettings) -> Decision | None:
     """Give in which arithmetic the model of the settings runs, without loading it; None where that is open yet."""
-    folder = locate(settings)
+    folder = locate_model(settings)
     if not can_be_prepared(folder, settings):
         return None
     return _settled(settings.precision, Exports(folder, settings.models_dir))
@@ -57,10 +58,10 @@ def check_exports(settings: EngineSettings) -> None:
     """See that the model of the settings is prepared, or can be, without loading it.
 
     Raises:
-        ModelMissing: as `locate`.
+        ModelMissing: as `locate_model`.
         ExportsClosed: it is not, and cannot be.
     """
-    exports = Exports(locate(settings), settings.models_dir)
+    exports = Exports(locate_model(settings), settings.models_dir)
     if missing_exports(settings) and (closed := exports.closed):
         raise ExportsClosed(model=str(exports.model), folder=str(closed))
 
@@ -69,20 +70,20 @@ def check_choice(settings: EngineSettings) -> None:
     """See that the model of the settings has two arithmetics here to choose between, without loading it.
 
     Raises:
-        ModelMissing: as `locate`.
+        ModelMissing: as `locate_model`.
         NothingToVerify: it has not.
     """
     if settings.precision != "auto":
         raise NothingToVerify(reason=f"engine.precision is {settings.precision}, which decides already")
-    if settings.model == "sensevoice" and not is_here(settings):
+    if settings.model == "sensevoice" and not is_downloaded(settings):
         raise NothingToVerify(reason="sensevoice is not here yet; fetch it with `earshot models pull sensevoice`")
-    if not can_be_prepared(locate(settings), settings):
+    if not can_be_prepared(locate_model(settings), settings):
         raise NothingToVerify(reason=f"{settings.model} has one arithmetic only on this machine")
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
     """Give what has to be written yet before the model is ready: both kinds, where they will be compared."""
-    folder = locate(settings)
+    folder = locate_model(settings)
     if not can_be_prepared(folder, settings):
         return ()
     decision, exports = decided(settings), Exports(folder, settings.models_dir)
@@ -97,7 +98,7 @@ def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], o
         ExportsClosed: no folder for them can be written to.
         ExportFailed: the machine does not let it be written.
     """
-    folder = locate(settings)
+    folder = locate_model(settings)
     exports = Exports(folder, settings.models_dir)
     with exports.alone(DECIDING):  # another start may have decided meanwhile, and dropped one
         missing = missing_exports(settings)
@@ -151,7 +152,7 @@ class Preparation:
 
     def _sample(self) -> Sequence[Audio]:
         try:
-            file = sample(self.settings.models_dir, on_progress=self.on_progress)
+            file = pull_sample(self.settings.models_dir, on_progress=self.on_progress)
         except (ModelFault, OSError):
             return ()
         return (decode(file, max_audio_s=self.settings.max_audio_s),)
@@ -165,7 +166,7 @@ class Preparation:
     def _texts(self, precision: Precision, recordings: Sequence[Audio]) -> Texts:
         if not recordings:
             return {}
-        backend = ModelBackend(self.name, SENSEVOICE, self._reader(precision))
+        backend = ModelBackend(self.name, SENSEVOICE_LANGUAGES, self._reader(precision))
         return {
             (number, piece.start): piece.text
             for number, audio in enumerate(recordings)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
-from engine.hub.languages import model_class
-from engine.hub.requirements import IN_BF16, NANO, SENSEVOICE
+from engine.hub.model_class import FUN_ASR_NANO_CLASS, SENSEVOICE_CLASS, read_model_class
+from engine.hub.requirements import BF16_CLASSES
 from engine.pipeline.transcribe import Detector, SpeechModel
 from engine.recognizers.fun_asr_nano import FunAsrNano
 from engine.recognizers.funasr_adapter import FunasrNetwork, first_line, load_network
@@ -52,7 +52,7 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
         ModelFault: files are missing or damaged, or the machine lacks what the settings ask for.
     """
     device = _device(settings.device)
-    kind = model_class(parts.recogniser)
+    kind = read_model_class(parts.recogniser)
     arithmetic = _arithmetic(name, kind, settings.precision, device)
     threads = settings.threads or min(MAX_THREADS, cores())
     model = _Loader(name, device, arithmetic, threads).load(kind, parts, Vad.load(name, parts.vad))
@@ -77,14 +77,14 @@ class _Loader:
     def load(self, kind: str, parts: Parts, vad: Detector) -> SpeechModel:
         if parts.recogniser.suffix == ".pt":
             return WhisperModel(self._whisper(parts.recogniser), vad)
-        if kind == SENSEVOICE and (self.device != "cpu" or self.arithmetic == "bf16"):
+        if kind == SENSEVOICE_CLASS and (self.device != "cpu" or self.arithmetic == "bf16"):
             return self._sensevoice(parts.recogniser, vad)
         network = self._network(parts.recogniser)
         if kind.startswith("Whisper"):
             return WhisperModel(network.module.model, vad)
         if "Paraformer" in kind:
             return Paraformer(network, vad, None if parts.punctuation is None else self._network(parts.punctuation))
-        if kind == NANO:
+        if kind == FUN_ASR_NANO_CLASS:
             return FunAsrNano(network, vad, self.arithmetic)
         return AnyFunasr(network, vad)
 
@@ -116,7 +116,7 @@ def _arithmetic(name: str, kind: str, asked: str, device: str) -> Arithmetic:
     Raises:
         PrecisionMissing: what is asked for cannot be had.
     """
-    can = kind in IN_BF16 and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(flags()))
+    can = kind in BF16_CLASSES and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(flags()))
     if asked == "int8" or (asked == "bf16" and not can):
         raise PrecisionMissing(model=name, precision=asked)
     return "bf16" if asked == "bf16" or (asked == "auto" and can and device != "cpu") else "fp32"

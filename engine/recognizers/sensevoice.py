@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.fbank import HOP, RATE, Frontend
-from engine.hub.languages import SENSEVOICE
+from engine.hub.languages import SENSEVOICE_LANGUAGES
 from engine.pipeline.transcribe import Detector, Reading
 from engine.pipeline.word_times import timed_words
 from engine.request import Request
@@ -111,7 +111,7 @@ class SenseVoice:
             return Reading("", "", events=events)
         return Reading(
             text=text,
-            language=language or next((tag for tag in told if tag in SENSEVOICE), ""),
+            language=language or next((tag for tag in told if tag in SENSEVOICE_LANGUAGES), ""),
             words=timed_words(text, self._timed(spoken, before=len(tags))),
             events=events,
             emotion=next((EMOTIONS[tag] for tag in told if tag in EMOTIONS), ""),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.audio.fbank import log_mel
 from engine.errors import ModelBroken
-from engine.hub.catalogue import SPEAKERS
+from engine.hub.catalogue import SPEAKER_MODEL
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.torch_files import read_weights
 from engine.speakers.clustering import Voice
@@ -64,7 +64,7 @@ def _load(folder: Path) -> Network:
     try:
         return Network(network(read_weights(folder, WEIGHTS)), is_fused=False)
     except (OSError, ValueError, KeyError, NetworkBroken) as broken:
-        raise ModelBroken(path=str(folder), model=SPEAKERS, reason=f"{WEIGHTS} is missing or damaged") from broken
+        raise ModelBroken(path=str(folder), model=SPEAKER_MODEL, reason=f"{WEIGHTS} is missing or damaged") from broken
 
 
 def _windows(samples: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int16]]]:

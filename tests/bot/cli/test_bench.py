@@ -7,7 +7,7 @@ import pytest
 
 from bot.bench.environments import RIVALS
 from bot.bench.preparing import stock_model
-from engine.hub.languages import model_class
+from engine.hub.model_class import read_model_class
 from tests.bot.cli.conftest import Earshot
 
 ALONE = [option for rival in RIVALS for option in ("--without", rival.name)]
@@ -20,7 +20,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_stock_model_is_a_sensevoice(tiny: Path) -> None:
-    assert model_class(tiny) == "SenseVoiceSmall"
+    assert read_model_class(tiny) == "SenseVoiceSmall"
 
 
 @pytest.mark.slow

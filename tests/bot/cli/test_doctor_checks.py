@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from bot.cli.doctor_checks import CHECKS, Finding, examine
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
-from engine.hub.catalogue import VAD
+from engine.hub.catalogue import VAD_MODEL
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings
@@ -114,8 +114,8 @@ async def test_a_model_that_cannot_be_prepared_comes_with_what_must_be_writable(
     settings: Settings, tmp_path: Path
 ) -> None:
     own = tmp_path / "own"
-    (own / VAD).mkdir(parents=True)
-    (own / VAD / "model.pt").touch()
+    (own / VAD_MODEL).mkdir(parents=True)
+    (own / VAD_MODEL / "model.pt").touch()
     (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
     settings.engine.models_dir.mkdir()
     engine = settings.engine.model_copy(update={"model": str(own), "device": "cpu"})

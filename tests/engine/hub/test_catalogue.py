@@ -4,15 +4,15 @@ import pytest
 
 from engine.errors import LanguageSettingVain, ModelMissing
 from engine.hub.catalogue import (
-    NAMES,
-    VAD,
-    catalogue,
-    check_language,
+    MODEL_NAMES,
+    VAD_MODEL,
+    check_languages,
+    describe_models,
+    find_model,
     find_part,
-    is_here,
-    locate,
-    named,
-    reads_on_all_cores,
+    is_downloaded,
+    locate_model,
+    uses_all_cores,
 )
 from engine.settings import EngineSettings
 
@@ -27,10 +27,10 @@ def put_model(folder: Path) -> Path:
     return folder
 
 
-def test_the_catalogue_lists_every_name_and_what_is_here(tmp_path: Path) -> None:
+def test_the_list_has_every_name_and_the_path_of_what_is_downloaded(tmp_path: Path) -> None:
     put_model(tmp_path / "sensevoice")
-    put_model(tmp_path / VAD)
-    here = {model.name: model.path for model in catalogue(tmp_path)}
+    put_model(tmp_path / VAD_MODEL)
+    here = {model.name: model.path for model in describe_models(tmp_path)}
     assert here == {
         "sensevoice": tmp_path / "sensevoice",
         "paraformer": None,
@@ -40,51 +40,51 @@ def test_the_catalogue_lists_every_name_and_what_is_here(tmp_path: Path) -> None
     }
 
 
-def test_a_model_without_its_parts_is_not_here(tmp_path: Path) -> None:
+def test_a_model_without_its_parts_is_not_downloaded(tmp_path: Path) -> None:
     put_model(tmp_path / "sensevoice")
-    assert named("sensevoice", tmp_path).path is None
-    assert not is_here(settings("sensevoice", tmp_path))
-    put_model(tmp_path / VAD)
-    assert is_here(settings("sensevoice", tmp_path))
+    assert find_model("sensevoice", tmp_path).path is None
+    assert not is_downloaded(settings("sensevoice", tmp_path))
+    put_model(tmp_path / VAD_MODEL)
+    assert is_downloaded(settings("sensevoice", tmp_path))
 
 
 def test_every_name_has_a_description_and_languages(tmp_path: Path) -> None:
-    for model in catalogue(tmp_path):
+    for model in describe_models(tmp_path):
         assert model.description
         assert model.languages
 
 
 def test_a_name_is_located_where_it_is_or_will_be(tmp_path: Path) -> None:
-    assert locate(settings("starter", tmp_path)) == tmp_path / "starter/tiny.en.pt"
+    assert locate_model(settings("starter", tmp_path)) == tmp_path / "starter/tiny.en.pt"
 
 
 def test_a_path_may_be_a_folder_or_a_whisper_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put_model(tmp_path / "mine")
-    assert locate(settings(str(folder), tmp_path)) == folder
-    assert locate(settings(str(folder / "model.pt"), tmp_path)) == folder / "model.pt"
+    assert locate_model(settings(str(folder), tmp_path)) == folder
+    assert locate_model(settings(str(folder / "model.pt"), tmp_path)) == folder / "model.pt"
     monkeypatch.chdir(tmp_path)
-    assert locate(settings("./mine", tmp_path)) == folder
+    assert locate_model(settings("./mine", tmp_path)) == folder
 
 
 @pytest.mark.parametrize(("kind", "does"), [("SenseVoiceSmall", True), ("SeacoParaformer", False), (None, False)])
-def test_a_folder_of_sensevoice_s_reads_on_all_cores(tmp_path: Path, *, kind: str | None, does: bool) -> None:
+def test_a_folder_with_sensevoice_uses_all_cores(tmp_path: Path, *, kind: str | None, does: bool) -> None:
     if kind:
         (tmp_path / "config.yaml").write_text(f"model: {kind}\n")
-    assert reads_on_all_cores(settings(str(tmp_path), tmp_path)) == does
+    assert uses_all_cores(settings(str(tmp_path), tmp_path)) == does
 
 
 @pytest.mark.parametrize(("name", "does"), [("sensevoice", True), ("whisper-turbo", False), ("fake", False)])
-def test_of_the_names_sensevoice_reads_on_all_cores(name: str, tmp_path: Path, *, does: bool) -> None:
-    assert reads_on_all_cores(settings(name, tmp_path)) == does
+def test_of_the_named_models_sensevoice_uses_all_cores(name: str, tmp_path: Path, *, does: bool) -> None:
+    assert uses_all_cores(settings(name, tmp_path)) == does
 
 
 @pytest.mark.parametrize("asked", [{"language": "en"}, {"languages": ("en",)}, {"languages": ("en", "de")}])
 def test_no_language_can_be_asked_for_of_a_folder_that_tells_none(tmp_path: Path, asked: dict[str, object]) -> None:
     folder = put_model(tmp_path / "mine")
     (folder / "config.yaml").write_text("model: Conformer\n")
-    check_language(settings(str(folder), tmp_path))
+    check_languages(settings(str(folder), tmp_path))
     with pytest.raises(LanguageSettingVain, match="mine does not tell which languages it knows, so “en” cannot"):
-        check_language(settings(str(folder), tmp_path).model_copy(update=asked))
+        check_languages(settings(str(folder), tmp_path).model_copy(update=asked))
 
 
 @pytest.mark.parametrize("model", ["nothing", "/nowhere/at/all", ""])
@@ -93,23 +93,23 @@ def test_what_is_neither_a_name_nor_a_path_is_missing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if model:
-        with pytest.raises(ModelMissing, match=f"{', '.join(NAMES)}, or"):
-            locate(settings(model, tmp_path))
+        with pytest.raises(ModelMissing, match=f"{', '.join(MODEL_NAMES)}, or"):
+            locate_model(settings(model, tmp_path))
     with pytest.raises(ModelMissing):
-        named(model, tmp_path)
+        find_model(model, tmp_path)
 
 
 @pytest.mark.parametrize("place", ["mine/fsmn-vad", "mine/vad", "fsmn-vad", "vad", "models/fsmn-vad"])
 def test_a_part_is_found_within_beside_or_among_the_models(tmp_path: Path, place: str) -> None:
     model = put_model(tmp_path / "mine")
-    assert find_part(VAD, model, tmp_path / "models") is None
+    assert find_part(VAD_MODEL, model, tmp_path / "models") is None
     part = put_model(tmp_path / place)
-    assert find_part(VAD, model, tmp_path / "models") == part
-    assert find_part(VAD, model / "model.pt", tmp_path / "models") == part
+    assert find_part(VAD_MODEL, model, tmp_path / "models") == part
+    assert find_part(VAD_MODEL, model / "model.pt", tmp_path / "models") == part
 
 
 def test_the_nearest_part_wins(tmp_path: Path) -> None:
     model = put_model(tmp_path / "mine")
-    put_model(tmp_path / "models" / VAD)
-    beside = put_model(tmp_path / VAD)
-    assert find_part(VAD, model, tmp_path / "models") == beside
+    put_model(tmp_path / "models" / VAD_MODEL)
+    beside = put_model(tmp_path / VAD_MODEL)
+    assert find_part(VAD_MODEL, model, tmp_path / "models") == beside

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DownloadBroken, HubUnreachable
-from engine.hub.hubs import RemoteFile, Repository, fetch
+from engine.hub.hubs import download_repository
+from engine.hub.sources import RemoteFile, Repository
 
 WEIGHTS = bytes(range(256)) * 4000
 CONFIG = b"model: SenseVoiceSmall\n"
@@ -104,7 +105,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *, modelscope: str, huggingface: str) -
 
 
 def fetch_quietly(repository: Repository, folder: Path) -> dict[str, bytes]:
-    fetch(repository, folder, name="sensevoice", on_progress=lambda *_: None)
+    download_repository(repository, folder, name="sensevoice", on_progress=lambda *_: None)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -127,8 +128,8 @@ def test_a_folder_within_comes_along_and_no_other(
 ) -> None:
     use(monkeypatch, **{"modelscope": refused, "huggingface": refused, first: hub.address})
     hub.files |= {"Words/config.json": CONFIG, "Words/README.md": CONFIG, "example/zh.mp3": CONFIG, "../x": CONFIG}
-    repository = Repository(modelscope="iic/Some", huggingface="some/Some", folders=("Words",))
-    fetch(repository, tmp_path, name="some", on_progress=lambda *_: None)
+    repository = Repository(modelscope="iic/Some", huggingface="some/Some", subfolders=("Words",))
+    download_repository(repository, tmp_path, name="some", on_progress=lambda *_: None)
     fetched = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert fetched == {"config.yaml", "model.pt", "Words/config.json"}
 
@@ -143,7 +144,7 @@ def test_a_plain_file_is_fetched(hub: Hub, tmp_path: Path) -> None:
 def test_progress_ends_with_all_bytes(hub: Hub, refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     use(monkeypatch, modelscope=hub.address, huggingface=refused)
     seen: list[tuple[str, int, int]] = []
-    fetch(REPOSITORY, tmp_path, name="sensevoice", on_progress=lambda *step: seen.append(step))
+    download_repository(REPOSITORY, tmp_path, name="sensevoice", on_progress=lambda *step: seen.append(step))
     assert ("model.pt", len(WEIGHTS), len(WEIGHTS)) in seen
     assert len(seen) > 3
 
@@ -178,7 +179,7 @@ def test_our_own_pin_counts_more_than_the_hub_s_word(
 ) -> None:
     use(monkeypatch, modelscope=hub.address, huggingface=refused)
     with pytest.raises(DownloadBroken, match="SHA-256"):
-        fetch_quietly(Repository(modelscope="iic/Some", pinned={"model.pt": "0" * 64}), tmp_path)
+        fetch_quietly(Repository(modelscope="iic/Some", sha256={"model.pt": "0" * 64}), tmp_path)
 
 
 def test_where_every_connection_is_refused_it_is_said_at_once(

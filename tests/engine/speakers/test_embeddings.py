@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import Audio, decode
 from engine.errors import ModelBroken
-from engine.hub.catalogue import SPEAKERS
+from engine.hub.catalogue import SPEAKER_MODEL
 from engine.hub.pull import pull
 from engine.speakers.clustering import clusters
 from engine.speakers.embeddings import Voices
@@ -20,7 +20,7 @@ SECOND = 16_000
 def voices(shared: Path, starter_models_dir: Path) -> Voices:
     """The real network; where no real speakers are, it need not be fetched."""
     assert shared.is_dir()
-    return Voices(lambda: pull(SPEAKERS, starter_models_dir, on_progress=lambda *_: None))
+    return Voices(lambda: pull(SPEAKER_MODEL, starter_models_dir, on_progress=lambda *_: None))
 
 
 def clip(shared: Path, name: str) -> NDArray[np.int16]:
