@@ -34,9 +34,9 @@ from .hub.pull import pull as pull, pull_sample as pull_sample
 from .hub.requirements import check_requirements as check_requirements
 from .output.formats import FORMATS as FORMATS, render as render
 from .recognizers.prepared import (
-    check_choice as check_choice,
     check_exports as check_exports,
-    decided as decided,
+    check_verifiable as check_verifiable,
+    current_decision as current_decision,
     missing_exports as missing_exports,
     write_exports as write_exports,
 )
@@ -48,6 +48,6 @@ from .settings import (
     SPEAKERS_WANTED as SPEAKERS_WANTED,
     EngineSettings as EngineSettings,
 )
-from .speech import Engine as Engine, preparation as preparation
+from .speech import Engine as Engine, sensevoice_loader as sensevoice_loader
 from .text.hotwords import read_hotwords as read_hotwords
 from .transcript import Segment as Segment, Transcript as Transcript

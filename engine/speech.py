@@ -39,7 +39,7 @@ from engine.speakers.embeddings import Voices
 from engine.transcript import Transcript
 
 if TYPE_CHECKING:
-    from engine.recognizers.prepared import Preparation
+    from engine.recognizers.prepared import SenseVoiceLoader
 
 __all__ = ["Engine", "Progress", "Request"]
 
@@ -172,26 +172,26 @@ def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> 
 
 
 def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
-    from engine.recognizers.prepared import can_be_prepared  # noqa: PLC0415 - the bot's process can do without
+    from engine.recognizers.prepared import runs_exported  # noqa: PLC0415 - the bot's process can do without
 
-    if can_be_prepared(path, settings):
+    if runs_exported(path, settings):
         with suppress(NotExportable, ExportsClosed):  # FunASR may know it, or what is wrong with it
-            return preparation(settings, on_download).load()
+            return sensevoice_loader(settings, on_download).load()
     return _load_with_torch(settings, path)
 
 
-def preparation(settings: EngineSettings, on_download: OnDownload = lambda *_: None) -> Preparation:
+def sensevoice_loader(settings: EngineSettings, on_download: OnDownload = lambda *_: None) -> SenseVoiceLoader:
     """Give what prepares the model of the settings.
 
     Raises:
         ModelFault: parts of it are missing or damaged.
     """
-    from engine.recognizers.prepared import Preparation  # noqa: PLC0415 - as above
+    from engine.recognizers.prepared import SenseVoiceLoader  # noqa: PLC0415 - as above
     from engine.vad.detector import Vad  # noqa: PLC0415 - as above
 
     path = locate_model(settings)
     name = settings.model if settings.model in CATALOGUE else path.name
-    return Preparation(name, path, Vad.load(settings.model, _vad(settings, path)), settings, on_download)
+    return SenseVoiceLoader(name, path, Vad.load(settings.model, _vad(settings, path)), settings, on_download)
 
 
 def _load_with_torch(settings: EngineSettings, path: Path) -> SpeechModel:

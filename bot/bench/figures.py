@@ -20,7 +20,7 @@ from bot.bench.entrants import automodel_as_in_readme, automodel_tuned, earshot,
 from bot.bench.report import Goal, Line, at_least, at_most, percentile, ratio
 from bot.bench.usage import Usage
 from bot.bench.worker_start import seconds_to_start
-from engine.runtime.cpu import flags, int8
+from engine.runtime.cpu import cpu_flags, int8_support
 
 NOTE_S = 10.0
 PIECE_S = 15.0
@@ -101,7 +101,7 @@ def _shares_of_peak(
 ) -> Iterator[Line]:
     work = peak.multiply_adds(lengths)
     for precision in bench.precisions:
-        gain = peak.GAINS[int8(flags())] if precision == "int8" else 1.0
+        gain = peak.GAINS[int8_support(cpu_flags())] if precision == "int8" else 1.0
         made = runs[earshot(bench, precision).name]
         share = statistics.median(work / run.wall_s / (gain * best) for run, best in zip(made, peaks, strict=True))
         what = f"share of this processor's {precision} peak"

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.runtime.cpu import CPUINFO, Int8
+from engine.runtime.cpu import CPUINFO, Int8Support
 
 SIZE = 2048
 TRIES = 5
@@ -19,7 +19,7 @@ QUERIES = 4
 
 # Products of 8-bit numbers for each one of floats, with as many multiplying instructions: VNNI makes four times as many
 # with one instruction; AVX2 with two, which makes 2, where its additions run beside; without either there is no gain.
-GAINS: dict[Int8, float] = {"full": 4.0, "halved": 2.0, "none": 1.0}
+GAINS: dict[Int8Support, float] = {"full": 4.0, "halved": 2.0, "none": 1.0}
 
 
 def measured_fp32() -> float:

@@ -159,9 +159,9 @@ def describe(file: Path, model: Path, tokens: int) -> None:
     """Write into a network what sherpa-onnx's own export writes into it."""
     import onnx  # noqa: PLC0415 - only where a model is made
 
-    from engine.runtime.torch_files import read_statistics  # noqa: PLC0415 - as above
+    from engine.runtime.torch_files import read_cmvn  # noqa: PLC0415 - as above
 
-    shift, scale = (",".join(map(str, values.tolist())) for values in read_statistics(model))
+    shift, scale = (",".join(map(str, values.tolist())) for values in read_cmvn(model))
     facts = {"model_type": "sense_voice_ctc", "version": 1, "vocab_size": tokens, "lfr_window_size": 7,
              "lfr_window_shift": 6, "normalize_samples": 0, "lang_auto": 0, "lang_zh": 3, "lang_en": 4, "lang_yue": 7,
              "lang_ja": 11, "lang_ko": 12, "with_itn": 14, "without_itn": 15, "neg_mean": shift,

@@ -23,7 +23,7 @@ from engine.hub.catalogue import VAD_MODEL, is_downloaded, locate_model
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
 from engine.hub.pull import pull, pull_sample
 from engine.runtime.cores import cores
-from engine.runtime.cpu import flags, int8
+from engine.runtime.cpu import cpu_flags, int8_support
 from engine.settings import EngineSettings
 from engine.speech import Engine
 
@@ -144,7 +144,7 @@ def about(bench: Bench) -> dict[str, object]:
         "device": bench.device,
         "cores": cores(),
         "processor": peak.processor(),
-        "int8": int8(flags()),
+        "int8": int8_support(cpu_flags()),
         "python": platform.python_version(),
         "notes": bench.notes,
         "hour_s": bench.hour_s,

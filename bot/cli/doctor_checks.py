@@ -23,7 +23,7 @@ from engine import (
     check_exports,
     check_languages,
     check_requirements,
-    decided,
+    current_decision,
     decode,
     is_downloaded,
 )
@@ -111,7 +111,7 @@ async def model(settings: Settings) -> str:
         )
     if is_downloaded(settings.engine):
         check_exports(settings.engine)
-        decision = decided(settings.engine)
+        decision = current_decision(settings.engine)
         return (
             f"{name} is here"
             + (f", {words} hotwords too" if settings.engine.hotwords else "")

@@ -12,12 +12,12 @@ from engine import (
     EngineSettings,
     ExportsClosed,
     ModelMissing,
-    check_choice,
     check_exports,
-    decided,
+    check_verifiable,
+    current_decision,
     describe_models,
-    preparation,
     pull,
+    sensevoice_loader,
 )
 
 TELLS_SPEAKERS_APART = "CAM++: tells speakers apart, beside any of these, with engine.speakers; 28 MB"
@@ -50,7 +50,7 @@ def _arithmetic(settings: EngineSettings) -> str:
         check_exports(settings)
     except ExportsClosed as closed:
         return str(closed)
-    decision = decided(settings)
+    decision = current_decision(settings)
     return f"{settings.model} runs in {decision.precision}: {decision.reason}" if decision else ""
 
 
@@ -72,8 +72,8 @@ def verify_model(folder: Path) -> None:
     From now on int8, which is faster, is used only if it reads them as fp32 does.
     """
     settings = begin("models").engine
-    check_choice(settings)
+    check_verifiable(settings)
     fetch_missing(settings)
     with FetchProgress() as progress:
-        decision = preparation(settings, progress).verify(folder)
+        decision = sensevoice_loader(settings, progress).verify(folder)
     click.echo(f"{settings.model} runs in {decision.precision}: {decision.reason}")

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from engine.runtime.torch_files import Floats, read_settings, read_statistics
+from engine.runtime.torch_files import Floats, read_cmvn, read_settings
 
 RATE = 16_000
 FRAME = 400
@@ -63,7 +63,7 @@ class Frontend:
             ValueError: a file is damaged, or asks for what is not known here.
         """
         conf = read_settings(folder, _Config).frontend_conf
-        shift, scale = read_statistics(folder)
+        shift, scale = read_cmvn(folder)
         if not len(shift) == len(scale) == conf.n_mels * conf.lfr_m:
             raise ValueError("am.mvn does not fit config.yaml")
         return cls(mels=conf.n_mels, stacked=conf.lfr_m, step=conf.lfr_n, shift=shift, scale=scale)

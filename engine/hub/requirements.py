@@ -3,7 +3,7 @@
 from engine.errors import DeviceMissing, PrecisionMissing
 from engine.hub.catalogue import FAKE_MODEL, locate_model, model_class_of
 from engine.hub.model_class import FUN_ASR_NANO_CLASS, SENSEVOICE_CLASS
-from engine.runtime.cpu import flags, has_bf16, shows_a_gpu
+from engine.runtime.cpu import cpu_flags, has_bf16, has_gpu_device_file
 from engine.settings import EngineSettings
 
 BF16_CLASSES = (SENSEVOICE_CLASS, FUN_ASR_NANO_CLASS)
@@ -19,7 +19,7 @@ def check_requirements(settings: EngineSettings) -> None:
     """
     if settings.model == FAKE_MODEL:
         return
-    if settings.device.startswith("cuda") and not shows_a_gpu():
+    if settings.device.startswith("cuda") and not has_gpu_device_file():
         raise DeviceMissing(device=settings.device)
     locate_model(settings)
     if settings.precision in _unavailable_precisions(settings):
@@ -28,7 +28,7 @@ def check_requirements(settings: EngineSettings) -> None:
 
 def _unavailable_precisions(settings: EngineSettings) -> set[str]:
     model_class = model_class_of(settings.model)
-    is_cpu = settings.device == "cpu" or (settings.device == "auto" and not shows_a_gpu())
+    is_cpu = settings.device == "cpu" or (settings.device == "auto" and not has_gpu_device_file())
     has_int8 = model_class == SENSEVOICE_CLASS and settings.device in {"auto", "cpu"}
-    has_bf16_here = model_class in BF16_CLASSES and (has_bf16(flags()) or not is_cpu)
+    has_bf16_here = model_class in BF16_CLASSES and (has_bf16(cpu_flags()) or not is_cpu)
     return {name for name, is_there in (("int8", has_int8), ("bf16", has_bf16_here)) if not is_there}

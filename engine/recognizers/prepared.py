@@ -22,13 +22,13 @@ from engine.hub.languages import SENSEVOICE_LANGUAGES
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
 from engine.hub.pull import OnDownload, pull_sample
 from engine.pipeline.transcribe import ModelBackend
-from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.request import Request
 from engine.runtime.cores import cores
-from engine.runtime.cpu import flags, has_gpu, int8
+from engine.runtime.cpu import cpu_flags, has_gpu, int8_support
 from engine.runtime.export import Decision, Exports, NotExportable, Precision
 from engine.runtime.onnx import Network, NetworkBroken
-from engine.runtime.precision import Texts, candidate, prove, unproved
+from engine.runtime.precision import Texts, decide_without_proof, int8_variant, prove
 from engine.settings import EngineSettings
 from engine.transcript import Segment
 from engine.vad.detector import Vad
@@ -39,17 +39,17 @@ DECIDING = ".deciding"
 UNWRITABLE = "int8 cannot be tried, because {folder} cannot be written to"
 
 
-def can_be_prepared(folder: Path, settings: EngineSettings) -> bool:
+def runs_exported(folder: Path, settings: EngineSettings) -> bool:
     """Tell whether this model, with these settings, runs exported: SenseVoice on a processor does."""
     if settings.precision == "bf16" or read_model_class(folder) != SENSEVOICE_CLASS:
         return False
     return settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
 
 
-def decided(settings: EngineSettings) -> Decision | None:
+def current_decision(settings: EngineSettings) -> Decision | None:
     """Give in which arithmetic the model of the settings runs, without loading it; None where that is open yet."""
     folder = locate_model(settings)
-    if not can_be_prepared(folder, settings):
+    if not runs_exported(folder, settings):
         return None
     return _settled(settings.precision, Exports(folder, settings.models_dir))
 
@@ -66,7 +66,7 @@ def check_exports(settings: EngineSettings) -> None:
         raise ExportsClosed(model=str(exports.model), folder=str(closed))
 
 
-def check_choice(settings: EngineSettings) -> None:
+def check_verifiable(settings: EngineSettings) -> None:
     """See that the model of the settings has two arithmetics here to choose between, without loading it.
 
     Raises:
@@ -77,17 +77,19 @@ def check_choice(settings: EngineSettings) -> None:
         raise NothingToVerify(reason=f"engine.precision is {settings.precision}, which decides already")
     if settings.model == "sensevoice" and not is_downloaded(settings):
         raise NothingToVerify(reason="sensevoice is not here yet; fetch it with `earshot models pull sensevoice`")
-    if not can_be_prepared(locate_model(settings), settings):
+    if not runs_exported(locate_model(settings), settings):
         raise NothingToVerify(reason=f"{settings.model} has one arithmetic only on this machine")
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
     """Give what has to be written yet before the model is ready: both kinds, where they will be compared."""
     folder = locate_model(settings)
-    if not can_be_prepared(folder, settings):
+    if not runs_exported(folder, settings):
         return ()
-    decision, exports = decided(settings), Exports(folder, settings.models_dir)
-    wanted: tuple[Precision, ...] = (decision.precision,) if decision else ("fp32", candidate(int8(flags())))
+    decision, exports = current_decision(settings), Exports(folder, settings.models_dir)
+    wanted: tuple[Precision, ...] = (
+        (decision.precision,) if decision else ("fp32", int8_variant(int8_support(cpu_flags())))
+    )
     return tuple(precision for precision in wanted if not exports.has(precision) and not exports.unfit(precision))
 
 
@@ -108,7 +110,7 @@ def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], o
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class SenseVoiceLoader:
     """What is needed to prepare the model in `folder`, which people call `name`."""
 
     name: str
@@ -141,12 +143,12 @@ class Preparation:
         if not recordings:
             raise NothingToVerify(reason=f"no recording in {clips} can be read")
         with self._exports.alone(DECIDING):
-            return self._proved(candidate(int8(flags())), recordings)
+            return self._proved(int8_variant(int8_support(cpu_flags())), recordings)
 
     def _decision(self) -> Decision:
         if settled := _settled(self.settings.precision, self._exports):
             return settled
-        precision = candidate(int8(flags()))
+        precision = int8_variant(int8_support(cpu_flags()))
         with self._exports.alone(DECIDING):  # else one worker drops what another is about to open
             return self._exports.decision(precision) or self._proved(precision, self._sample())
 
@@ -180,7 +182,7 @@ class Preparation:
             model = SenseVoice(
                 network=Network(path, threads=min(threads, MOST_THREADS_A_PIECE)),
                 frontend=Frontend.load(self.folder),
-                alphabet=Alphabet(alphabet_file(self.folder)),
+                tokenizer=Tokenizer(tokenizer_file(self.folder)),
                 vad=self.vad,
                 reads_at_once=threads,
             )
@@ -200,8 +202,8 @@ class Preparation:
 
 
 def _settled(asked: str, exports: Exports) -> Decision | None:
-    kind = int8(flags())
-    if settled := unproved(asked, kind) or exports.decision(candidate(kind)):
+    kind = int8_support(cpu_flags())
+    if settled := decide_without_proof(asked, kind) or exports.decision(int8_variant(kind)):
         return settled
     if (closed := exports.closed) and exports.has("fp32"):
         return Decision(precision="fp32", reason=UNWRITABLE.format(folder=closed))

@@ -23,7 +23,7 @@ from engine.recognizers.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.recognizers.whisper import WhisperModel, load_whisper
 from engine.request import Request
 from engine.runtime.cores import cores
-from engine.runtime.cpu import flags, has_bf16
+from engine.runtime.cpu import cpu_flags, has_bf16
 from engine.settings import EngineSettings
 from engine.vad.detector import Vad
 
@@ -116,7 +116,7 @@ def _arithmetic(name: str, kind: str, asked: str, device: str) -> Arithmetic:
     Raises:
         PrecisionMissing: what is asked for cannot be had.
     """
-    can = kind in BF16_CLASSES and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(flags()))
+    can = kind in BF16_CLASSES and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(cpu_flags()))
     if asked == "int8" or (asked == "bf16" and not can):
         raise PrecisionMissing(model=name, precision=asked)
     return "bf16" if asked == "bf16" or (asked == "auto" and can and device != "cpu") else "fp32"

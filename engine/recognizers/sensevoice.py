@@ -1,6 +1,6 @@
-"""Reads with SenseVoice's exported network: sound to tokens, tokens to text, words, language, emotion and events.
+"""SenseVoice: samples to text, word times, language, emotion and sound events, by greedy CTC decoding.
 
-Needs neither torch nor FunASR.
+Knows neither torch nor FunASR nor ONNX Runtime: whatever runs the network is handed in.
 """
 
 from __future__ import annotations
@@ -29,42 +29,48 @@ from engine.vad.energy import fitted
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
-SHORTEST_SAMPLES = 3_200
+MIN_SAMPLES = 3_200  # 0.2 s; a shorter piece is padded with silence
 BLANK = 0
 
-# The rows of the table of queries.
+# Rows of the embedding table `embed`: `lid_dict` and `textnorm_dict` in funasr/models/sense_voice/model.py.
 ANY_LANGUAGE = 0
 LANGUAGE_QUERIES = {"zh": 3, "en": 4, "yue": 7, "ja": 11, "ko": 12}
-FIGURES, WORDS = 14, 15
+WITH_ITN, WITHOUT_ITN = 14, 15
 
-NOBODY = "nospeech"
+# Tags among the tokens of the published tokenizer, chn_jpn_yue_eng_ko_spectok.bpe.model.
+NO_SPEECH = "nospeech"
 EMOTIONS = {name.upper(): name for name in ("happy", "sad", "angry", "fearful", "disgusted", "surprised")}
 EVENTS = {name.capitalize(): name for name in ("laughter", "applause", "cry", "sneeze", "breath", "cough", "sing")}
 EVENTS["BGM"] = "music"
 
 
 class Token(NamedTuple):
-    """A token, and from which row to before which it is heard."""
+    """A token with its first row and the row after its last one."""
 
     number: int
     start: int
     end: int
 
 
-class Runs(Protocol):
-    """What answers for `speech` and the numbers of two queries with `tags` and `tokens`, each for a batch of one."""
+class AcousticModel(Protocol):
+    """SenseVoice's network for a batch of one, on ONNX Runtime or on torch."""
 
     def run(self, *outputs: str, **inputs: Array) -> list[Array]:
-        """Give the outputs that are named."""
+        """Compute the outputs that are named, in their order.
+
+        Inputs: `speech`, float32 [1, rows, 560]; `language` and `itn`, int64 [1], rows of the embedding table.
+        Outputs: `tags`, scores of the four rows before the speech, float32 [1, 4, vocabulary]; `tokens`, the likeliest
+        token of each row, int64 [1, rows].
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class SenseVoice:
-    """The network and what belongs to it. Any number of threads may read at the same time."""
+    """A loaded SenseVoice model. Any number of threads may call `read` at the same time."""
 
-    network: Runs
+    network: AcousticModel
     frontend: Frontend
-    alphabet: Alphabet
+    tokenizer: Tokenizer
     vad: Detector
     reads_at_once: int
 
@@ -76,17 +82,21 @@ class SenseVoice:
         return self.vad.speech(blocks)
 
     def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
-        """Read a piece."""
-        padded = np.pad(samples, (0, max(0, SHORTEST_SAMPLES - len(samples))))
+        """Transcribe one piece of 16 kHz samples.
+
+        Where the request names several languages, the likeliest of them is taken, with a second run if need be.
+        """
+        padded = np.pad(samples, (0, max(0, MIN_SAMPLES - len(samples))))
         rows = self.frontend.features(padded)[np.newaxis]
         language = request.language
         tags, tokens = self._run(rows, language, request)
         if language is None and request.languages:
-            language = self.alphabet.likeliest(tags[0], request.languages)
-            if self.alphabet.tag(int(tags[0].argmax())) not in {language, NOBODY}:
+            language = self.tokenizer.likeliest(tags[0], request.languages)
+            if self.tokenizer.tag(int(tags[0].argmax())) not in {language, NO_SPEECH}:
                 tags, tokens = self._run(rows, language, request)
         reading = self._reading(tags.argmax(axis=-1), tokens, language)
-        return reading._replace(words=fitted(reading.words, samples))  # it tells a moment within each
+        # A CTC peak lies somewhere within its token's sound.
+        return reading._replace(words=fitted(reading.words, samples))
 
     def _run(
         self, rows: NDArray[np.float32], language: str | None, request: Request
@@ -97,43 +107,43 @@ class SenseVoice:
             "tokens",
             speech=rows,
             language=np.array([query], np.int64),
-            itn=np.array([FIGURES if request.itn else WORDS], np.int64),
+            itn=np.array([WITH_ITN if request.itn else WITHOUT_ITN], np.int64),
         )
         return tags[0], tokens[0]
 
     def _reading(self, tags: NDArray[np.int64], tokens: NDArray[np.int64], language: str | None) -> Reading:
-        found = list(collapsed(np.concatenate([tags, tokens])))
-        told = [self.alphabet.tag(token.number) for token in found]
-        spoken = [token for token, tag in zip(found, told, strict=True) if not tag]
-        text = self.alphabet.text(spoken)
-        events = tuple(dict.fromkeys(EVENTS[tag] for tag in told if tag in EVENTS))
-        if self.alphabet.tag(int(tags[0])) == NOBODY or not text:
+        found = list(collapse_ctc(np.concatenate([tags, tokens])))
+        names = [self.tokenizer.tag(token.number) for token in found]
+        spoken = [token for token, name in zip(found, names, strict=True) if not name]
+        text = self.tokenizer.text(spoken)
+        events = tuple(dict.fromkeys(EVENTS[name] for name in names if name in EVENTS))
+        if self.tokenizer.tag(int(tags[0])) == NO_SPEECH or not text:
             return Reading("", "", events=events)
         return Reading(
             text=text,
-            language=language or next((tag for tag in told if tag in SENSEVOICE_LANGUAGES), ""),
+            language=language or next((name for name in names if name in SENSEVOICE_LANGUAGES), ""),
             words=timed_words(text, self._timed(spoken, before=len(tags))),
             events=events,
-            emotion=next((EMOTIONS[tag] for tag in told if tag in EMOTIONS), ""),
+            emotion=next((EMOTIONS[name] for name in names if name in EMOTIONS), ""),
         )
 
     def _timed(self, tokens: Iterable[Token], *, before: int) -> Iterator[Word]:
-        """Give each token its seconds; a row is what is heard half a row before and after its place."""
+        """Give each token its seconds: a row stands for the sound half a row before and after it."""
         row_s = self.frontend.step * HOP / RATE
         for token in tokens:
             start, end = (max(0.0, (row - before - 0.5) * row_s) for row in (token.start, token.end))
-            yield Word(start=start, end=end, text=self.alphabet.text([token]))
+            yield Word(start=start, end=end, text=self.tokenizer.text([token]))
 
 
-class Alphabet:
-    """What the numbers of tokens stand for."""
+class Tokenizer:
+    """The sentencepiece model: token numbers to text and tags."""
 
     def __init__(self, path: Path) -> None:
-        """Read the sentencepiece model.
+        """Load the file.
 
         Raises:
-            OSError: it is missing.
-            RuntimeError: it is damaged.
+            OSError: It is missing.
+            RuntimeError: It is damaged.
         """
         import sentencepiece  # noqa: PLC0415 - only where a model is loaded
 
@@ -144,33 +154,33 @@ class Alphabet:
         self._numbers = {tag: number for number, tag in self._tags.items()}
 
     def __len__(self) -> int:
-        """Give the number of tokens."""
+        """Return the size of the vocabulary."""
         return int(self._pieces.GetPieceSize())
 
     def tag(self, number: int) -> str:
-        """Give the tag that a token is, "" where it is text."""
+        """Return the name of a tag such as `<|en|>`, without its brackets; "" for a token of text."""
         return self._tags.get(number, "")
 
     def text(self, tokens: Iterable[Token]) -> str:
-        """Give the text of tokens."""
+        """Decode tokens to text."""
         return str(self._pieces.DecodeIds([token.number for token in tokens])).strip()
 
     def likeliest(self, scores: NDArray[np.float32], languages: Iterable[str]) -> str | None:
-        """Give the language with the highest score of some; None where none has a tag."""
+        """Return the language whose tag has the highest score, None where none has a tag. `scores`: [vocabulary]."""
         known = [language for language in languages if language in self._numbers]
         return max(known, key=lambda language: float(scores[self._numbers[language]]), default=None)
 
 
-def alphabet_file(folder: Path) -> Path:
-    """Give the file of the alphabet: the one that the model's configuration names, else the only one there is."""
+def tokenizer_file(folder: Path) -> Path:
+    """Return the sentencepiece file: the one that configuration.json names, else the first `*.bpe.model`."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         names = json.loads((folder / "configuration.json").read_text(encoding="utf-8"))
         return folder / str(names["file_path_metas"]["tokenizer_conf"]["bpemodel"])
     return next(folder.glob("*.bpe.model"), folder / "chn_jpn_yue_eng_ko_spectok.bpe.model")
 
 
-def collapsed(likeliest: NDArray[np.int64]) -> Iterator[Token]:
-    """Give each run of the same token once, and leave out blanks."""
+def collapse_ctc(likeliest: NDArray[np.int64]) -> Iterator[Token]:
+    """Merge repeated tokens and drop blanks: greedy CTC decoding of the likeliest token of each row."""
     end = 0
     for number, run in groupby(likeliest.tolist()):
         start, end = end, end + len(list(run))

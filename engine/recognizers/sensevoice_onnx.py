@@ -118,7 +118,7 @@ class _Graph:
         matrix = weight.T
         if self.precision == "fp32":
             return self.node("Add", self.node("MatMul", rows, self.constant(matrix)), self.constant(bias))
-        whole, scale = rounded(matrix, LARGEST[self.precision])
+        whole, scale = quantize(matrix, LARGEST[self.precision])
         inputs = (self.constant(whole), self.constant(scale), self.constant(np.zeros_like(whole[0])))
         return self.node("DynamicQuantizeMatMul", rows, *inputs, self.constant(bias), domain=CONTRIBUTED)
 
@@ -242,7 +242,7 @@ class _SenseVoice:
         return self.graph.node("LayerNormalization", rows, scale, bias, axis=-1, epsilon=EPSILON)
 
 
-def rounded(matrix: Floats, largest: int) -> tuple[NDArray[np.int8], Floats]:
+def quantize(matrix: Floats, largest: int) -> tuple[NDArray[np.int8], Floats]:
     """Give whole numbers up to `largest`, and for each column what they have to be multiplied by."""
     scale = np.maximum(np.abs(matrix).max(axis=0) / largest, np.finfo(np.float32).tiny).astype(np.float32)
     return np.rint(matrix / scale).astype(np.int8), scale

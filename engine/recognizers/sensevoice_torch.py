@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from engine.audio.fbank import Frontend
 from engine.pipeline.batching import Batcher, Limits
 from engine.pipeline.transcribe import Detector
-from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
+from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.recognizers.sensevoice_onnx import Shape
 from engine.runtime.onnx import Array
 from engine.runtime.torch_files import read_settings, read_weights
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
     tokens: NDArray[np.int64]
 
 
-class BatchedNetwork:
+class BatchedModel:
     """A network that threads ask for single pieces, and that answers those of several threads together."""
 
     def __init__(self, network: SenseVoiceNetwork, limits: Limits = BATCHES) -> None:
@@ -227,9 +227,9 @@ def load_sensevoice(folder: Path, vad: Detector, *, device: str, arithmetic: Ari
     network = put_on(read_weights(folder), shape_of(folder), device=device, arithmetic=arithmetic)
     on_processor = device == "cpu"
     return SenseVoice(
-        network=BatchedNetwork(network, ALONE if on_processor else BATCHES),
+        network=BatchedModel(network, ALONE if on_processor else BATCHES),
         frontend=Frontend.load(folder),
-        alphabet=Alphabet(alphabet_file(folder)),
+        tokenizer=Tokenizer(tokenizer_file(folder)),
         vad=vad,
         reads_at_once=1 if on_processor else READS_AT_ONCE,
     )

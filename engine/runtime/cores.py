@@ -1,17 +1,17 @@
-"""How many processor cores this process may use, on every system."""
+"""Number of processor cores of this process, and the limit on threads within numpy."""
 
 import os
 
 
 def cores() -> int:
-    """Give the number of processor cores that this process may use."""
+    """Return how many cores this process may use: those of its CPU affinity where the system has that."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def one_thread_for_each_product() -> None:
-    """Let numpy multiply within the thread that asks: pieces run side by side already, and more threads only fight."""
+def limit_blas_to_one_thread() -> None:
+    """Make numpy multiply matrices in the calling thread: pieces run in parallel already, more threads slow them."""
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - the bot's process has no use for it
 
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)

@@ -1,4 +1,4 @@
-"""What this machine can do that matters to speech: arithmetic with 8-bit numbers, and whether a GPU is near."""
+"""Processor features that matter to inference (int8, bf16), and whether a GPU is there."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-Int8 = Literal["full", "halved", "none"]
+Int8Support = Literal["full", "halved", "none"]
 
 CPUINFO = Path("/proc/cpuinfo")
-SIGNS_OF_A_GPU = (
+GPU_DEVICE_FILES = (
     "/dev/nvidiactl",
     "/dev/nvidia0",
     "/dev/nvhost-gpu",
@@ -20,17 +20,18 @@ SIGNS_OF_A_GPU = (
     "/proc/driver/nvidia/version",
 )
 
-# These multiply and add 8-bit numbers in one step, without overflow.
-DOT_PRODUCT = frozenset({"avx512_vnni", "avx_vnni", "asimddp", "hw.optional.arm.FEAT_DotProd"})
+# Names of Linux (x86: Intel's CPUID, ARM: the HWCAP bits) and, with dots, of macOS's sysctl.
+# Dot products of 8-bit numbers that are summed in 32 bits, so nothing overflows.
+INT8_DOT_PRODUCT = frozenset({"avx512_vnni", "avx_vnni", "asimddp", "hw.optional.arm.FEAT_DotProd"})
 BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "hw.optional.arm.FEAT_BF16"})
-# This adds in 16 bits, which two products of full range do not fit into: the weights may have 7 bits only.
-PAIRS = "avx2"
+# AVX2's `vpmaddubsw` sums two products in 16 bits, which fits only weights of 7 bits.
+AVX2 = "avx2"
 
 
-def flags() -> frozenset[str]:
-    """Give the processor's abilities by the names that its system has for them; none where they cannot be read."""
+def cpu_flags() -> frozenset[str]:
+    """Return the names of the processor's features as its system writes them; empty where they cannot be read."""
     if platform.system() == "Darwin":
-        return _apple_flags()
+        return _macos_flags()
     with suppress(OSError):
         for line in CPUINFO.read_text(encoding="ascii", errors="replace").splitlines():
             name, _, values = line.partition(":")
@@ -39,33 +40,33 @@ def flags() -> frozenset[str]:
     return frozenset()
 
 
-def int8(of: frozenset[str]) -> Int8:
-    """Tell how a processor with these flags takes 8-bit weights: in full range, in half of it, or not well."""
-    if of & DOT_PRODUCT:
+def int8_support(flags: frozenset[str]) -> Int8Support:
+    """Tell how a processor with these flags multiplies int8 weights: "full" range, "halved" range, or not well."""
+    if flags & INT8_DOT_PRODUCT:
         return "full"
-    return "halved" if PAIRS in of else "none"
+    return "halved" if AVX2 in flags else "none"
 
 
-def has_bf16(of: frozenset[str]) -> bool:
-    """Tell whether a processor with these flags multiplies numbers in bf16; without, torch imitates it very slowly."""
-    return bool(of & BF16)
+def has_bf16(flags: frozenset[str]) -> bool:
+    """Tell whether a processor with these flags multiplies bf16; without, torch emulates it very slowly."""
+    return bool(flags & BF16)
 
 
-def shows_a_gpu() -> bool:
-    """Tell whether there are signs of a GPU; torch may find that it cannot use it."""
-    return any(Path(sign).exists() for sign in SIGNS_OF_A_GPU)
+def has_gpu_device_file() -> bool:
+    """Tell whether the system shows a GPU driver; torch may still be unable to use it."""
+    return any(Path(file).exists() for file in GPU_DEVICE_FILES)
 
 
 def has_gpu() -> bool:
-    """Tell whether torch can use a GPU; torch is loaded to find out only where there are signs of one."""
-    if not shows_a_gpu():
+    """Tell whether torch can use a GPU; imports torch only where the system shows a driver."""
+    if not has_gpu_device_file():
         return False
     import torch  # noqa: PLC0415 - only where it is worth its memory
 
     return torch.cuda.is_available()
 
 
-def _apple_flags() -> frozenset[str]:
+def _macos_flags() -> frozenset[str]:
     done = subprocess.run(  # the argument is a constant
         ["/usr/sbin/sysctl", "hw.optional"], capture_output=True, text=True, check=False
     )

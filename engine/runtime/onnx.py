@@ -1,4 +1,4 @@
-"""The one file that touches ONNX Runtime: opens an exported network and runs it, in as many threads as call it."""
+"""ONNX Runtime session for one exported network. The only file that touches ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,20 +12,24 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32] | NDArray[np.int64]
 
-SPIN_US = 20  # a helper that sleeps at once is woken too late for the next product; longer, it holds up other pieces
+# Measured: a helper thread that sleeps at once wakes too late for the next product; one that spins longer takes
+# a core from other pieces.
+SPIN_US = 20
 
 
 class Network:
-    """An exported network. Threads that call `run` do not wait for each other."""
+    """An exported network on the processor. Any number of threads may call `run` at the same time."""
 
     def __init__(self, source: Path | bytes, *, is_fused: bool = True, threads: int = 1) -> None:
-        """Open the file, or its content; weights beside a file are mapped into memory.
+        """Open an ONNX file, or its content; weights in a file beside it are memory-mapped.
 
-        What was not written `is_fused` is made faster here, which takes a second. A call of `run` works in its own
-        thread; where more `threads` are allowed, cores that are idle meanwhile help it. The results are the same.
+        Args:
+            source: The file, or its bytes.
+            is_fused: False lets ONNX Runtime optimise the graph, which takes a second.
+            threads: How many cores one call of `run` may use: its own thread, and helpers. Results do not depend on it.
 
         Raises:
-            NetworkBroken: it cannot be opened.
+            NetworkBroken: It cannot be opened.
         """
         import onnxruntime  # noqa: PLC0415 - 0.2 s that the bot can do without
 
@@ -38,7 +42,7 @@ class Network:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         try:
-            with _yielding():
+            with _batch_scheduling():
                 self._session = onnxruntime.InferenceSession(
                     source if isinstance(source, bytes) else str(source),
                     options,
@@ -48,20 +52,20 @@ class Network:
             raise NetworkBroken(str(broken)) from broken
 
     def run(self, *outputs: str, **inputs: Array) -> list[Array]:
-        """Give the outputs that are named."""
+        """Compute the outputs that are named, in their order."""
         found: list[Array] = self._session.run(list(outputs), inputs)
         return found
 
 
 class NetworkBroken(Exception):
-    """A file holds no network that can be run."""
+    """A file that ONNX Runtime cannot open."""
 
 
 @contextmanager
-def _yielding() -> Iterator[None]:
-    """Let threads that are started here push nobody off a core, where the system knows such a thing.
+def _batch_scheduling() -> Iterator[None]:
+    """Start threads under Linux's SCHED_BATCH, which never preempts another thread; elsewhere do nothing.
 
-    Helpers woken while every core reads a piece of its own would cost a tenth of the throughput otherwise.
+    Measured: helpers that wake while every core reads a piece of its own cost a tenth of the throughput otherwise.
     """
     usual = getattr(os, "SCHED_OTHER", None)
     if usual is None or os.sched_getscheduler(0) != usual:

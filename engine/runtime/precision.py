@@ -7,29 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from engine.runtime.cpu import Int8
+from engine.runtime.cpu import Int8Support
 from engine.runtime.export import Decision, Precision
 
-PROVED = 0.99
-UNPROVED = "no speech was at hand to prove int8 with; `earshot models verify FOLDER` takes recordings of yours"
+MIN_AGREEMENT = 0.99
+NO_SPEECH_TO_COMPARE = (
+    "no speech was at hand to prove int8 with; `earshot models verify FOLDER` takes recordings of yours"
+)
 
 Texts = Mapping[tuple[int, float], str]
 """What was read in the piece of a recording that begins at a second; a piece without text may be left out."""
 
-VARIANTS: dict[Int8, Precision] = {"full": "int8", "halved": "int8-halved", "none": "int8-halved"}
+VARIANTS: dict[Int8Support, Precision] = {"full": "int8", "halved": "int8-halved", "none": "int8-halved"}
 
 
-def candidate(int8: Int8) -> Precision:
+def int8_variant(int8: Int8Support) -> Precision:
     """Give the kind of int8 that suits a processor: halved weights where products of full ones may overflow."""
     return VARIANTS[int8]
 
 
-def unproved(asked: str, int8: Int8) -> Decision | None:
+def decide_without_proof(asked: str, int8: Int8Support) -> Decision | None:
     """Decide where nothing has to be proved: because it is set, or because the processor leaves no choice."""
     if asked == "fp32":
         return Decision(precision="fp32", reason="engine.precision asks for it")
     if asked == "int8":
-        return Decision(precision=candidate(int8), reason="engine.precision asks for it")
+        return Decision(precision=int8_variant(int8), reason="engine.precision asks for it")
     if int8 == "none":
         return Decision(precision="fp32", reason="this processor is not made for int8")
     return None
@@ -40,12 +42,12 @@ def prove(precision: Precision, read: Callable[[Precision], Texts]) -> Decision:
     exact, rounded = read("fp32"), read(precision)
     characters = sum(map(len, exact.values()))
     if characters == 0:
-        return Decision(precision="fp32", reason=UNPROVED)
+        return Decision(precision="fp32", reason=NO_SPEECH_TO_COMPARE)
     wrong = sum(differences(exact.get(piece, ""), rounded.get(piece, "")) for piece in {*exact, *rounded})
     agreement = max(0.0, 1 - wrong / characters)
     return Decision(
-        precision=precision if agreement >= PROVED else "fp32",
-        reason=f"int8 reads {agreement:.1%} of {characters} characters as fp32 does; {PROVED:.0%} are asked for",
+        precision=precision if agreement >= MIN_AGREEMENT else "fp32",
+        reason=f"int8 reads {agreement:.1%} of {characters} characters as fp32 does; {MIN_AGREEMENT:.0%} are asked for",
         agreement=agreement,
         recordings=len({recording for recording, _ in exact}),
     )

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from engine.audio.fbank import HOP, FeatureStream, Frontend
 from engine.errors import ModelBroken
-from engine.runtime.cores import one_thread_for_each_product
+from engine.runtime.cores import limit_blas_to_one_thread
 from engine.runtime.torch_files import Floats, read_settings, read_weights
 from engine.vad.chunking import Region
 from engine.vad.endpointing import Endpoints, Patience
@@ -102,7 +102,7 @@ class Vad:
         Raises:
             ModelBroken: a file is missing or damaged, or is another model's.
         """
-        one_thread_for_each_product()
+        limit_blas_to_one_thread()
         try:
             return cls(folder)
         except FileNotFoundError as missing:

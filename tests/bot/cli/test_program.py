@@ -21,7 +21,7 @@ import sys, threading, time
 import numpy as np
 from onnx import TensorProto, helper
 from bot import __main__ as program
-from engine.runtime import Network
+from engine.runtime.onnx import Network
 
 matrix = helper.make_tensor_value_info("x", TensorProto.FLOAT, [5000, 5000])
 product = helper.make_tensor_value_info("y", TensorProto.FLOAT, [5000, 5000])

@@ -12,13 +12,13 @@ ABLE, UNABLE = frozenset({"avx2", "avx512_bf16"}), frozenset({"avx2"})
 
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.hub.requirements.shows_a_gpu", lambda: False)
+    monkeypatch.setattr("engine.hub.requirements.has_gpu_device_file", lambda: False)
     monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.hub.requirements.shows_a_gpu", lambda: True)
+    monkeypatch.setattr("engine.hub.requirements.has_gpu_device_file", lambda: True)
     monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
 
 

@@ -9,31 +9,31 @@ from engine.errors import ExportsClosed, NothingToVerify
 from engine.hub.pull import OnDownload
 from engine.pipeline.transcribe import ModelBackend
 from engine.recognizers.funasr_generic import AnyFunasr
-from engine.recognizers.prepared import check_exports, decided, missing_exports, write_exports
+from engine.recognizers.prepared import check_exports, current_decision, missing_exports, write_exports
 from engine.recognizers.sensevoice import SenseVoice
-from engine.runtime.cpu import flags, int8
+from engine.runtime.cpu import cpu_flags, int8_support
 from engine.runtime.export import Decision, Exports, Precision
-from engine.runtime.precision import UNPROVED, candidate
+from engine.runtime.precision import NO_SPEECH_TO_COMPARE, int8_variant
 from engine.settings import EngineSettings
-from engine.speech import Engine, preparation
+from engine.speech import Engine, sensevoice_loader
 from tests.engine.folders import nobody_writes
 from tests.engine.transcribing import text_of, transcribe
 
-INT8: Precision = candidate(int8(flags()))
+INT8: Precision = int8_variant(int8_support(cpu_flags()))
 ASKING = """
 import sys
 from pathlib import Path
-from engine import processor
-from engine.recognizers.prepared import can_be_prepared
+from engine.runtime import cpu
+from engine.recognizers.prepared import runs_exported
 from engine.settings import EngineSettings
-processor.SIGNS_OF_A_GPU = ("/",)
+cpu.GPU_DEVICE_FILES = ("/",)
 tiny = sys.argv[1]
 for asked in (EngineSettings(model="fake"), EngineSettings(model=tiny, precision="bf16"), EngineSettings(model=tiny)):
-    can_be_prepared(Path(asked.model), asked)
+    runs_exported(Path(asked.model), asked)
     print("torch" in sys.modules)
 """
 
-needs_a_choice = pytest.mark.skipif(int8(flags()) == "none", reason="this processor leaves no choice")
+needs_a_choice = pytest.mark.skipif(int8_support(cpu_flags()) == "none", reason="this processor leaves no choice")
 
 
 @pytest.fixture
@@ -54,11 +54,11 @@ def rough(shared: Path, models_dir: Path) -> EngineSettings:
 
 @needs_a_choice
 def test_a_model_that_bears_no_rounding_runs_in_fp32_and_says_why(rough: EngineSettings, shared: Path) -> None:
-    assert decided(rough) is None
+    assert current_decision(rough) is None
     told: list[str] = []
     engine = Engine.open(rough, on_download=lambda file, _done, _total: told.append(file))
     assert {"sensevoice-charctc (fp32)", f"sensevoice-charctc ({INT8})"} == set(told)
-    decision = decided(rough)
+    decision = current_decision(rough)
     assert decision is not None
     assert decision.precision == "fp32"
     assert decision.agreement is not None
@@ -85,9 +85,9 @@ def test_without_speech_to_prove_it_with_int8_is_not_taken(
         monkeypatch.setenv(f"PIP_{name}", value)
     settings = EngineSettings(model=str(copied(tiny, models_dir)), models_dir=models_dir, device="cpu")
     Engine.open(settings)
-    decision = decided(settings)
+    decision = current_decision(settings)
     assert decision is not None
-    assert (decision.precision, decision.reason) == ("fp32", UNPROVED)
+    assert (decision.precision, decision.reason) == ("fp32", NO_SPEECH_TO_COMPARE)
 
 
 @needs_a_choice
@@ -97,9 +97,9 @@ def test_a_models_dir_that_cannot_be_made_only_leaves_int8_unproved(tiny: Path, 
     (models_dir / "file").write_bytes(b"not a folder")
     settings = EngineSettings(model=str(folder), models_dir=models_dir / "file/models", device="cpu")
     Engine.open(settings)
-    decision = decided(settings)
+    decision = current_decision(settings)
     assert decision is not None
-    assert decision.reason == UNPROVED
+    assert decision.reason == NO_SPEECH_TO_COMPARE
 
 
 @needs_a_choice
@@ -108,12 +108,12 @@ def test_the_owner_s_recordings_decide_anew(rough: EngineSettings, shared: Path,
     clips.mkdir()
     (clips / "notes.txt").write_text("not a recording", encoding="utf-8")
     with pytest.raises(NothingToVerify, match="clips"):
-        preparation(rough).verify(clips)
+        sensevoice_loader(rough).verify(clips)
     shutil.copy(shared / "clips/zh_voice_message.ogg", clips)
     shutil.copy(shared / "clips/en_jfk.flac", clips)
-    decision = preparation(rough).verify(clips)
+    decision = sensevoice_loader(rough).verify(clips)
     assert decision.recordings == 2
-    assert decided(rough) == decision
+    assert current_decision(rough) == decision
 
 
 def test_the_precision_that_is_set_is_the_only_one_written(tiny: Path, models_dir: Path) -> None:
@@ -158,7 +158,7 @@ def test_where_nothing_can_be_written_torch_reads_and_the_owner_is_told_why(tiny
         with pytest.raises(ExportsClosed, match=f"{models_dir} cannot be written to"):
             check_exports(settings)
         with pytest.raises(NothingToVerify, match=f"{models_dir} cannot be written to"):
-            preparation(settings).verify(folder)
+            sensevoice_loader(settings).verify(folder)
     check_exports(settings)
 
 
@@ -170,7 +170,7 @@ def test_what_was_prepared_in_fp32_only_is_used_where_int8_cannot_be_tried(tiny:
     with nobody_writes(folder / "earshot", folder, models_dir):
         assert isinstance(model_of(Engine.open(settings)), SenseVoice)
         check_exports(settings)
-        decision = decided(settings)
+        decision = current_decision(settings)
     assert decision is not None
     assert decision.precision == "fp32"
     assert f"{folder / 'earshot'} cannot be written to" in decision.reason

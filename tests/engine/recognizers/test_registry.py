@@ -8,7 +8,7 @@ from engine.pipeline.transcribe import ModelBackend, SpeechModel
 from engine.recognizers.funasr_generic import AnyFunasr
 from engine.recognizers.registry import Parts, load
 from engine.recognizers.sensevoice import SenseVoice
-from engine.recognizers.sensevoice_torch import BatchedNetwork
+from engine.recognizers.sensevoice_torch import BatchedModel
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
@@ -89,7 +89,9 @@ def test_a_device_that_is_not_there_is_refused(starter_models_dir: Path) -> None
 def test_sensevoice_runs_in_bf16_only_on_a_processor_that_has_it(
     tiny: Path, starter_models_dir: Path, monkeypatch: pytest.MonkeyPatch, *, able: bool
 ) -> None:
-    monkeypatch.setattr("engine.recognizers.registry.flags", lambda: frozenset({"avx512_bf16"} if able else {"avx2"}))
+    monkeypatch.setattr(
+        "engine.recognizers.registry.cpu_flags", lambda: frozenset({"avx512_bf16"} if able else {"avx2"})
+    )
     asked = EngineSettings(precision="bf16", device="cpu", threads=1)
     if not able:
         with pytest.raises(PrecisionMissing, match="bf16"):
@@ -97,7 +99,7 @@ def test_sensevoice_runs_in_bf16_only_on_a_processor_that_has_it(
         return
     model = load_with(starter_models_dir, tiny, asked)
     assert isinstance(model, SenseVoice)
-    assert isinstance(model.network, BatchedNetwork)
+    assert isinstance(model.network, BatchedModel)
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])

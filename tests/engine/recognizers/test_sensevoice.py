@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.pipeline.transcribe import Reading
-from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file, collapsed
+from engine.recognizers.sensevoice import SenseVoice, Tokenizer, collapse_ctc, tokenizer_file
 from engine.request import Request
 from engine.runtime.export import Exports
 from engine.runtime.onnx import Network
@@ -78,7 +78,7 @@ class Answering:
         return SenseVoice(
             network=Network(network),
             frontend=Frontend.load(self._folder),
-            alphabet=Alphabet(alphabet_file(self._folder)),
+            tokenizer=Tokenizer(tokenizer_file(self._folder)),
             vad=Vad.load("sensevoice", self._vad),
             reads_at_once=1,
         )
@@ -139,7 +139,7 @@ def test_the_likeliest_of_the_allowed_languages_is_taken(
 
 @given(st.lists(st.integers(0, 3)))
 def test_collapsing_loses_nothing_but_repeats_and_blanks(tokens: list[int]) -> None:
-    found = list(collapsed(np.array(tokens, np.int64)))
+    found = list(collapse_ctc(np.array(tokens, np.int64)))
     for token in found:
         assert token.start < token.end
         assert tokens[token.start : token.end] == [token.number] * (token.end - token.start)

@@ -12,13 +12,13 @@ from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.errors import AudioFault
 from engine.recognizers.funasr_isolation import tamed
-from engine.recognizers.sensevoice import Alphabet, SenseVoice, alphabet_file
-from engine.recognizers.sensevoice_onnx import rounded
+from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
+from engine.recognizers.sensevoice_onnx import quantize
 from engine.request import Request
-from engine.runtime.cpu import flags, int8
+from engine.runtime.cpu import cpu_flags, int8_support
 from engine.runtime.export import Exports, Precision
 from engine.runtime.onnx import Network, NetworkBroken
-from engine.runtime.precision import candidate
+from engine.runtime.precision import int8_variant
 from engine.vad.detector import Vad
 
 Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ def opened(folder: Path, models_dir: Path, vad: Path, precision: Precision = "fp
     return SenseVoice(
         network=Network(Exports(folder, models_dir).network(precision)),
         frontend=Frontend.load(folder),
-        alphabet=Alphabet(alphabet_file(folder)),
+        tokenizer=Tokenizer(tokenizer_file(folder)),
         vad=Vad.load("sensevoice", vad),
         reads_at_once=2,
     )
@@ -132,7 +132,7 @@ def test_pieces_of_one_length_may_be_read_together(tiny: Path, starter_models_di
 
 
 def test_int8_is_near_to_fp32(tiny: Path, starter_models_dir: Path, tmp_path: Path) -> None:
-    precisions: tuple[Precision, ...] = ("fp32", candidate(int8(flags())))
+    precisions: tuple[Precision, ...] = ("fp32", int8_variant(int8_support(cpu_flags())))
     models = [opened(tiny, tmp_path, starter_models_dir / "fsmn-vad", precision) for precision in precisions]
     exact, near = (encoded(model, noise(1), (3, 15)).ravel() for model in models)
     assert (exact != near).any()
@@ -153,16 +153,16 @@ def matrices(seed: int) -> Floats:
 @given(st.integers(0, 1 << 30), st.sampled_from([63, 127]))
 def test_rounded_weights_are_as_near_as_whole_numbers_can_be(seed: int, largest: int) -> None:
     matrix = matrices(seed)
-    whole, scale = rounded(matrix, largest)
+    whole, scale = quantize(matrix, largest)
     assert np.abs(whole).max() == largest
     assert (np.abs(whole * scale - matrix) <= scale * 0.501).all()
 
 
 def test_weights_that_are_nothing_stay_nothing() -> None:
-    whole, scale = rounded(np.zeros((3, 2), np.float32), 127)
+    whole, scale = quantize(np.zeros((3, 2), np.float32), 127)
     assert not (whole * scale).any()
 
 
 def test_two_products_of_halved_weights_fit_into_sixteen_bits() -> None:
-    whole, _ = rounded(matrices(0), 63)
+    whole, _ = quantize(matrices(0), 63)
     assert 2 * 255 * int(np.abs(whole.astype(np.int32)).max()) <= np.iinfo(np.int16).max

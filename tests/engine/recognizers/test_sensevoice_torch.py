@@ -14,7 +14,7 @@ from engine.recognizers.sensevoice import SenseVoice
 from engine.recognizers.sensevoice_torch import (
     QUERIES,
     Arithmetic,
-    BatchedNetwork,
+    BatchedModel,
     Question,
     SenseVoiceNetwork,
     load_sensevoice,
@@ -78,7 +78,7 @@ def batched(folder: Path, arithmetic: Arithmetic, vad: Vad) -> SenseVoice:
     """Give what reads as on a GPU."""
     model = load_sensevoice(folder, vad, device="cpu", arithmetic=arithmetic)
     limits = Limits(window_s=0.05, most=1_000, shortest=0.5)
-    return SenseVoice(BatchedNetwork(network_of(folder, arithmetic), limits), model.frontend, model.alphabet, vad, 8)
+    return SenseVoice(BatchedModel(network_of(folder, arithmetic), limits), model.frontend, model.tokenizer, vad, 8)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from engine.runtime.cpu import Int8, flags, int8
+from engine.runtime.cpu import Int8Support, cpu_flags, int8_support
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from engine.runtime.cpu import Int8, flags, int8
         (set(), "none"),
     ],
 )
-def test_what_a_processor_makes_of_int8(of: set[str], expected: Int8) -> None:
-    assert int8(frozenset(of)) == expected
+def test_what_a_processor_makes_of_int8(of: set[str], expected: Int8Support) -> None:
+    assert int8_support(frozenset(of)) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="names of another processor")
 def test_this_processor_tells_what_it_can() -> None:
-    assert "sse2" in flags()
+    assert "sse2" in cpu_flags()

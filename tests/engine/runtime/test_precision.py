@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.runtime.cpu import Int8
+from engine.runtime.cpu import Int8Support
 from engine.runtime.export import Precision
-from engine.runtime.precision import Texts, candidate, differences, prove, unproved
+from engine.runtime.precision import Texts, decide_without_proof, differences, int8_variant, prove
 
 LONG = "and so my fellow americans ask not what your country can do for you ask what you can do for it " * 2
 
@@ -13,23 +13,23 @@ def read(exact: Texts, rounded: Texts) -> dict[Precision, Texts]:
 
 
 @pytest.mark.parametrize("kind", ["full", "halved", "none"])
-def test_what_is_set_needs_no_proof(kind: Int8) -> None:
-    exact, rounded = unproved("fp32", kind), unproved("int8", kind)
+def test_what_is_set_needs_no_proof(kind: Int8Support) -> None:
+    exact, rounded = decide_without_proof("fp32", kind), decide_without_proof("int8", kind)
     assert exact is not None
     assert rounded is not None
-    assert (exact.precision, rounded.precision) == ("fp32", candidate(kind))
+    assert (exact.precision, rounded.precision) == ("fp32", int8_variant(kind))
 
 
 def test_weights_have_half_their_range_where_products_may_overflow() -> None:
-    assert (candidate("full"), candidate("halved")) == ("int8", "int8-halved")
+    assert (int8_variant("full"), int8_variant("halved")) == ("int8", "int8-halved")
 
 
 def test_a_processor_that_gains_nothing_takes_fp32_and_others_have_to_prove_int8() -> None:
-    settled = unproved("auto", "none")
+    settled = decide_without_proof("auto", "none")
     assert settled is not None
     assert settled.precision == "fp32"
-    assert unproved("auto", "full") is None
-    assert unproved("auto", "halved") is None
+    assert decide_without_proof("auto", "full") is None
+    assert decide_without_proof("auto", "halved") is None
 
 
 def test_int8_is_taken_where_it_reads_the_same() -> None:
