@@ -13,13 +13,13 @@ ABLE, UNABLE = frozenset({"avx2", "avx512_bf16"}), frozenset({"avx2"})
 @pytest.fixture
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.hub.requirements.has_gpu_device_file", lambda: False)
-    monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
+    monkeypatch.setattr("engine.hub.requirements.cpu_flags", lambda: UNABLE)
 
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.hub.requirements.has_gpu_device_file", lambda: True)
-    monkeypatch.setattr("engine.hub.requirements.flags", lambda: UNABLE)
+    monkeypatch.setattr("engine.hub.requirements.cpu_flags", lambda: UNABLE)
 
 
 def asked(model: str | Path, **settings: str) -> EngineSettings:
@@ -51,7 +51,7 @@ def test_int8_is_refused_on_a_gpu() -> None:
 def test_a_processor_must_have_bf16_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(PrecisionMissing):
         check_requirements(asked("sensevoice", precision="bf16"))
-    monkeypatch.setattr("engine.hub.requirements.flags", lambda: ABLE)
+    monkeypatch.setattr("engine.hub.requirements.cpu_flags", lambda: ABLE)
     check_requirements(asked("sensevoice", precision="bf16"))
     with pytest.raises(PrecisionMissing):
         check_requirements(asked("paraformer", precision="bf16"))
