@@ -1,5 +1,5 @@
 """The Telegram face, and the command line that wires every room."""
 
-from bot.telegram.lazy_aiogram import make_lazy
+from bot.telegram.lazy_aiogram import defer_model_building
 
-make_lazy()
+defer_model_building()

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from bot.process.fast_import import importing_much
+from bot.process.fast_import import garbage_collection_paused
 from engine import Fault
 
 COMMANDS = {
@@ -44,7 +44,7 @@ class Commands(click.Group):
         """Import the one that is asked for."""
         if cmd_name not in COMMANDS:
             return None
-        with importing_much():
+        with garbage_collection_paused():
             found: click.Command = import_module(f"bot.cli.{cmd_name}").command
         return found
 

@@ -22,7 +22,7 @@ class Access:
             return True
         return user_id is not None and (self.is_admin(user_id) or user_id in self.settings.users)
 
-    def follow(self, chat_id: int, moved_to: int) -> None:
+    def add_migration(self, chat_id: int, moved_to: int) -> None:
         """Let the group that `chat_id` turned into have its rights."""
         self._origins[moved_to] = self._origins.get(chat_id, chat_id)
 
@@ -32,14 +32,14 @@ class Access:
 
 
 @dataclass(slots=True)
-class Politeness:
+class RefusalThrottle:
     """Tells a stranger once in a while, and not at every message, that this bot is not theirs."""
 
     pause_s: float = 6 * 3600
     clock: Callable[[], float] = time.monotonic
     _told: dict[int, float] = field(default_factory=dict)
 
-    def may_tell(self, chat_id: int) -> bool:
+    def is_due(self, chat_id: int) -> bool:
         """Tell whether it is time to say it in this chat; if so, the time is noted."""
         now = self.clock()
         if now - self._told.get(chat_id, float("-inf")) < self.pause_s:

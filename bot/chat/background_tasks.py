@@ -10,7 +10,7 @@ from jobs.ending import end
 log = structlog.get_logger(__name__)
 
 
-class Background:
+class BackgroundTasks:
     """The running tasks of one process."""
 
     def __init__(self) -> None:

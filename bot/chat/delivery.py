@@ -22,9 +22,9 @@ from aiogram.types import (
     ReplyParameters,
 )
 
-from bot.chat.layout import Reply, has_text, plain, reply_of
-from bot.chat.lost_messages import REFUSALS, Strays
-from bot.chat.texts import say, say_missing, speaking
+from bot.chat.layout import Reply, has_text, plain_text, render_reply
+from bot.chat.lost_messages import PERMANENT_REFUSALS, LostMessages
+from bot.chat.texts import missing_audio_text, translate, use_language
 from engine import Segment, Transcript
 from jobs.note_log import tell_story
 from storage.ledger import Ledger
@@ -37,51 +37,51 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Delivery:
+class DeliveryOutcome:
     """How telling a chat went: `refusal` is why it can never be told."""
 
     refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Delivery:
     """Puts a note's answer into its chat."""
 
     bot: Bot
     ledger: Ledger
 
-    async def settle(self, note: Note, delivery: Delivery, fence: int | None = None) -> None:
+    async def settle(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
         """Keep how telling the chat went, and tell the note's story."""
-        if delivery.refusal is None:
+        if outcome.refusal is None:
             await self.ledger.mark_delivered(note.id, fence, run=note.run)
         else:
-            await self.ledger.mark_undeliverable(note.id, delivery.refusal, fence, run=note.run)
+            await self.ledger.mark_undeliverable(note.id, outcome.refusal, fence, run=note.run)
         if ended := await self.ledger.get(note.id):
             tell_story(ended)
 
     @property
-    def strays(self) -> Strays:
+    def lost_messages(self) -> LostMessages:
         """What finds the messages that nobody heard of."""
-        return Strays(self.bot, self.ledger)
+        return LostMessages(self.bot, self.ledger)
 
     async def show(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Let the note's status reply say `text`; send one if there is none, or if its reader deleted it."""
         await self._wherever_it_is(note, lambda: self._show(note, text, keyboard))
-        await self.strays.remove(note.id)
+        await self.lost_messages.remove(note.id)
 
     async def welcome(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
         """Show where a note is in the queue, unless somebody who knows more was quicker."""
         await self._wherever_it_is(note, lambda: self._show(note, text, keyboard, insists=False))
-        await self.strays.remove(note.id)
+        await self.lost_messages.remove(note.id)
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
         """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice.
 
         It stops when the note is deleted, or is to be transcribed again.
         """
-        with speaking(note.locale):
+        with use_language(note.locale):
             await self._wherever_it_is(note, lambda: self._deliver(note, transcript))
-        await self.strays.remove(note.id)
+        await self.lost_messages.remove(note.id)
 
     async def _wherever_it_is(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell the note's chat; if that is a group which moved, tell the group that it turned into."""
@@ -105,7 +105,7 @@ class Answers:
         if current is None or (current.status_message_id and await self._edit(current, text, keyboard, mode)):
             return
         before = current.status_message_id
-        async with self.strays.findable(current):
+        async with self.lost_messages.recorded_until_confirmed(current):
             sent = await self.reply(current, text, keyboard=keyboard, mode=mode)
             is_kept = await self.ledger.set_status_message(note.id, sent.message_id, instead_of=before)
             if not is_kept:  # the note was deleted meanwhile, or another process was quicker
@@ -119,7 +119,7 @@ class Answers:
         if not has_text(transcript):
             await self._show(current, _nothing_said(transcript))
             return
-        reply = _laid_out(transcript)
+        reply = _render_reply(transcript)
         first, *rest = reply.messages
         await self._show(current, first, mode=ParseMode.HTML)
         sent = await self.ledger.parts(note.id)
@@ -134,7 +134,7 @@ class Answers:
         if not has_text(transcript):
             await self._keep_copy(note, self.reply(note, _nothing_said(transcript)))
             return
-        reply = _laid_out(transcript)
+        reply = _render_reply(transcript)
         for text in reply.messages:
             await self._keep_copy(note, self.reply(note, text, mode=ParseMode.HTML))
         if reply.needs_document:
@@ -166,7 +166,7 @@ class Answers:
 
     async def erase(self, note: Note) -> None:
         """Take the bot's messages about this note out of the chat, also those that come meanwhile."""
-        await self.strays.remove(note.id)
+        await self.lost_messages.remove(note.id)
         erased: set[int] = set()
         while shown := await self._shown(note) - erased:
             for message_id in shown:
@@ -181,9 +181,9 @@ class Answers:
         """Delete a message; what is too old for that is emptied."""
         try:
             await self.bot.delete_message(chat_id, message_id)
-        except REFUSALS:
-            with suppress(*REFUSALS):
-                await self.bot.edit_message_text(say("Deleted."), chat_id=chat_id, message_id=message_id)
+        except PERMANENT_REFUSALS:
+            with suppress(*PERMANENT_REFUSALS):
+                await self.bot.edit_message_text(translate("Deleted."), chat_id=chat_id, message_id=message_id)
 
     async def _edit(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None) -> bool:
         """Edit the status reply; False if it is not there any more."""
@@ -205,11 +205,11 @@ class Answers:
         return True
 
     async def _take_back(self, sent: Message) -> None:
-        with suppress(*REFUSALS):
+        with suppress(*PERMANENT_REFUSALS):
             await self.bot.delete_message(sent.chat.id, sent.message_id)
 
     async def _document(self, note: Note, transcript: Transcript) -> Message:
-        document = BufferedInputFile(plain(transcript, label).encode(), document_name(note))
+        document = BufferedInputFile(plain_text(transcript, label).encode(), document_name(note))
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_document(
@@ -222,7 +222,7 @@ class Answers:
         """Send a part of the text; take it back if nobody wants it any more by then."""
         if await self._wanted(note) is None:
             return
-        async with self.strays.findable(note):
+        async with self.lost_messages.recorded_until_confirmed(note):
             sent = await send()
             is_kept = await self._wanted(note) and await self.ledger.add_part(note.id, number, sent.message_id)
             if not is_kept or not await self._wanted(note):
@@ -238,19 +238,21 @@ class Answers:
 
 
 def _nothing_said(transcript: Transcript) -> str:
-    silence = say("No speech found in this recording.")
-    return f"{silence}\n\n{say_missing(transcript)}".strip()
+    silence = translate("No speech found in this recording.")
+    return f"{silence}\n\n{missing_audio_text(transcript)}".strip()
 
 
-def _laid_out(transcript: Transcript) -> Reply:
-    return reply_of(transcript, label, say("The whole text is in the file below."), say_missing(transcript))
+def _render_reply(transcript: Transcript) -> Reply:
+    return render_reply(
+        transcript, label, translate("The whole text is in the file below."), missing_audio_text(transcript)
+    )
 
 
 def label(segment: Segment) -> str:
     """Name who speaks in a segment, in the current language."""
     if segment.speaker:
-        return say("Speaker {number}", number=segment.speaker) if segment.speaker.isdigit() else segment.speaker
-    return "" if segment.channel is None else say("Channel {number}", number=segment.channel + 1)
+        return translate("Speaker {number}", number=segment.speaker) if segment.speaker.isdigit() else segment.speaker
+    return "" if segment.channel is None else translate("Channel {number}", number=segment.channel + 1)
 
 
 def document_name(note: Note) -> str:
@@ -279,13 +281,13 @@ async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]
 
 
 @asynccontextmanager
-async def refusals_end_here(note: Note) -> AsyncIterator[Delivery]:
+async def permanent_refusals_recorded(note: Note) -> AsyncIterator[DeliveryOutcome]:
     """Take a chat that cannot be written to for one that was answered: nobody is left to tell."""
-    delivery = Delivery()
+    outcome = DeliveryOutcome()
     try:
-        yield delivery
-    except REFUSALS as refusal:
-        delivery.refusal = refusal.message
+        yield outcome
+    except PERMANENT_REFUSALS as refusal:
+        outcome.refusal = refusal.message
         log.warning("undeliverable", note=note.id, chat=note.chat_id, reason=refusal.message)
 
 

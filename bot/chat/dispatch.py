@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from aiogram import Bot, Dispatcher
 
 from bot.chat.access import Access
-from bot.chat.background_tasks import Background
-from bot.chat.delivery import Answers
-from bot.chat.gatekeeper import Reception
+from bot.chat.background_tasks import BackgroundTasks
+from bot.chat.delivery import Delivery
+from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import audio, cancel, delete, fallback, group_migration, help, history, notes, retry, stats  # noqa: A004 - /help
-from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.intake import Intake
-from bot.chat.note_actions import Changes
-from bot.chat.outage_notice import Delays
-from bot.chat.size_limits import limits_of
+from bot.chat.note_actions import NoteActions
+from bot.chat.outage_notice import OutageNotice
+from bot.chat.size_limits import size_limits
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
 from jobs.notices import Notices
@@ -38,45 +38,47 @@ WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class BotApplication:
     """What one bot process works with."""
 
     bot: Bot
     dispatcher: Dispatcher
-    reception: Reception
+    gatekeeper: Gatekeeper
     access: Access
     intake: Intake
-    background: Background = field(default_factory=Background)
+    background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
 
-def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, recordings: Recordings) -> Desk:
+def build_dispatcher(
+    settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, recordings: Recordings
+) -> BotApplication:
     """Make a dispatcher that answers everything that people send."""
-    answers = Answers(bot, ledger)
+    delivery = Delivery(bot, ledger)
     access = Access(settings.access)
-    background = Background()
+    background = BackgroundTasks()
     intake = Intake(
-        answers=answers,
+        delivery=delivery,
         ledger=ledger,
         queue=queue,
         background=background,
-        delays=Delays(bot, Notices(queue.redis)),
-        limits=limits_of(settings),
+        outage_notice=OutageNotice(bot, Notices(queue.redis)),
+        limits=size_limits(settings),
         options=options_of(model_name(settings.engine), default_request(settings.engine)),
         record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
     )
-    reception = Reception(access, background)
+    gatekeeper = Gatekeeper(access, background)
     dispatcher = Dispatcher(
         disable_fsm=True,
         settings=settings,
         access=access,
         ledger=ledger,
         queue=queue,
-        answers=answers,
+        delivery=delivery,
         intake=intake,
-        changes=Changes(answers, ledger, queue, intake, recordings),
-        choice=Choice(bot, ledger, access),
+        actions=NoteActions(delivery, ledger, queue, intake, recordings),
+        lookup=NoteLookup(bot, ledger, access),
     )
-    dispatcher.update.outer_middleware(reception)
+    dispatcher.update.outer_middleware(gatekeeper)
     for module in HANDLERS:
         dispatcher.include_router(module.router())
-    return Desk(bot, dispatcher, reception, access, intake, background)
+    return BotApplication(bot, dispatcher, gatekeeper, access, intake, background)

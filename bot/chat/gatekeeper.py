@@ -12,12 +12,12 @@ from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
 
-from bot.chat.access import Access, Politeness
-from bot.chat.background_tasks import Background
+from bot.chat.access import Access, RefusalThrottle
+from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
 from bot.chat.intake import sound_of
-from bot.chat.texts import say, speaking
+from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
 from engine import Fault
 
@@ -27,12 +27,12 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Reception(BaseMiddleware):
+class Gatekeeper(BaseMiddleware):
     """The outermost middleware of all updates."""
 
     access: Access
-    background: Background
-    politeness: Politeness = field(default_factory=Politeness)
+    background: BackgroundTasks
+    refusal_throttle: RefusalThrottle = field(default_factory=RefusalThrottle)
     seen: int | None = None  # the newest update that is taken care of
     known_admins: set[int] = field(default_factory=set)
 
@@ -49,7 +49,7 @@ class Reception(BaseMiddleware):
         if not self.access.allows(user.id, chat.id):
             self.background.spawn(self._turn_away(update, data["bot"], user, chat))
         elif update.message and (sound_of(update.message) or update.message.migrate_to_chat_id):
-            with speaking(user.language_code):
+            with use_language(user.language_code):
                 await handler(update, data)
         else:
             self.background.spawn(_handle(handler, update, data, user))
@@ -58,22 +58,22 @@ class Reception(BaseMiddleware):
             self.background.spawn(_show_admin_commands(data["bot"], user))
 
     async def _turn_away(self, update: Update, bot: Bot, user: User, chat: Chat) -> None:
-        with speaking(user.language_code):
+        with use_language(user.language_code):
             sentence = _refusal(user, chat)
             if update.callback_query:
                 await update.callback_query.answer(sentence, show_alert=True)
-            elif update.message and await _is_addressed(update.message, bot) and self.politeness.may_tell(chat.id):
+            elif update.message and await _is_addressed(update.message, bot) and self.refusal_throttle.is_due(chat.id):
                 await respond(update.message, sentence)
 
 
 def _refusal(user: User, chat: Chat) -> str:
     if chat.type == ChatType.PRIVATE:
-        return say(
+        return translate(
             "This bot is private. If you would like to use it, ask its owner to let you in and pass on your number: "
             "{user_id}",
             user_id=user.id,
         )
-    return say(
+    return translate(
         "I may not work in this group yet. If you would like me to, ask my owner and pass on the group's number: "
         "{chat_id}",
         chat_id=chat.id,
@@ -92,7 +92,7 @@ async def _is_addressed(message: Message, bot: Bot) -> bool:
 
 async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: User) -> None:
     """Handle what is not a note; the person learns it when that fails."""
-    with speaking(user.language_code):
+    with use_language(user.language_code):
         try:
             await handler(update, data)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person learns it
@@ -101,13 +101,13 @@ async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: 
             if update.callback_query:
                 await _apologise(update.callback_query)
             elif update.message:
-                await respond(update.message, say(Fault.sentence))
+                await respond(update.message, translate(Fault.sentence))
 
 
 async def _show_admin_commands(bot: Bot, admin: User) -> None:
-    with speaking(admin.language_code):
+    with use_language(admin.language_code):
         await register_admin_commands(bot, admin.id, command_texts())
 
 
 async def _apologise(press: CallbackQuery) -> None:
-    await press.answer(say(Fault.sentence), show_alert=True)
+    await press.answer(translate(Fault.sentence), show_alert=True)

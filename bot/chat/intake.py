@@ -15,12 +15,12 @@ from aiogram.exceptions import AiogramError
 from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote, Voice
 
 from bot.chat import status_message
-from bot.chat.background_tasks import Background
-from bot.chat.delivery import Answers, refusals_end_here
-from bot.chat.outage_notice import Delays
-from bot.chat.size_limits import Limits
-from bot.chat.texts import speaking
-from bot.telegram.request_policy import giving_way, patience
+from bot.chat.background_tasks import BackgroundTasks
+from bot.chat.delivery import Delivery, permanent_refusals_recorded
+from bot.chat.outage_notice import OutageNotice
+from bot.chat.size_limits import SizeLimits
+from bot.chat.texts import use_language
+from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
 from jobs.estimate import outlook
 from jobs.lease import RENEW_S
@@ -111,19 +111,19 @@ def thread_of(message: Message) -> int | None:
 class Intake:
     """Takes notes in."""
 
-    answers: Answers
+    delivery: Delivery
     ledger: Ledger
     queue: Queue
-    background: Background
-    delays: Delays
-    limits: Limits
+    background: BackgroundTasks
+    outage_notice: OutageNotice
+    limits: SizeLimits
     options: str  # what a note is transcribed with that asks for nothing
     record_within_s: float | None  # None: try for ever
     outage: Outage = field(default_factory=lambda: Outage("record"))
 
     async def take(self, incoming: Incoming) -> None:
         """Write the note down; welcome it, if it is new, beside what comes next."""
-        with self.delays.told_of(incoming):
+        with self.outage_notice.shown_when_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
                 note, is_new = await persistently(lambda: self.ledger.record(incoming), self.outage)
@@ -131,7 +131,7 @@ class Intake:
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
-        for note in await persistently(lambda: self.ledger.unwelcomed(self.answers.bot.id, before)):
+        for note in await persistently(lambda: self.ledger.unwelcomed(self.delivery.bot.id, before)):
             await self._welcome(note)
 
     async def _welcome(self, note: Note) -> None:
@@ -145,17 +145,17 @@ class Intake:
 
     async def _take_over(self, note: Note) -> None:
         """Let the message that told of a delay be the note's status reply."""
-        message_id = await self.delays.message_about(note)
+        message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
             return
         if not await persistently(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
             with suppress(AiogramError):
-                await self.answers.bot.delete_message(note.answer_chat_id, message_id)
-        await self.delays.forget(note)
+                await self.delivery.bot.delete_message(note.answer_chat_id, message_id)
+        await self.outage_notice.forget(note)
 
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then queue: a worker finds a status reply to write into."""
-        with speaking(note.locale):
+        with use_language(note.locale):
             place = await self._place(note)
             await self._show(note, place)
             if not await self.queue.enqueue(note) and place != status_message.queue_is_silent():
@@ -171,9 +171,9 @@ class Intake:
 
     async def _show(self, note: Note, place: str) -> None:
         try:
-            async with refusals_end_here(note):
+            async with permanent_refusals_recorded(note):
                 with _manner_in(note.answer_chat_id):
-                    await self.answers.welcome(note, place, status_message.cancel_button(note.id))
+                    await self.delivery.welcome(note, place, status_message.cancel_button(note.id))
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
@@ -186,27 +186,27 @@ class Intake:
         if mine is None:
             return True
         if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
-            await self._conclude(mine, lambda: self.answers.deliver(mine, transcript))
+            await self._conclude(mine, lambda: self.delivery.deliver(mine, transcript))
         return True
 
     async def _turned_down(self, note: Note) -> bool:
-        fault = self.limits.broken_by(note)
+        fault = self.limits.exceeded_by(note)
         if fault is None:
             return False
         mine = await self.ledger.claim(note.id, "bot", options=self.options)
         failure = Failure.of(fault)
         if mine and await self.ledger.fail(note.id, mine.fence, failure):
-            with speaking(note.locale):
+            with use_language(note.locale):
                 told = status_message.failed(note.id, failure)
-                await self._conclude(mine, lambda: self.answers.show(mine, *told))
+                await self._conclude(mine, lambda: self.delivery.show(mine, *told))
         return True
 
     async def _conclude(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell the chat, and hold the note meanwhile as a worker does: Telegram may let that last."""
         held = meanwhile(RENEW_S, lambda: self.ledger.beat(mine.id, mine.fence), "lease")
-        async with held, refusals_end_here(mine) as delivery:
+        async with held, permanent_refusals_recorded(mine) as outcome:
             await tell()
-        await self.answers.settle(mine, delivery, mine.fence)
+        await self.delivery.settle(mine, outcome, mine.fence)
 
 
 def _was_never_welcomed(note: Note) -> bool:
@@ -217,4 +217,4 @@ def _was_never_welcomed(note: Note) -> bool:
 
 def _manner_in(chat_id: int) -> AbstractContextManager[None]:
     """Give way in a group, which bears little: the texts come first, and bring a reply of their own if need be."""
-    return giving_way() if chat_id < 0 else patience(_PATIENCE_S)
+    return low_priority_once() if chat_id < 0 else total_timeout(_PATIENCE_S)

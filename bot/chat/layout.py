@@ -44,7 +44,7 @@ class _Layout:
     marks: tuple[tuple[range, str], ...] = ()
 
 
-def reply_of(transcript: Transcript, label: Callable[[Segment], str], notice: str, warning: str = "") -> Reply:
+def render_reply(transcript: Transcript, label: Callable[[Segment], str], notice: str, warning: str = "") -> Reply:
     """Lay `transcript` out as messages.
 
     Args:
@@ -62,7 +62,7 @@ def reply_of(transcript: Transcript, label: Callable[[Segment], str], notice: st
     return Reply((f"{beginning} …\n\n<i>{_escaped(below)}</i>",), needs_document=True)
 
 
-def plain(transcript: Transcript, label: Callable[[Segment], str]) -> str:
+def plain_text(transcript: Transcript, label: Callable[[Segment], str]) -> str:
     """Write the whole transcript as the text of a document."""
     return _lay_out(transcript.segments, label).text + "\n"
 

@@ -20,12 +20,12 @@ from aiogram.exceptions import (
 from aiogram.types import InlineKeyboardMarkup, Message
 
 from bot.chat import status_message
-from bot.telegram.request_policy import letting_answers_first
+from bot.telegram.request_policy import low_priority
 from bot.telegram.retries import NEVER_SENT
 from storage.ledger import Ledger
 from storage.note import Note
 
-REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
+PERMANENT_REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
 _MOST = 60  # further up, other chats' messages have used up the numbers, and looking would take minutes
 
 log = structlog.get_logger(__name__)
@@ -33,18 +33,18 @@ log = structlog.get_logger(__name__)
 
 def surely_not_sent(error: Exception) -> bool:
     """Tell whether a message that could not be sent is certainly not in its chat."""
-    return isinstance(error, (*REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, NEVER_SENT)
+    return isinstance(error, (*PERMANENT_REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, NEVER_SENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Strays:
+class LostMessages:
     """Finds the messages that nobody heard of."""
 
     bot: Bot
     ledger: Ledger
 
     @asynccontextmanager
-    async def findable(self, note: Note) -> AsyncIterator[None]:
+    async def recorded_until_confirmed(self, note: Note) -> AsyncIterator[None]:
         """Send a message for `note` inside the block, and write down its number: else it can be found later."""
         is_the_only_one = await self.ledger.expect_message(note.id)
         try:
@@ -61,11 +61,11 @@ class Strays:
         note = await self.ledger.get(note_id)
         if note is None or note.stray_after is None:
             return
-        with letting_answers_first():
+        with low_priority():
             for number in await self.ledger.possible_strays(note, _MOST):
                 if await self._answers(note, number):
                     log.info("stray_removed", note=note.id, message=number)
-                    with suppress(*REFUSALS):  # whoever sent it was quicker
+                    with suppress(*PERMANENT_REFUSALS):  # whoever sent it was quicker
                         await self.bot.delete_message(note.answer_chat_id, number)
                 await self.ledger.narrow_strays(note.id, number)
         await self.ledger.narrow_strays(note.id, None)
@@ -94,5 +94,5 @@ class Strays:
             return await self.bot.edit_message_reply_markup(
                 chat_id=note.answer_chat_id, message_id=number, reply_markup=button
             )
-        except REFUSALS:
+        except PERMANENT_REFUSALS:
             return False

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import structlog
 
 from bot.chat import status_message
-from bot.chat.delivery import Answers, refusals_end_here
+from bot.chat.delivery import Delivery, permanent_refusals_recorded
 from bot.chat.intake import Intake
-from bot.chat.texts import say, speaking
+from bot.chat.texts import translate, use_language
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from storage.note import Note, State
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class NoteActions:
     """Each change is made in the ledger first, so that a worker which holds the note notices."""
 
-    answers: Answers
+    delivery: Delivery
     ledger: Ledger
     queue: Queue
     intake: Intake
@@ -31,10 +31,10 @@ class Changes:
         """Give the note up; False if it has ended already."""
         if not await self.ledger.cancel(note.id):
             return False
-        with speaking(note.locale):
-            async with refusals_end_here(note) as delivery:
-                await self.answers.show(note, say("Cancelled."), status_message.retry_button(note.id))
-        await self.answers.settle(note, delivery)
+        with use_language(note.locale):
+            async with permanent_refusals_recorded(note) as outcome:
+                await self.delivery.show(note, translate("Cancelled."), status_message.retry_button(note.id))
+        await self.delivery.settle(note, outcome)
         await self._leave_queue(note)
         return True
 
@@ -53,7 +53,7 @@ class Changes:
             await self.ledger.set_status_message(note.id, note.status_message_id, instead_of=None)
         elif note.status_message_id:
             earlier = {0: note.status_message_id, **earlier}
-        await self.answers.remember(again, earlier.values())
+        await self.delivery.remember(again, earlier.values())
         await self.intake.enqueue(again)
         return True
 
@@ -62,8 +62,8 @@ class Changes:
         await self.ledger.cancel(note.id)
         await self._leave_queue(note)
         latest = await self.ledger.get(note.id) or note
-        async with refusals_end_here(note):
-            await self.answers.erase(latest)
+        async with permanent_refusals_recorded(note):
+            await self.delivery.erase(latest)
         await self.ledger.delete(note.id)
         await asyncio.to_thread(self.recordings.forget, note.id)  # last: a worker that saves one later finds no note
 

@@ -10,8 +10,8 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from aiogram.types import ReplyParameters
 
-from bot.chat.texts import say, speaking
-from bot.telegram.request_policy import patience
+from bot.chat.texts import translate, use_language
+from bot.telegram.request_policy import total_timeout
 from jobs.notices import Notices
 from storage.note import Incoming
 
@@ -24,7 +24,7 @@ Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Delays:
+class OutageNotice:
     """The notes that wait to be written down, and the messages that say so."""
 
     bot: Bot
@@ -32,7 +32,7 @@ class Delays:
     _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager
-    def told_of(self, incoming: Incoming) -> Iterator[None]:
+    def shown_when_slow(self, incoming: Incoming) -> Iterator[None]:
         """Tell who sent the note when the block lasts; not again when the same update comes again."""
         timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._begin_to_tell, incoming)
         try:
@@ -40,7 +40,7 @@ class Delays:
         finally:
             timer.cancel()
 
-    async def message_about(self, incoming: Incoming) -> int | None:
+    async def message_id_of(self, incoming: Incoming) -> int | None:
         """Give the message that told of the delay, if there was one."""
         telling = self._told.get(_place(incoming))
         told = None if telling is None else await telling
@@ -65,10 +65,10 @@ class Delays:
 
     async def _send(self, incoming: Incoming) -> int | None:
         try:
-            with speaking(incoming.locale), patience(_PATIENCE_S):
+            with use_language(incoming.locale), total_timeout(_PATIENCE_S):
                 sent = await self.bot.send_message(
                     incoming.chat_id,
-                    say(
+                    translate(
                         "Your recording cannot be taken in at the moment. It is not lost: it will be taken in by "
                         "itself, and its text will come here."
                     ),

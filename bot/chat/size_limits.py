@@ -10,13 +10,13 @@ from storage.note import Incoming
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SizeLimits:
     """The most that is taken in, by what Telegram says of a note; None is no limit."""
 
     size_mb: int | None
     audio_s: float
 
-    def broken_by(self, note: Incoming) -> Fault | None:
+    def exceeded_by(self, note: Incoming) -> Fault | None:
         """Give what is wrong with the note's size or length. What nobody claims breaks nothing."""
         if self.size_mb and (note.claimed_bytes or 0) > self.size_mb * MB:
             return FileTooBig(limit_mb=self.size_mb)
@@ -25,7 +25,7 @@ class Limits:
         return None
 
 
-def limits_of(settings: Settings) -> Limits:
+def size_limits(settings: Settings) -> SizeLimits:
     """Give the limits that hold here: only Telegram's own servers keep large files from bots."""
     is_cloud = settings.telegram.api_base == TelegramSettings().api_base
-    return Limits(size_mb=CLOUD_LIMIT_MB if is_cloud else None, audio_s=settings.engine.max_audio_s)
+    return SizeLimits(size_mb=CLOUD_LIMIT_MB if is_cloud else None, audio_s=settings.engine.max_audio_s)

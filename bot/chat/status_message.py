@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
-from bot.chat.texts import say, say_duration, say_fault
+from bot.chat.texts import duration_text, fault_text, translate
 from engine import kind_of
 from storage.note import Failure
 
@@ -29,36 +29,36 @@ CANCEL, RETRY, OPEN, DELETE, KEEP = "cancel", "retry", "open", "delete", "keep"
 def queued(position: int, wait_s: float) -> str:
     """Say where in the queue a note is; position 0 means: it runs."""
     if position < 1:
-        return say("In the queue.")
-    return say("In the queue, place {position}, about {wait}", position=position, wait=say_duration(wait_s))
+        return translate("In the queue.")
+    return translate("In the queue, place {position}, about {wait}", position=position, wait=duration_text(wait_s))
 
 
 def queue_is_silent() -> str:
     """Say that a note is safe though the queue cannot take it now."""
-    return say(
+    return translate(
         "In the queue. The queue does not answer at the moment; your recording is safe, and its text will come here."
     )
 
 
 def transcribing(fraction: float) -> str:
     """Say how far it is."""
-    return say("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
+    return translate("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
 
 
 def failed(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
     """Say what went wrong, and offer to try again where that can help."""
     button = None if kind_of(failure.code).is_permanent else retry_button(note_id)
-    return say_fault(failure.code, failure.params), button
+    return fault_text(failure.code, failure.params), button
 
 
 def cancel_button(note_id: str) -> InlineKeyboardMarkup:
     """Offer to stop."""
-    return buttons([(say("Cancel"), NoteButton(action=CANCEL, note_id=note_id))])
+    return buttons([(translate("Cancel"), NoteButton(action=CANCEL, note_id=note_id))])
 
 
 def retry_button(note_id: str) -> InlineKeyboardMarkup:
     """Offer to try again."""
-    return buttons([(say("Retry"), NoteButton(action=RETRY, note_id=note_id))])
+    return buttons([(translate("Retry"), NoteButton(action=RETRY, note_id=note_id))])
 
 
 def buttons(*rows: list[tuple[str, CallbackData]]) -> InlineKeyboardMarkup:
@@ -68,13 +68,13 @@ def buttons(*rows: list[tuple[str, CallbackData]]) -> InlineKeyboardMarkup:
 
 
 @dataclass(slots=True)
-class Pace:
+class EditThrottle:
     """Tells when a status reply may change again: seldom enough for its chat, and only when it would differ."""
 
     clock: Callable[[], float] = time.monotonic
     _last: dict[int, tuple[float, str]] = field(default_factory=dict)
 
-    def may_change(self, chat_id: int, text: str) -> bool:
+    def is_due(self, chat_id: int, text: str) -> bool:
         """Tell whether to show `text` now; if so, the time is noted."""
         now = self.clock()
         shown_at, shown = self._last.get(chat_id, (float("-inf"), ""))

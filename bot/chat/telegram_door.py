@@ -15,11 +15,11 @@ from aiogram.exceptions import (
 )
 
 from bot.chat import status_message
-from bot.chat.delivery import Answers
-from bot.chat.lost_messages import REFUSALS
-from bot.chat.texts import say, speaking
+from bot.chat.delivery import Delivery
+from bot.chat.lost_messages import PERMANENT_REFUSALS
+from bot.chat.texts import translate, use_language
 from bot.telegram import downloads
-from bot.telegram.request_policy import giving_way, patience
+from bot.telegram.request_policy import low_priority_once, total_timeout
 from engine import Transcript
 from jobs.door import NotNow, Undeliverable
 from storage.note import Failure, Note, State
@@ -31,10 +31,10 @@ PATIENCE_S = 2.0  # a worker has few hands: what takes longer is put back, and o
 class TelegramDoor:
     """Implements `jobs.door.Door`."""
 
-    def __init__(self, answers: Answers) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         """Answer through `answers`."""
-        self._answers = answers
-        self._pace = status_message.Pace()
+        self._answers = delivery
+        self._pace = status_message.EditThrottle()
         self._edits: dict[str, asyncio.Task[None]] = {}
 
     async def fetch(self, note: Note, folder: Path) -> Path:
@@ -44,9 +44,9 @@ class TelegramDoor:
 
     async def progress(self, note: Note, fraction: float) -> None:
         """Show how far it is, when the chat bears it; returns at once."""
-        with speaking(note.locale):
+        with use_language(note.locale):
             text = status_message.transcribing(fraction)
-            if note.id not in self._edits and self._pace.may_change(note.chat_id, text):
+            if note.id not in self._edits and self._pace.is_due(note.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
     async def done(self, note: Note, transcript: Transcript) -> None:
@@ -64,7 +64,7 @@ class TelegramDoor:
             await self._show_failure(note, failure)
 
     async def _show_failure(self, note: Note, failure: Failure) -> None:
-        with speaking(note.locale):
+        with use_language(note.locale):
             await self._answers.show(note, *status_message.failed(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
@@ -72,14 +72,14 @@ class TelegramDoor:
         try:
             current = await self._answers.ledger.get(note.id)
             if current and current.status_message_id and _is_mine(note, current):
-                with suppress(AiogramError, aiohttp.ClientError, OSError), patience(PATIENCE_S):
+                with suppress(AiogramError, aiohttp.ClientError, OSError), total_timeout(PATIENCE_S):
                     await self._edit(current, text)
         finally:
             self._edits.pop(note.id, None)
 
     async def _edit(self, note: Note, text: str) -> None:
         try:
-            with giving_way():
+            with low_priority_once():
                 await self._answers.bot.edit_message_text(
                     text,
                     chat_id=note.answer_chat_id,
@@ -95,7 +95,7 @@ class TelegramDoor:
         if latest is None or latest.run != note.run:
             return
         if latest.state is State.CANCELLED:
-            await self._answers.show(latest, say("Cancelled."), status_message.retry_button(note.id))
+            await self._answers.show(latest, translate("Cancelled."), status_message.retry_button(note.id))
         elif latest.delivered_at and latest.error:
             await self._show_failure(latest, latest.error)
         elif latest.delivered_at and (transcript := await self._answers.ledger.transcript(note.id)):
@@ -116,11 +116,11 @@ def _is_mine(note: Note, current: Note) -> bool:
 async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
     """Tell apart what passes, and what repeating cannot mend: the chat is gone, or closed to the bot."""
     try:
-        with patience(PATIENCE_S):
+        with total_timeout(PATIENCE_S):
             yield
     except TelegramRetryAfter as flood:
         raise NotNow(flood.retry_after) from flood
-    except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.Unreachable) as trouble:
+    except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.DownloadUnavailable) as trouble:
         raise NotNow(TRY_AGAIN_S) from trouble
-    except REFUSALS as refusal:
+    except PERMANENT_REFUSALS as refusal:
         raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal

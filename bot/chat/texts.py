@@ -47,61 +47,61 @@ def languages() -> tuple[str, ...]:
     return SOURCE, *catalogues().available_locales
 
 
-def spoken(language_code: str | None) -> str:
+def choose_language(language_code: str | None) -> str:
     """Choose the language to speak with someone whose Telegram speaks `language_code` ("zh-hans" → "zh")."""
     base = (language_code or SOURCE).replace("_", "-").split("-")[0].lower()
     return base if base in languages() else SOURCE
 
 
 @contextmanager
-def speaking(language_code: str | None) -> Iterator[None]:
+def use_language(language_code: str | None) -> Iterator[None]:
     """Speak this language inside the `with` block."""
-    with catalogues().use_locale(spoken(language_code)):
+    with catalogues().use_locale(choose_language(language_code)):
         yield
 
 
-def say(sentence: str, /, **values: Param) -> str:
+def translate(sentence: str, /, **values: Param) -> str:
     """Say `sentence` in the current language, with `values` filled in."""
     return catalogues().gettext(sentence).format(**values)
 
 
-def say_number(one: str, many: str, number: int, /, **values: Param) -> str:
+def translate_plural(one: str, many: str, number: int, /, **values: Param) -> str:
     """Say `one` or `many`, as the current language's plural asks; `{number}` is filled in."""
     return catalogues().gettext(one, many, number).format(number=number, **values)
 
 
-def say_fault(code: str, params: dict[str, Param]) -> str:
+def fault_text(code: str, params: dict[str, Param]) -> str:
     """Say what went wrong and what to do about it."""
     sentence = fault_sentences().get(code, Fault.sentence)
     try:
-        return say(sentence, **params)
+        return translate(sentence, **params)
     except (LookupError, ValueError):  # kept by an older version, with other params
-        return say(Fault.sentence)
+        return translate(Fault.sentence)
 
 
-def say_duration(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Say how long something takes, as roughly as a person would."""
     whole = max(1, round(seconds))
     if whole < _ROUGH_S:
-        return say("{seconds} s", seconds=whole)
+        return translate("{seconds} s", seconds=whole)
     if whole < _HOUR_S:
-        return say("{minutes} min", minutes=round(whole / _MINUTE_S))
+        return translate("{minutes} min", minutes=round(whole / _MINUTE_S))
     hours, rest = divmod(whole, _HOUR_S)
-    return say("{hours} h {minutes} min", hours=hours, minutes=rest // _MINUTE_S)
+    return translate("{hours} h {minutes} min", hours=hours, minutes=rest // _MINUTE_S)
 
 
-def say_missing(transcript: Transcript) -> str:
+def missing_audio_text(transcript: Transcript) -> str:
     """Say that not all of a recording is there; "" of one that is whole."""
     if transcript.promised_duration is None:
         return ""
-    return say(
+    return translate(
         "This recording should last {whole}, but only {read} of it can be read. The rest is missing or damaged.",
         whole=_on_a_clock(transcript.promised_duration),
         read=_on_a_clock(transcript.duration),
     )
 
 
-def say_moment(moment: datetime) -> str:
+def date_time_text(moment: datetime) -> str:
     """Say when something happened, on this machine's clock: the day in words, which no country misreads."""
     here = moment.astimezone()
     return f"{format_date(here, 'medium', locale=catalogues().current_locale)} {here:%H:%M}"

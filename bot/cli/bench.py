@@ -17,7 +17,7 @@ from bot.bench.contest import ContestantFailed
 from bot.bench.environments import RIVALS
 from bot.bench.figures import FIGURES, Bench, TextMissing, recording
 from bot.bench.preparing import NotPrepared, stock_model
-from bot.cli.opening import begin
+from bot.cli.startup import start_command
 from bot.process.model_setup import fetch_missing
 from engine.hub.catalogue import VAD_MODEL, is_downloaded, locate_model
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
@@ -65,7 +65,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
 
     The last line of the output is JSON. --clips takes a folder with recordings and a manifest.tsv.
     """
-    settings = begin("bench").engine
+    settings = start_command("bench").engine
     if clips is not None:
         return measure_accuracy(asked(settings, device, precision), clips, out)
     device = device or "cpu"

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin_role
+from bot.cli.startup import start_service
 from bot.process.bot import run_bot
 
 
@@ -15,4 +15,4 @@ def command(*, until_stdin_closes: bool) -> None:
 
     For several machines: set redis.url and database.url to what all of them share.
     """
-    asyncio.run(run_bot(begin_role("bot", until_stdin_closes=until_stdin_closes)))
+    asyncio.run(run_bot(start_service("bot", until_stdin_closes=until_stdin_closes)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.opening import begin
+from bot.cli.startup import start_command
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
 from bot.demo.demo import DemoFailed, demonstrate
@@ -29,7 +29,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     Sends a sample, or FILEs, as voice notes through the whole system, with a local stand-in for Telegram, and prints
     the chat. On a terminal it then stays, so that you can talk to the bot.
     """
-    settings = with_small_model(begin("demo"))
+    settings = with_small_model(start_command("demo"))
     default_request(settings.engine)  # a list of hotwords that cannot be read is told before anything starts
     fetch_missing(settings.engine)
     notes = files or (pull_sample(settings.engine.models_dir),)

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import click
 
 from bot.cli.doctor_checks import Finding, examine
-from bot.cli.opening import begin, print_json
-from bot.config.loading import SettingsWrong
+from bot.cli.startup import print_json, start_command
+from bot.config.loading import InvalidSettings
 from bot.config.settings import Settings
 
 
@@ -16,8 +16,8 @@ from bot.config.settings import Settings
 def command(*, as_json: bool) -> int:
     """Check whether everything is in place, and say what to do where it is not."""
     try:
-        findings = asyncio.run(look(begin("doctor"), aloud=not as_json))
-    except SettingsWrong as wrong:
+        findings = asyncio.run(look(start_command("doctor"), aloud=not as_json))
+    except InvalidSettings as wrong:
         if not as_json:
             raise
         findings = [Finding("settings", ok=False, says=wrong.message)]

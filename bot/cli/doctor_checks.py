@@ -65,11 +65,11 @@ async def token(settings: Settings) -> str:
     """Ask Telegram who the bot is."""
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
-    from bot.telegram.token_check import NoAnswer, username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
+    from bot.telegram.token_check import TelegramUnavailable, fetch_username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
 
     try:
-        return f"the bot is @{await username(settings.telegram)}"
-    except NoAnswer as reason:
+        return f"the bot is @{await fetch_username(settings.telegram)}"
+    except TelegramUnavailable as reason:
         raise Wrong(str(reason)) from None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import click
 
-from bot.cli.opening import begin, print_json
+from bot.cli.startup import print_json, start_command
 from bot.config.settings import Settings
 from bot.process.connections import open_ledger
 from engine import render
@@ -24,9 +24,9 @@ class Entry:
         """The sentence that says why there is no text."""
         if self.note.error is None:
             return None
-        from bot.chat.texts import say_fault  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+        from bot.chat.texts import fault_text  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
 
-        return say_fault(self.note.error.code, self.note.error.params)
+        return fault_text(self.note.error.code, self.note.error.params)
 
 
 @click.command()
@@ -35,7 +35,7 @@ class Entry:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 def command(*, as_json: bool, chat: int | None, limit: int) -> None:
     """Show the newest voice notes."""
-    entries = asyncio.run(read_history(begin("history"), chat, limit))
+    entries = asyncio.run(read_history(start_command("history"), chat, limit))
     if as_json:
         print_json([as_object(entry) for entry in entries])
         return

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli.opening import begin
+from bot.cli.startup import start_command
 from bot.process.model_setup import FetchProgress, fetch_missing
 from engine import (
     SPEAKER_MODEL,
@@ -33,7 +33,7 @@ def command(ctx: click.Context) -> None:
 
 def list_models() -> None:
     """List what can be named as engine.model, mark what is set, and tell what is here."""
-    settings = begin("models").engine
+    settings = start_command("models").engine
     for model in describe_models(settings.models_dir):
         mark = "*" if model.name == settings.model else " "
         click.echo(f"{mark} {model.name:14} {model.description} ({model.path or 'not here yet'})")
@@ -58,7 +58,7 @@ def _arithmetic(settings: EngineSettings) -> str:
 @click.argument("name")
 def pull_model(name: str) -> None:
     """Fetch the model NAME."""
-    settings = begin("models").engine
+    settings = start_command("models").engine
     with FetchProgress() as progress:
         path = pull(name, settings.models_dir, on_progress=progress)
     click.echo(path)
@@ -71,7 +71,7 @@ def verify_model(folder: Path) -> None:
 
     From now on int8, which is faster, is used only if it reads them as fp32 does.
     """
-    settings = begin("models").engine
+    settings = start_command("models").engine
     check_verifiable(settings)
     fetch_missing(settings)
     with FetchProgress() as progress:

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin, print_json
+from bot.cli.startup import print_json, start_command
 from bot.config.settings import Settings
 from bot.process.connections import open_ledger, open_queue
 from jobs.errors import QueueUnreachable
@@ -15,7 +15,7 @@ from jobs.statistics import QueueReport, queue_report, report_with
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(*, as_json: bool) -> None:
     """Show what waits and what runs."""
-    report = asyncio.run(read_queue(begin("queue")))
+    report = asyncio.run(read_queue(start_command("queue")))
     if as_json:
         print_json(report)
         return

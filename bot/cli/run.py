@@ -4,8 +4,8 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin_role
-from bot.process.child import GaveUp
+from bot.cli.startup import start_service
+from bot.process.child import CannotStart
 from bot.process.model_setup import fetch_missing
 from bot.process.supervisor import run_all
 
@@ -17,9 +17,9 @@ def command(*, until_stdin_closes: bool) -> None:
 
     Fetches the speech model first where it is missing. Ctrl-C or SIGTERM ends it all.
     """
-    settings = begin_role("run", until_stdin_closes=until_stdin_closes)
+    settings = start_service("run", until_stdin_closes=until_stdin_closes)
     fetch_missing(settings.engine)
     try:
         asyncio.run(run_all(settings))
-    except GaveUp as reason:
+    except CannotStart as reason:
         raise click.ClickException(str(reason)) from None

@@ -10,7 +10,7 @@ from typing import NoReturn, get_args
 import click
 from tqdm import tqdm
 
-from bot.cli.opening import begin
+from bot.cli.startup import start_command
 from bot.cli.transcribe_arguments import complain, make_folder, requested, those_that_can_be_read, with_language
 from bot.config.request_defaults import model_name
 from bot.process.model_setup import fetch_missing
@@ -122,7 +122,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
         "chinese": chinese,
     }
     told = {name: wish for name, wish in wishes.items() if wish is not None}
-    settings = with_language(begin("transcribe").engine.model_copy(update=told), language or ())
+    settings = with_language(start_command("transcribe").engine.model_copy(update=told), language or ())
     request = replace(requested(settings, hotwords), channels=channels)
     if out:
         make_folder(out)
@@ -161,9 +161,9 @@ def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
     if not any(segment.text.strip() for segment in transcript.segments):
         complain(file, "no speech found")
     if transcript.promised_duration is not None:
-        from bot.chat.texts import say_missing  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
+        from bot.chat.texts import missing_audio_text  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
 
-        complain(file, say_missing(transcript))
+        complain(file, missing_audio_text(transcript))
     return transcript
 
 

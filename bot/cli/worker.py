@@ -4,10 +4,9 @@ import asyncio
 
 import click
 
-from bot.cli.opening import begin_role
-from bot.process.engine_loading import begin_loading
-from bot.process.fast_import import importing_much
-from bot.process.model_setup import fetch_missing
+from bot.cli.startup import start_service
+from bot.process.fast_import import garbage_collection_paused
+from bot.process.model_setup import fetch_missing, load_engine_in_background
 
 
 @click.command()
@@ -18,10 +17,10 @@ def command(*, name: str, until_stdin_closes: bool) -> None:
 
     For several machines: set redis.url and database.url to what all of them share.
     """
-    settings = begin_role(name, until_stdin_closes=until_stdin_closes)
+    settings = start_service(name, until_stdin_closes=until_stdin_closes)
     fetch_missing(settings.engine)
-    loading = begin_loading(settings.engine)
-    with importing_much():
+    loading = load_engine_in_background(settings.engine)
+    with garbage_collection_paused():
         from bot.process.worker import run_worker_process  # noqa: PLC0415 - a second, in which the engine loads already
 
     asyncio.run(run_worker_process(settings, loading))

@@ -17,7 +17,7 @@ from bot.config.settings import CONFIG, PREFIX, Settings, settings_file
 LIST = 'write a list such as [1, 2] or ["en", "de"]'
 
 
-class SettingsWrong(ClickException):
+class InvalidSettings(ClickException):
     """A setting cannot be used; its message is the sentence."""
 
 
@@ -25,20 +25,20 @@ def read_settings() -> Settings:
     """Read the file and the environment.
 
     Raises:
-        SettingsWrong: With a sentence that names the setting and never its value.
+        InvalidSettings: With a sentence that names the setting and never its value.
     """
     file = settings_file()
     if CONFIG in os.environ and not file.is_file():
-        raise SettingsWrong(f"There is no settings file {file}, which {CONFIG} names.")
+        raise InvalidSettings(f"There is no settings file {file}, which {CONFIG} names.")
     refuse_unknown_variables()
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsWrong("; ".join(said(problem["loc"], problem) for problem in problems(error))) from None
+        raise InvalidSettings("; ".join(said(problem["loc"], problem) for problem in problems(error))) from None
     except SettingsError:
-        raise SettingsWrong(f"{no_json()}: {LIST}.") from None
+        raise InvalidSettings(f"{no_json()}: {LIST}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsWrong(f"{file} is not valid TOML: {error}.") from None
+        raise InvalidSettings(f"{file} is not valid TOML: {error}.") from None
 
 
 def problems(error: ValidationError) -> list[dict[str, object]]:
@@ -88,7 +88,7 @@ def refuse_unknown_variables() -> None:
     known = {CONFIG, *map(variable, setting_names()), *map(variable, Settings.model_fields)}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise SettingsWrong(f"There is no setting {name}{guess(name, sorted(known))}")
+            raise InvalidSettings(f"There is no setting {name}{guess(name, sorted(known))}")
 
 
 @cache

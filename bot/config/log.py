@@ -23,7 +23,7 @@ OLD_FILES = 9
 HIDDEN = "***"
 
 
-def set_up_log(settings: Settings, role: str) -> None:
+def configure_logging(settings: Settings, role: str) -> None:
     """Send our own lines and those of the libraries through one door; `role` is on each."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -14,7 +14,7 @@ from aiogram.types import Message
 from bot.config.settings import CONFIG, PREFIX, Settings
 from bot.demo.chat_printer import ChatPrinter
 from bot.playground.server import Playground
-from bot.process.supervisor import stops_within_s
+from bot.process.supervisor import longest_stop_s
 from engine import Fault, decode
 from jobs.presence import present
 from jobs.queue import connect
@@ -27,7 +27,7 @@ from storage.note import State
 
 POLL_S = 0.1
 START_S = 120
-STOP_S = stops_within_s(WorkersSettings().grace_s) + 15
+STOP_S = longest_stop_s(WorkersSettings().grace_s) + 15
 LAST_LINES = 15
 LONGEST_S = 24 * 3600
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import structlog
 
 from bot.chat.command_texts import command_texts_by_language
-from bot.chat.dispatch import Desk, build_dispatcher
+from bot.chat.dispatch import BotApplication, build_dispatcher
 from bot.config.settings import Settings, TelegramSettings
-from bot.process.connections import open_ledger, open_queue, recordings_of, redis_url
+from bot.process.connections import open_ledger, open_queue, open_recordings, redis_url
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
 from bot.telegram.updates import check_webhook, poll, subscribe, webhook_server
@@ -35,7 +35,7 @@ async def run_bot(settings: Settings) -> None:
         open_ledger(settings) as ledger,
         open_queue(settings, ledger) as queue,
     ):
-        await serve(settings, build_dispatcher(settings, bot, ledger, queue, recordings_of(settings)), stop)
+        await serve(settings, build_dispatcher(settings, bot, ledger, queue, open_recordings(settings)), stop)
     log.info("bot_stopped")
 
 
@@ -47,7 +47,7 @@ def stop_signal() -> asyncio.Event:
     return stop
 
 
-async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
+async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
     """Do `work` to its end, or until `stop` is set; tell whether it came to its end."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -58,31 +58,31 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, ob
     return is_done
 
 
-async def serve(settings: Settings, desk: Desk, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) -> None:
     """Take updates until `stop` is set, then finish what was begun."""
-    if not await unless_stopped(stop, _recall_moves(desk)):
+    if not await run_unless_stopped(stop, _recall_moves(app)):
         return
-    introduction = _introduce(settings.telegram, desk)
+    introduction = _introduce(settings.telegram, app)
     try:
         if settings.telegram.mode == "webhook":
-            async with webhook_server(settings.telegram, desk.bot, desk.dispatcher):
-                await unless_stopped(stop, introduction)
+            async with webhook_server(settings.telegram, app.bot, app.dispatcher):
+                await run_unless_stopped(stop, introduction)
                 await stop.wait()
-        elif await unless_stopped(stop, introduction):
-            await poll(desk.bot, desk.dispatcher, stop, lambda: desk.reception.seen)
+        elif await run_unless_stopped(stop, introduction):
+            await poll(app.bot, app.dispatcher, stop, lambda: app.gatekeeper.seen)
     finally:
-        await desk.background.finish(within_s=FINISH_S)
+        await app.background.finish(within_s=FINISH_S)
 
 
-async def _introduce(settings: TelegramSettings, desk: Desk) -> None:
+async def _introduce(settings: TelegramSettings, app: BotApplication) -> None:
     """Subscribe to updates; once Telegram answers, show the command menus and take up what was left."""
-    me = await subscribe(desk.bot, settings, desk.dispatcher)
-    desk.background.spawn(register_commands(desk.bot, command_texts_by_language()))
-    desk.background.spawn(desk.intake.resume(datetime.now(UTC)))
+    me = await subscribe(app.bot, settings, app.dispatcher)
+    app.background.spawn(register_commands(app.bot, command_texts_by_language()))
+    app.background.spawn(app.intake.resume(datetime.now(UTC)))
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 
-async def _recall_moves(desk: Desk) -> None:
+async def _recall_moves(app: BotApplication) -> None:
     """Learn which groups moved before any update is judged by who may use the bot."""
-    for chat_id, moved_to in (await persistently(lambda: desk.intake.ledger.moved_chats(desk.bot.id))).items():
-        desk.access.follow(chat_id, moved_to)
+    for chat_id, moved_to in (await persistently(lambda: app.intake.ledger.moved_chats(app.bot.id))).items():
+        app.access.add_migration(chat_id, moved_to)

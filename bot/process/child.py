@@ -22,7 +22,7 @@ LONGEST_PAUSE_S = 30.0
 SENTENCE = b"earshot: "
 
 
-class GaveUp(Exception):
+class CannotStart(Exception):
     """The process ended with an error again and again, right after its start."""
 
 
@@ -40,7 +40,7 @@ class Child:
         """Run it until `stop` is called.
 
         Raises:
-            GaveUp: It ended with an error too often right after its start.
+            CannotStart: It ended with an error too often right after its start.
         """
         ends = early = 0
         while not self._stopping:
@@ -52,7 +52,9 @@ class Child:
             ends = 1 if lived_long else ends + 1
             early = early + 1 if code > 0 and not lived_long else 0
             if early == EARLY_ENDS or code == WRONG_USAGE:
-                raise GaveUp(self._sentence or f"The {self.name} cannot start (exit code {code}); see the lines above.")
+                raise CannotStart(
+                    self._sentence or f"The {self.name} cannot start (exit code {code}); see the lines above."
+                )
             await self._pause(code, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (ends - 1)))
 
     async def stop(self, within_s: float) -> None:
@@ -85,7 +87,7 @@ class Child:
     async def _run(self) -> int:
         self._sentence = ""
         # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
-        # Standard input is the lifeline: see bot/process/parent_watch.py.
+        # It exits when this pipe closes: see bot/process/parent_watch.py.
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable, *self._arguments, env=self.environment, stdin=PIPE, stderr=PIPE, start_new_session=True
         )

@@ -36,6 +36,6 @@ def redis_url(settings: Settings) -> str:
     return settings.redis.url or embedded_url(settings.data_dir)
 
 
-def recordings_of(settings: Settings) -> Recordings:
+def open_recordings(settings: Settings) -> Recordings:
     """Give the folder of the newest recordings."""
     return Recordings(settings.data_dir / "recordings", settings.storage.max_recordings)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def importing_much() -> Iterator[None]:
+def garbage_collection_paused() -> Iterator[None]:
     """Let no garbage be collected within, which takes a sixth of the time that aiogram and SQLAlchemy need."""
     gc.disable()
     try:

@@ -1,7 +1,8 @@
-"""Fetches and prepares the model that is set, when it is not here yet, and shows how far it is."""
+"""Downloads and prepares the configured model with a progress bar, and loads the engine in a background thread."""
 
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -12,6 +13,7 @@ from engine import (
     CATALOGUE,
     FAKE_MODEL,
     SPEAKER_MODEL,
+    Engine,
     EngineSettings,
     ExportsClosed,
     check_languages,
@@ -63,6 +65,15 @@ def prepare(settings: EngineSettings) -> None:
                 write_exports(settings, missing, progress)
         except ExportsClosed as closed:
             click.echo(str(closed), err=True)
+
+
+def load_engine_in_background(settings: EngineSettings) -> Future[Engine]:
+    """Start loading the engine in a thread; the future holds it, or the `ModelFault`."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
+    try:
+        return thread.submit(Engine.open, settings)
+    finally:
+        thread.shutdown(wait=False)
 
 
 class FetchProgress:

@@ -1,13 +1,13 @@
-"""A child process ends when its parent does, even one that was killed: its standard input, a pipe, closes then."""
+"""Stops this process when its parent exits, even by SIGKILL: standard input, a pipe from the parent, closes then."""
 
 import os
 import signal
 import threading
 
 
-def end_with_parent() -> None:
-    """Ask this process to end gracefully as soon as standard input closes."""
-    threading.Thread(target=_wait, name="lifeline", daemon=True).start()
+def stop_when_parent_exits() -> None:
+    """Send this process SIGTERM as soon as its standard input closes."""
+    threading.Thread(target=_wait, name="parent-watch", daemon=True).start()
 
 
 def _wait() -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 
 
-def stop_at_once_until_ready() -> None:
+def exit_on_signal_until_ready() -> None:
     """Exit with 0 on SIGTERM and SIGINT, until the program puts handlers of its own in their place.
 
     Loading a model or fetching one takes minutes in a thread, which no gentler way to exit would interrupt.

@@ -26,7 +26,7 @@ ROLE = ("-m", "bot")
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def stops_within_s(grace_s: float) -> float:
+def longest_stop_s(grace_s: float) -> float:
     """Give the longest time that stopping everything takes: one after the other, each ended by force at last."""
     return BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
 
@@ -35,7 +35,7 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
     """Keep all running until a signal to stop; then end the bot first, so that nothing new comes in.
 
     Raises:
-        GaveUp: One of them cannot start.
+        CannotStart: One of them cannot start.
         Exception: What else ended the keeping of one of them.
     """
     with stop_signals([bot, *workers]) as stop:
@@ -59,14 +59,14 @@ def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
     """Turn the first signal into an event; a second one, of an impatient person, ends the children by force."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
-    def hear() -> None:
+    def on_signal() -> None:
         if stop.is_set():
             for child in children:
                 child.kill()
         stop.set()
 
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, hear)
+        loop.add_signal_handler(number, on_signal)
     try:
         yield stop
     finally:
@@ -76,7 +76,7 @@ def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
 
 async def run_all(settings: Settings) -> None:
     """Run everything on this machine until a signal to stop."""
-    async with redis_of(settings):
+    async with embedded_redis(settings):
         bot, workers = children(settings, os.environ)
         log.info("started", workers=len(workers), model=settings.engine.model)
         await supervise(bot, workers, grace_s=settings.workers.grace_s)
@@ -97,14 +97,14 @@ def children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child,
 
 
 @asynccontextmanager
-async def redis_of(settings: Settings) -> AsyncIterator[None]:
+async def embedded_redis(settings: Settings) -> AsyncIterator[None]:
     """Run a Redis of our own, unless one is set; it outlives all that use it."""
     if settings.redis.url:
         yield
         return
     server = RedisServer(settings.data_dir)
     await server.start()
-    keeping = asyncio.create_task(keep_redis(server))
+    keeping = asyncio.create_task(keep_redis_running(server))
     try:
         yield
     finally:
@@ -113,7 +113,7 @@ async def redis_of(settings: Settings) -> AsyncIterator[None]:
         await server.stop()
 
 
-async def keep_redis(server: RedisServer) -> None:
+async def keep_redis_running(server: RedisServer) -> None:
     """Start Redis again whenever it dies, on a full disk every second; the ledger holds all that it loses."""
     outage = Outage("redis")
     while True:

@@ -3,12 +3,12 @@
 import asyncio
 from concurrent.futures import Future
 
-from bot.chat.delivery import Answers
+from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.process.connections import open_ledger, recordings_of, redis_url
-from bot.process.engine_loading import begin_loading
+from bot.process.connections import open_ledger, open_recordings, redis_url
+from bot.process.model_setup import load_engine_in_background
 from bot.telegram.client import open_bot
 from engine import Engine
 from jobs.queue import connect
@@ -21,7 +21,7 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
     Raises:
         Fault: it cannot start, or its engine got stuck.
     """
-    loading = loading or begin_loading(settings.engine)
+    loading = loading or load_engine_in_background(settings.engine)
     defaults = default_request(settings.engine)
     redis = connect(redis_url(settings))
     try:
@@ -31,8 +31,8 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
                 engine=engine,
                 ledger=ledger,
                 redis=redis,
-                door=TelegramDoor(Answers(bot, ledger)),
-                recordings=recordings_of(settings),
+                door=TelegramDoor(Delivery(bot, ledger)),
+                recordings=open_recordings(settings),
                 data_dir=settings.data_dir,
                 timeout_s=settings.engine.timeout_s,
                 grace_s=settings.workers.grace_s,

@@ -19,9 +19,9 @@ from pydantic import ValidationError
 
 from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenMissing
-from bot.telegram.rate_budget import WINDOWS, Budget, Windows
-from bot.telegram.rate_limits import FloodControl
-from bot.telegram.retries import Persistence
+from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateBudget, RateWindows
+from bot.telegram.rate_limits import RateLimits
+from bot.telegram.retries import Retries
 from jobs.queue import connect
 
 REQUEST_TIMEOUT_S = 30
@@ -29,7 +29,7 @@ REQUEST_TIMEOUT_S = 30
 log = structlog.get_logger(__name__)
 
 
-def make_bot(settings: TelegramSettings, budget: Budget | None = None) -> Bot:
+def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bot:
     """Make the bot that `settings` describe. Without a budget it obeys only what Telegram tells this very bot.
 
     Raises:
@@ -39,13 +39,15 @@ def make_bot(settings: TelegramSettings, budget: Budget | None = None) -> Bot:
     if not token:
         raise TokenMissing
     session = _Session(api=TelegramAPIServer.from_base(settings.api_base), timeout=REQUEST_TIMEOUT_S)
-    session.middleware(Persistence())
-    session.middleware(FloodControl(budget))
+    session.middleware(Retries())
+    session.middleware(RateLimits(budget))
     return Bot(token, session=session)
 
 
 @asynccontextmanager
-async def open_bot(settings: TelegramSettings, redis_url: str, windows: Windows = WINDOWS) -> AsyncIterator[Bot]:
+async def open_bot(
+    settings: TelegramSettings, redis_url: str, windows: RateWindows = DEFAULT_WINDOWS
+) -> AsyncIterator[Bot]:
     """Open the bot, which shares its flood budget with all other processes, and close it.
 
     Raises:
@@ -54,7 +56,7 @@ async def open_bot(settings: TelegramSettings, redis_url: str, windows: Windows 
     """
     redis = connect(redis_url)
     try:
-        async with make_bot(settings, Budget(redis, windows)) as bot:
+        async with make_bot(settings, RateBudget(redis, windows)) as bot:
             yield bot
     finally:
         await redis.aclose(close_connection_pool=True)

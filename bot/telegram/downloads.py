@@ -28,7 +28,7 @@ class _LinkExpired(Exception):
     """The address that getFile gave is no longer served."""
 
 
-class Unreachable(Exception):
+class DownloadUnavailable(Exception):
     """Telegram's files cannot be had now; the same try may succeed later."""
 
 
@@ -37,7 +37,7 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
 
     Raises:
         FileTooBig, FileGone: it cannot be had.
-        Unreachable: not now.
+        DownloadUnavailable: not now.
     """
     for attempt in range(_TRIES):
         file = await _located(bot, file_id)
@@ -50,7 +50,7 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
             await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
             continue
         return target
-    raise Unreachable
+    raise DownloadUnavailable
 
 
 async def _located(bot: Bot, file_id: str) -> File:

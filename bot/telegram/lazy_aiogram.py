@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BASE, BASE_CLASS = "aiogram.client.context_controller", "BotContextController"  # of all types and methods
 
 
-def make_lazy() -> None:
+def defer_model_building() -> None:
     """Prepare for aiogram's import, if it comes; this costs nothing where it does not."""
     if BASE not in sys.modules:
         sys.meta_path.insert(0, _Finder())

@@ -45,33 +45,33 @@ return 0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RateWindow:
     """At most so many within any so many seconds."""
 
     most: int
     seconds: float
 
-    def most_for(self, *, gives_way: bool) -> int:
+    def most_for(self, *, is_low_priority: bool) -> int:
         """Give how many may be counted; what gives way comes only while at most half is used."""
-        return self.most // 2 + 1 if gives_way else self.most
+        return self.most // 2 + 1 if is_low_priority else self.most
 
 
 @dataclass(frozen=True, slots=True)
-class Windows:
+class RateWindows:
     """What Telegram bears."""
 
-    chat: Window = Window(5, 5 + _TRAVEL_S)
-    group: Window = Window(20, 60 + _TRAVEL_S)
-    all: Window = Window(30, 1 + _TRAVEL_S)
+    chat: RateWindow = RateWindow(5, 5 + _TRAVEL_S)
+    group: RateWindow = RateWindow(20, 60 + _TRAVEL_S)
+    all: RateWindow = RateWindow(30, 1 + _TRAVEL_S)
 
 
-WINDOWS = Windows()
+DEFAULT_WINDOWS = RateWindows()
 
 
-class Budget:
+class RateBudget:
     """Grants messages. Without Redis it grants everything, and asks again after some seconds."""
 
-    def __init__(self, redis: Redis, windows: Windows = WINDOWS) -> None:
+    def __init__(self, redis: Redis, windows: RateWindows = DEFAULT_WINDOWS) -> None:
         """Count in `redis`."""
         self._redis = redis
         self._windows = windows
@@ -80,7 +80,7 @@ class Budget:
         self._outage = Outage("flood_budget")
         self._asks_again_at = 0.0
 
-    async def wait_s(self, bot_id: int, place: str, *, counts: bool, gives_way: bool) -> float:
+    async def wait_s(self, bot_id: int, place: str, *, counts: bool, is_low_priority: bool) -> float:
         """Count a message to `place`, a chat or a method without one, and give 0; or the seconds until it may come.
 
         What does not count only heeds that the place must be quiet.
@@ -89,16 +89,16 @@ class Budget:
         keys = [_key(bot_id, "quiet", place), *windows]
         args: list[str | int] = [uuid4().hex]
         for window in windows.values():
-            args += [window.most_for(gives_way=gives_way), round(1000 * window.seconds)]
+            args += [window.most_for(is_low_priority=is_low_priority), round(1000 * window.seconds)]
         wait_ms = cast("int | None", await self._answer(lambda: self._take(keys=keys, args=args)))
         return (wait_ms or 0) / 1000
 
-    async def keep_quiet(self, bot_id: int, place: str, seconds: float) -> None:
+    async def block(self, bot_id: int, place: str, seconds: float) -> None:
         """Let nothing go to `place` for so long."""
         key, px = _key(bot_id, "quiet", place), max(1, round(1000 * seconds))
         await self._answer(lambda: self._redis.set(key, b"", px=px))
 
-    def _windows_of(self, bot_id: int, place: str) -> dict[str, Window]:
+    def _windows_of(self, bot_id: int, place: str) -> dict[str, RateWindow]:
         windows = {_key(bot_id, "all"): self._windows.all, _key(bot_id, "chat", place): self._windows.chat}
         if place.startswith("-"):
             windows[_key(bot_id, "group", place)] = self._windows.group

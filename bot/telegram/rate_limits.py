@@ -12,8 +12,8 @@ from aiogram.exceptions import TelegramRetryAfter
 from aiogram.methods import Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from bot.telegram.rate_budget import Budget
-from bot.telegram.request_policy import manner
+from bot.telegram.rate_budget import RateBudget
+from bot.telegram.request_policy import current_policy
 
 SENDS = ("send", "forward", "copy")
 _COUNTED = (*SENDS, "editMessage")
@@ -22,10 +22,10 @@ _UNCOUNTED = ("sendChatAction", "sendMessageDraft")
 log = structlog.get_logger(__name__)
 
 
-class FloodControl(BaseRequestMiddleware):
+class RateLimits(BaseRequestMiddleware):
     """Waits as long as the budget and Telegram ask, if the request is patient enough; raises their wait otherwise."""
 
-    def __init__(self, budget: Budget | None) -> None:
+    def __init__(self, budget: RateBudget | None) -> None:
         """Share `budget` with others; None heeds only what this very process is told."""
         self._budget = budget
         self._quiet_until: dict[str, float] = {}  # also in the budget, which may be away
@@ -37,7 +37,7 @@ class FloodControl(BaseRequestMiddleware):
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
         """Make the request once it is its turn, and again when Telegram says that it was not."""
-        deadline = monotonic() + manner().patience_s
+        deadline = monotonic() + current_policy().timeout_s
         while True:
             await self._turn(bot, method, deadline)
             try:
@@ -65,12 +65,14 @@ class FloodControl(BaseRequestMiddleware):
         self._quiet_until.pop(place, None)
         if self._budget is None:
             return 0.0
-        return await self._budget.wait_s(bot.id, place, counts=_counts(method), gives_way=manner().gives_way)
+        return await self._budget.wait_s(
+            bot.id, place, counts=_counts(method), is_low_priority=current_policy().is_low_priority
+        )
 
     async def _keep_quiet(self, bot: Bot, place: str, seconds: float) -> None:
         self._quiet_until[place] = monotonic() + seconds
         if self._budget is not None:
-            await self._budget.keep_quiet(bot.id, place, seconds)
+            await self._budget.block(bot.id, place, seconds)
 
 
 def _counts(method: TelegramMethod[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""How a request to Telegram is to be made. Whoever makes it says so by a `with` block around it."""
+"""Per-request policy in a context variable: total timeout, priority, whether a message may be sent twice."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -7,46 +7,50 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
-    """How long a request waits in all, whether it lets more urgent ones go first, and whether it may be made twice."""
+class RequestPolicy:
+    """How one request to Telegram is made.
 
-    patience_s: float = 60.0
-    gives_way: bool = False
-    may_come_twice: bool = False
+    `timeout_s` covers rate-limit waits and retries together. A request of low priority is sent only while half of the
+    rate budget is free.
+    """
 
-
-_manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039 - it is frozen
-
-
-def manner() -> Manner:
-    """Give how a request is to be made here."""
-    return _manner.get()
+    timeout_s: float = 60.0
+    is_low_priority: bool = False
+    may_send_twice: bool = False
 
 
-def patience(seconds: float) -> AbstractContextManager[None]:
-    """Let a request wait and be repeated for so long; with 0 nothing is repeated and no flood is waited out."""
-    return _in(replace(manner(), patience_s=seconds))
+_policy: ContextVar[RequestPolicy] = ContextVar("request_policy", default=RequestPolicy())  # noqa: B039 - it is frozen
 
 
-def giving_way() -> AbstractContextManager[None]:
-    """Make a request only where that takes nothing from more urgent ones, and at once or not at all."""
-    return _in(replace(manner(), patience_s=0.0, gives_way=True))
+def current_policy() -> RequestPolicy:
+    """Return the policy of the requests made in this context."""
+    return _policy.get()
 
 
-def letting_answers_first() -> AbstractContextManager[None]:
-    """Make requests only where they take nothing from more urgent ones, but wait for that as long as others do."""
-    return _in(replace(manner(), gives_way=True))
+def total_timeout(seconds: float) -> AbstractContextManager[None]:
+    """Limit waits and retries to so many seconds; with 0 a request is tried once, and never waits for a rate limit."""
+    return _use(replace(current_policy(), timeout_s=seconds))
 
 
-def twice_is_harmless() -> AbstractContextManager[None]:
-    """Send a message again also when it may have been sent: better twice than never."""
-    return _in(replace(manner(), may_come_twice=True))
+def low_priority() -> AbstractContextManager[None]:
+    """Leave half of the rate budget to other requests."""
+    return _use(replace(current_policy(), is_low_priority=True))
+
+
+def low_priority_once() -> AbstractContextManager[None]:
+    """Leave half of the rate budget to other requests, and give up at once instead of waiting or retrying."""
+    return _use(replace(current_policy(), timeout_s=0.0, is_low_priority=True))
+
+
+def at_least_once() -> AbstractContextManager[None]:
+    """Retry sending a message also when it may have arrived: better twice than never."""
+    return _use(replace(current_policy(), may_send_twice=True))
 
 
 @contextmanager
-def _in(wanted: Manner) -> Iterator[None]:
-    token = _manner.set(wanted)
+def _use(policy: RequestPolicy) -> Iterator[None]:
+    token = _policy.set(policy)
     try:
         yield
     finally:
-        _manner.reset(token)
+        _policy.reset(token)

@@ -18,7 +18,7 @@ from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
 from bot.telegram.rate_limits import SENDS
-from bot.telegram.request_policy import manner, patience
+from bot.telegram.request_policy import current_policy, total_timeout
 from jobs.outage import Outage
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
@@ -26,7 +26,7 @@ NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
 
 
-class Persistence(BaseRequestMiddleware):
+class Retries(BaseRequestMiddleware):
     """Repeats what cannot do harm for as long as the request is patient, and asking for updates for ever."""
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Persistence(BaseRequestMiddleware):
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
         """Make the request, and make it again where that is right."""
-        deadline = inf if _is_poll(method) else monotonic() + manner().patience_s
+        deadline = inf if _is_poll(method) else monotonic() + current_policy().timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                with patience(max(0.0, deadline - monotonic())):
+                with total_timeout(max(0.0, deadline - monotonic())):
                     response = await make_request(bot, method)
             except TelegramBadRequest as refusal:
                 if "message is not modified" not in refusal.message:
@@ -66,7 +66,7 @@ def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
     if isinstance(method, GetUpdates):
         return _is_poll(method)
     was_never_sent = isinstance(error.__cause__, NEVER_SENT)
-    return was_never_sent or manner().may_come_twice or not _is_new_message(method)
+    return was_never_sent or current_policy().may_send_twice or not _is_new_message(method)
 
 
 def _is_poll(method: TelegramMethod[Any]) -> bool:

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenRefused, WebhookUnsafe
-from bot.telegram.request_policy import patience
+from bot.telegram.request_policy import total_timeout
 from jobs.ending import end
 
 CONFIRM_S = 5
@@ -46,7 +46,7 @@ async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher
     Raises:
         TokenRefused: Telegram does not know the token.
     """
-    with patience(float("inf")):
+    with total_timeout(float("inf")):
         try:
             me = await bot.me()
         except (TelegramUnauthorizedError, TelegramNotFound):

@@ -15,18 +15,18 @@ from aiogram import Bot
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
-from bot.chat.delivery import Answers
-from bot.chat.dispatch import Desk, build_dispatcher
+from bot.chat.delivery import Delivery
+from bot.chat.dispatch import BotApplication, build_dispatcher
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.process.bot import serve
-from bot.process.connections import open_ledger, open_queue, recordings_of, redis_url
+from bot.process.connections import open_ledger, open_queue, open_recordings, redis_url
 from bot.telegram import rate_budget
 from bot.telegram.client import open_bot
-from bot.telegram.rate_budget import Window, Windows
+from bot.telegram.rate_budget import RateWindow, RateWindows
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs.queue import Queue, connect
@@ -37,7 +37,7 @@ from storage.note import Note
 
 ADA, BOB, ROOT = 1, 2, 9
 PATIENT_LIMITS = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)
-PATIENT_WINDOWS = Windows(chat=Window(1000, 1), group=Window(1000, 1), all=Window(1000, 1))
+PATIENT_WINDOWS = RateWindows(chat=RateWindow(1000, 1), group=RateWindow(1000, 1), all=RateWindow(1000, 1))
 
 
 def sound(seed: int = 0, *, seconds: float = 1.0) -> bytes:
@@ -61,9 +61,9 @@ class House:
     ledger: Ledger
     queue: Queue
     bot: Bot
-    desk: Desk
+    app: BotApplication
     stack: AsyncExitStack
-    windows: Windows
+    windows: RateWindows
     people: dict[int, User] = field(default_factory=dict)
 
     def person(self, id: int = ADA, language: str = "en") -> User:  # noqa: A002 - Telegram's own word
@@ -218,7 +218,7 @@ async def house(settings: Settings, playground: Playground) -> AsyncIterator[Hou
 
 @asynccontextmanager
 async def open_house(
-    settings: Settings, playground: Playground, windows: Windows = PATIENT_WINDOWS
+    settings: Settings, playground: Playground, windows: RateWindows = PATIENT_WINDOWS
 ) -> AsyncIterator[House]:
     """Start everything but a worker."""
     telegram = settings.telegram.model_copy(update={"api_base": playground.url})
@@ -228,10 +228,10 @@ async def open_house(
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings, ledger))
         bot = await stack.enter_async_context(open_bot(settings.telegram, redis_url(settings), windows))
-        desk = build_dispatcher(settings, bot, ledger, queue, recordings_of(settings))
-        await stack.enter_async_context(_serving(settings, desk))
+        app = build_dispatcher(settings, bot, ledger, queue, open_recordings(settings))
+        await stack.enter_async_context(_serving(settings, app))
         workers = await stack.enter_async_context(AsyncExitStack())
-        yield House(playground, settings, ledger, queue, bot, desk, workers, windows)
+        yield House(playground, settings, ledger, queue, bot, app, workers, windows)
 
 
 @asynccontextmanager
@@ -246,9 +246,9 @@ async def running_redis(settings: Settings) -> AsyncIterator[RedisServer]:
 
 
 @asynccontextmanager
-async def _serving(settings: Settings, desk: Desk) -> AsyncIterator[None]:
+async def _serving(settings: Settings, app: BotApplication) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(settings, desk, stop))
+    serving = asyncio.create_task(serve(settings, app, stop))
     try:
         yield
     finally:
@@ -257,7 +257,7 @@ async def _serving(settings: Settings, desk: Desk) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _working(settings: Settings, ledger: Ledger, windows: Windows) -> AsyncIterator[None]:
+async def _working(settings: Settings, ledger: Ledger, windows: RateWindows) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         redis = connect(redis_url(settings))
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
@@ -267,8 +267,8 @@ async def _working(settings: Settings, ledger: Ledger, windows: Windows) -> Asyn
                 engine=Engine.open(settings.engine),
                 ledger=ledger,
                 redis=redis,
-                door=TelegramDoor(Answers(bot, ledger)),
-                recordings=recordings_of(settings),
+                door=TelegramDoor(Delivery(bot, ledger)),
+                recordings=open_recordings(settings),
                 data_dir=settings.data_dir,
                 timeout_s=60,
                 grace_s=1,

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any, Self
 
 from bot.chat import (
-    delivery as bot_answers,
+    delivery as bot_delivery,
     gatekeeper,
     intake,
     lost_messages,
@@ -17,7 +17,7 @@ from bot.chat import (
     status_message,
     telegram_door,
 )
-from bot.chat.gatekeeper import Reception
+from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import notes
 from bot.chat.telegram_door import TelegramDoor
 from jobs import delivery, lease, leased_worker, queue, transcription
@@ -26,13 +26,13 @@ from storage import answers, database, queries, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
-    *(gatekeeper, notes, intake, bot_answers, lost_messages, outage_notice, telegram_door, status_message),
+    *(gatekeeper, notes, intake, bot_delivery, lost_messages, outage_notice, telegram_door, status_message),
     *(queue, transcription, delivery, lease, leased_worker),
     *(states, answers, queries, database),
 )
 FILES = frozenset(str(module.__file__) for module in MODULES)
 WITHOUT_A_NOTE = frozenset({"_poll_iteration", "start_jobs", "stopped"})  # what a worker does beside its notes
-BEGINNINGS = frozenset(work.__code__ for work in (Reception.__call__, transcribe_note, TelegramDoor.done))
+BEGINNINGS = frozenset(work.__code__ for work in (Gatekeeper.__call__, transcribe_note, TelegramDoor.done))
 
 
 @dataclass(slots=True)

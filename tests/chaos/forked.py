@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from multiprocessing.context import ForkServerProcess
 
-from bot.config.log import set_up_log
+from bot.config.log import configure_logging
 from bot.config.settings import Settings
-from bot.process.parent_watch import end_with_parent
+from bot.process.parent_watch import stop_when_parent_exits
 from tests.chaos.countdown import Countdown
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -56,9 +56,9 @@ def _live(role: Role, settings: Settings, tracing: AbstractContextManager[object
     parent = multiprocessing.parent_process()
     assert parent is not None
     os.dup2(parent.sentinel, 0)
-    end_with_parent()
+    stop_when_parent_exits()
     log = os.open(settings.data_dir / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 2)
-    set_up_log(settings, "forked")
+    configure_logging(settings, "forked")
     with tracing:
         asyncio.run(role(settings))

@@ -1,6 +1,6 @@
 """The end of a worker's work on a note, alone: it tells the chat a text of several messages."""
 
-from bot.chat.delivery import Answers
+from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import Settings
 from bot.process.connections import open_ledger
@@ -16,4 +16,4 @@ async def tell(settings: Settings, note_id: str) -> None:
     async with make_bot(settings.telegram) as bot, open_ledger(settings) as ledger:
         note = await ledger.get(note_id)
         assert note is not None
-        await TelegramDoor(Answers(bot, ledger)).done(note, TRANSCRIPT)
+        await TelegramDoor(Delivery(bot, ledger)).done(note, TRANSCRIPT)

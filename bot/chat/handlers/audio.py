@@ -9,11 +9,11 @@ from aiogram.filters import Command
 from aiogram.types import Message
 
 from bot.chat.delivery import in_reply_to, in_thread
-from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import respond
-from bot.chat.texts import say
+from bot.chat.texts import translate
 from bot.telegram.errors import FileGone
-from bot.telegram.request_policy import twice_is_harmless
+from bot.telegram.request_policy import at_least_once
 from storage.note import Note
 
 
@@ -24,16 +24,16 @@ def router() -> Router:
     return own
 
 
-async def send_recording(message: Message, bot: Bot, choice: Choice) -> None:
+async def send_recording(message: Message, bot: Bot, lookup: NoteLookup) -> None:
     """Send the chosen recording again; Telegram keeps it."""
-    note = await choice.of(message)
+    note = await lookup.of(message)
     if note is None:
         return
     try:
-        with twice_is_harmless():
+        with at_least_once():
             await in_thread(note, lambda thread_id: _send(bot, note, thread_id))
     except TelegramBadRequest:
-        await respond(message, say(FileGone.sentence))
+        await respond(message, translate(FileGone.sentence))
 
 
 def _send(bot: Bot, note: Note, thread_id: int | None) -> Awaitable[Message]:

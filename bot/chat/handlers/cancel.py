@@ -4,11 +4,11 @@ from aiogram import F, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from bot.chat.handlers.note_lookup import Choice, not_yours
+from bot.chat.handlers.note_lookup import NoteLookup, not_yours
 from bot.chat.handlers.respond import respond
-from bot.chat.note_actions import Changes
+from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import CANCEL, NoteButton
-from bot.chat.texts import say
+from bot.chat.texts import translate
 from storage.note import Note
 
 
@@ -20,24 +20,26 @@ def router() -> Router:
     return own
 
 
-async def cancel(message: Message, choice: Choice, changes: Changes) -> None:
+async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Give up the chosen note."""
-    note = await choice.of(message)
+    note = await lookup.of(message)
     if note and message.from_user:
-        await respond(message, await _give_up(note, message.from_user.id, choice, changes))
+        await respond(message, await _give_up(note, message.from_user.id, lookup, actions))
 
 
-async def cancel_pressed(press: CallbackQuery, callback_data: NoteButton, choice: Choice, changes: Changes) -> None:
+async def cancel_pressed(
+    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
+) -> None:
     """Give up the note of the button."""
-    note = await choice.pressed(press, callback_data.note_id)
+    note = await lookup.pressed(press, callback_data.note_id)
     if note:
-        await press.answer(await _give_up(note, press.from_user.id, choice, changes))
+        await press.answer(await _give_up(note, press.from_user.id, lookup, actions))
 
 
-async def _give_up(note: Note, user_id: int, choice: Choice, changes: Changes) -> str:
+async def _give_up(note: Note, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
     """Cancel if that is allowed and not too late; give the sentence to answer with."""
-    if not await choice.may_change(note, user_id):
+    if not await lookup.can_change(note, user_id):
         return not_yours()
-    if not await changes.cancel(note):
-        return say("This recording is finished already.")
-    return say("Cancelled.")
+    if not await actions.cancel(note):
+        return translate("This recording is finished already.")
+    return translate("Cancelled.")

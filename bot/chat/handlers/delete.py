@@ -8,11 +8,11 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.history import preview_of
-from bot.chat.handlers.note_lookup import Choice, not_yours, pointed_at
+from bot.chat.handlers.note_lookup import NoteLookup, not_yours, pointed_at
 from bot.chat.handlers.respond import change, respond
-from bot.chat.note_actions import Changes
+from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import DELETE, KEEP, NoteButton, buttons
-from bot.chat.texts import say, say_moment
+from bot.chat.texts import date_time_text, translate
 
 
 def router() -> Router:
@@ -24,46 +24,48 @@ def router() -> Router:
     return own
 
 
-async def delete(message: Message, choice: Choice, changes: Changes) -> None:
+async def delete(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Delete the note that this is a reply to, or ask about the newest."""
-    note = await choice.of(message)
+    note = await lookup.of(message)
     if note is None or message.from_user is None:
         return
-    if not await choice.may_change(note, message.from_user.id):
+    if not await lookup.can_change(note, message.from_user.id):
         await respond(message, not_yours())
     elif pointed_at(message):
-        await changes.forget(note)
+        await actions.forget(note)
         await respond(message, _deleted())
     else:
-        question = say("Delete this recording and its text?")
-        entry = f"{say_moment(note.received_at)} · {preview_of(note)}"
+        question = translate("Delete this recording and its text?")
+        entry = f"{date_time_text(note.received_at)} · {preview_of(note)}"
         keyboard = buttons(
             [
-                (say("Delete"), NoteButton(action=DELETE, note_id=note.id)),
-                (say("Keep"), NoteButton(action=KEEP, note_id=note.id)),
+                (translate("Delete"), NoteButton(action=DELETE, note_id=note.id)),
+                (translate("Keep"), NoteButton(action=KEEP, note_id=note.id)),
             ]
         )
         await respond(message, f"{question}\n\n{entry}", keyboard)
 
 
-async def delete_pressed(press: CallbackQuery, callback_data: NoteButton, choice: Choice, changes: Changes) -> None:
+async def delete_pressed(
+    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
+) -> None:
     """Delete the note that was asked about."""
-    note = await choice.pressed(press, callback_data.note_id)
+    note = await lookup.pressed(press, callback_data.note_id)
     if note is None:
         return
-    if not await choice.may_change(note, press.from_user.id):
+    if not await lookup.can_change(note, press.from_user.id):
         await press.answer(not_yours(), show_alert=True)
         return
-    await changes.forget(note)
+    await actions.forget(note)
     await change(press, _deleted())
     await press.answer()
 
 
 async def keep_pressed(press: CallbackQuery) -> None:
     """Leave everything as it is."""
-    await change(press, say("Kept."))
+    await change(press, translate("Kept."))
     await press.answer()
 
 
 def _deleted() -> str:
-    return say("Deleted: the recording, its text, and my messages about it.")
+    return translate("Deleted: the recording, its text, and my messages about it.")

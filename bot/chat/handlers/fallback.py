@@ -5,7 +5,7 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.respond import respond
-from bot.chat.texts import say
+from bot.chat.texts import translate
 
 
 def router() -> Router:
@@ -24,14 +24,14 @@ def router() -> Router:
 
 async def unknown_command(message: Message) -> None:
     """Point at the list of commands."""
-    await respond(message, say("I don't know this command. /help shows those that I know."))
+    await respond(message, translate("I don't know this command. /help shows those that I know."))
 
 
 async def soundless_document(message: Message) -> None:
     """Say what can be sent."""
     await respond(
         message,
-        say(
+        translate(
             "I find no sound in this file. Send a voice note, an audio file or a video: wav, mp3, m4a, flac, ogg, "
             "opus, webm, mp4, mov, mkv, amr or aiff."
         ),
@@ -41,7 +41,7 @@ async def soundless_document(message: Message) -> None:
 async def something_else(message: Message) -> None:
     """Say what this bot is for."""
     await respond(
-        message, say("Send or forward me a voice note, an audio file or a video, and I answer with its text.")
+        message, translate("Send or forward me a voice note, an audio file or a video, and I answer with its text.")
     )
 
 

@@ -14,13 +14,13 @@ log = structlog.get_logger(__name__)
 def router() -> Router:
     """Make the router of these handlers."""
     own = Router(name="moves")
-    own.message.register(follow, F.migrate_to_chat_id)
+    own.message.register(record_migration, F.migrate_to_chat_id)
     return own
 
 
-async def follow(message: Message, bot: Bot, access: Access, ledger: Ledger) -> None:
+async def record_migration(message: Message, bot: Bot, access: Access, ledger: Ledger) -> None:
     """Remember where the group is now."""
     moved_to = message.migrate_to_chat_id or 0
-    access.follow(message.chat.id, moved_to)
+    access.add_migration(message.chat.id, moved_to)
     await persistently(lambda: ledger.move_chat(bot.id, message.chat.id, moved_to))
     log.warning("group_moved", chat=message.chat.id, to=moved_to, remedy="list the new id in access.chats as well")

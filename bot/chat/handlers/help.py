@@ -7,7 +7,7 @@ from aiogram.types import Message
 from bot.chat.access import Access
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
-from bot.chat.texts import say
+from bot.chat.texts import translate
 from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS
 
 
@@ -23,7 +23,7 @@ async def start(message: Message) -> None:
     """Greet."""
     await respond(
         message,
-        say(
+        translate(
             "Hello! Send or forward me a voice note, an audio file or a video, and I answer with its text. Everything "
             "is recognised on my owner's own machine. /help shows what else I can do."
         ),
@@ -35,5 +35,5 @@ async def list_commands(message: Message, access: Access) -> None:
     is_admin = access.is_admin(message.from_user.id if message.from_user else None)
     texts = command_texts()
     lines = [f"/{name}: {texts[name]}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]
-    rule = say("Sent as a reply to a recording or to its text, a command acts on that one; else on the newest.")
+    rule = translate("Sent as a reply to a recording or to its text, a command acts on that one; else on the newest.")
     await respond(message, "\n".join([*lines, "", rule]))

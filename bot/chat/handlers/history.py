@@ -5,11 +5,11 @@ from aiogram.filters import Command, CommandObject
 from aiogram.filters.callback_data import CallbackData
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
-from bot.chat.delivery import Answers
-from bot.chat.handlers.note_lookup import Choice
+from bot.chat.delivery import Delivery
+from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import change, respond
 from bot.chat.status_message import OPEN, NoteButton, buttons
-from bot.chat.texts import say, say_duration, say_moment
+from bot.chat.texts import date_time_text, duration_text, translate
 from storage.ledger import Ledger
 from storage.note import Note, Page, State
 
@@ -50,10 +50,10 @@ async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, l
 
 
 async def open_entry(
-    press: CallbackQuery, callback_data: NoteButton, choice: Choice, ledger: Ledger, answers: Answers
+    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, ledger: Ledger, delivery: Delivery
 ) -> None:
     """Send the text of an entry, below everything else."""
-    note = await choice.pressed(press, callback_data.note_id)
+    note = await lookup.pressed(press, callback_data.note_id)
     if note is None:
         return
     transcript = await ledger.transcript(note.id)
@@ -61,15 +61,15 @@ async def open_entry(
         await press.answer(state_of(note), show_alert=True)
         return
     await press.answer()
-    await answers.send_copy(note, transcript)
+    await delivery.send_copy(note, transcript)
 
 
 def page_text(page: Page) -> str:
     """Write a page of the history."""
     if not page.total:
-        return say("There is no recording in this chat yet. Send me a voice note.")
+        return translate("There is no recording in this chat yet. Send me a voice note.")
     first = page.page * PAGE_SIZE + 1
-    title = say("Recordings in this chat, page {page} of {pages}", page=page.page + 1, pages=page.pages)
+    title = translate("Recordings in this chat, page {page} of {pages}", page=page.page + 1, pages=page.pages)
     return "\n".join([title, "", *(_entry(number, note) for number, note in enumerate(page.notes, start=first))])
 
 
@@ -83,27 +83,27 @@ def page_buttons(page: Page) -> InlineKeyboardMarkup | None:
     ]
     turns: list[tuple[str, CallbackData]] = []
     if page.page > 0:
-        turns.append((say("‹ newer"), PageButton(page=page.page - 1)))  # noqa: RUF001 - an arrow, as buttons have it
+        turns.append((translate("‹ newer"), PageButton(page=page.page - 1)))  # noqa: RUF001 - an arrow, as buttons have it
     if page.page < page.pages - 1:
-        turns.append((say("older ›"), PageButton(page=page.page + 1)))  # noqa: RUF001 - an arrow, as buttons have it
+        turns.append((translate("older ›"), PageButton(page=page.page + 1)))  # noqa: RUF001 - an arrow, as buttons have it
     return buttons(entries[:_ROW], entries[_ROW:], turns)
 
 
 def state_of(note: Note) -> str:
     """Say where a note stands."""
     return {
-        State.QUEUED: say("in the queue"),
-        State.PROCESSING: say("being transcribed"),
-        State.DONE: say("no speech"),
-        State.FAILED: say("failed"),
-        State.CANCELLED: say("cancelled"),
+        State.QUEUED: translate("in the queue"),
+        State.PROCESSING: translate("being transcribed"),
+        State.DONE: translate("no speech"),
+        State.FAILED: translate("failed"),
+        State.CANCELLED: translate("cancelled"),
     }[note.state]
 
 
 def _entry(number: int, note: Note) -> str:
     seconds = note.audio_s or note.claimed_s
-    length = f" · {say_duration(seconds)}" if seconds else ""
-    return f"{number}. {say_moment(note.received_at)}{length} · {preview_of(note)}"
+    length = f" · {duration_text(seconds)}" if seconds else ""
+    return f"{number}. {date_time_text(note.received_at)}{length} · {preview_of(note)}"
 
 
 def preview_of(note: Note) -> str:

@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot.chat.access import Access
 from bot.chat.handlers.respond import respond
-from bot.chat.texts import say
+from bot.chat.texts import translate
 from storage.ledger import Ledger
 from storage.note import Note
 
@@ -16,7 +16,7 @@ _CHAT_ADMINS = (ChatMemberStatus.CREATOR, ChatMemberStatus.ADMINISTRATOR)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class NoteLookup:
     """Finds the note that a person means."""
 
     bot: Bot
@@ -28,10 +28,10 @@ class Choice:
         pointed = pointed_at(message)
         if pointed:
             note = await self.ledger.by_message(self.bot.id, message.chat.id, pointed.message_id)
-            missing = say("I know no recording that belongs to this message.")
+            missing = translate("I know no recording that belongs to this message.")
         else:
             note = await self.ledger.newest(self.bot.id, message.chat.id)
-            missing = say("There is no recording in this chat yet. Send me a voice note.")
+            missing = translate("There is no recording in this chat yet. Send me a voice note.")
         if note is None:
             await respond(message, missing)
         return note
@@ -41,10 +41,10 @@ class Choice:
         note = await self.ledger.get(note_id)
         if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
             return note
-        await press.answer(say("This recording was deleted."), show_alert=True)
+        await press.answer(translate("This recording was deleted."), show_alert=True)
         return None
 
-    async def may_change(self, note: Note, user_id: int) -> bool:
+    async def can_change(self, note: Note, user_id: int) -> bool:
         """Tell whether a person may cancel or delete a note: its sender, and in a group also those who run it."""
         if user_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(user_id):
             return True
@@ -60,4 +60,4 @@ def pointed_at(message: Message) -> Message | None:
 
 def not_yours() -> str:
     """Say that a note belongs to somebody else."""
-    return say("Only whoever sent this recording, or runs this group, may do that.")
+    return translate("Only whoever sent this recording, or runs this group, may do that.")

@@ -3,14 +3,14 @@
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
 
-from bot.telegram.request_policy import twice_is_harmless
+from bot.telegram.request_policy import at_least_once
 
 
 async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | None = None) -> Message:
     """Answer a message: in its topic, and in a group as a reply to it."""
     in_private = message.chat.type == ChatType.PRIVATE
     pointer = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
-    with twice_is_harmless():
+    with at_least_once():
         return await message.answer(text, reply_markup=keyboard, reply_parameters=None if in_private else pointer)
 
 

@@ -4,11 +4,11 @@ from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
-from bot.chat.handlers.note_lookup import Choice
+from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import respond
-from bot.chat.note_actions import Changes
+from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import RETRY, NoteButton
-from bot.chat.texts import say, say_fault
+from bot.chat.texts import fault_text, translate
 from bot.config.settings import Settings
 from engine import UnknownLanguage, languages_of
 
@@ -23,26 +23,30 @@ def router() -> Router:
     return own
 
 
-async def retry(message: Message, command: CommandObject, choice: Choice, changes: Changes, settings: Settings) -> None:
+async def retry(
+    message: Message, command: CommandObject, lookup: NoteLookup, actions: NoteActions, settings: Settings
+) -> None:
     """Transcribe the chosen note again."""
     language = (command.args or "").strip().lower()[:LONGEST_CODE] or None
     known = languages_of(settings.engine.model)
     if language and known and language not in known:  # none known: a model that only the workers have; they refuse
         fault = UnknownLanguage(language=language, known=", ".join(known))
-        await respond(message, say_fault(fault.code, fault.params))
+        await respond(message, fault_text(fault.code, fault.params))
         return
-    note = await choice.of(message)
-    if note and not await changes.repeat(note, language):
+    note = await lookup.of(message)
+    if note and not await actions.repeat(note, language):
         await respond(message, _already())
 
 
-async def retry_pressed(press: CallbackQuery, callback_data: NoteButton, choice: Choice, changes: Changes) -> None:
+async def retry_pressed(
+    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
+) -> None:
     """Transcribe the note of the button again, as it was asked for."""
-    note = await choice.pressed(press, callback_data.note_id)
+    note = await lookup.pressed(press, callback_data.note_id)
     if note:
-        started = await changes.repeat(note, note.language)
+        started = await actions.repeat(note, note.language)
         await press.answer("" if started else _already())
 
 
 def _already() -> str:
-    return say("I am still working on this recording.")
+    return translate("I am still working on this recording.")

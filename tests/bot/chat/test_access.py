@@ -1,6 +1,6 @@
 """Who gets in."""
 
-from bot.chat.access import Access, Politeness
+from bot.chat.access import Access, RefusalThrottle
 from bot.config.settings import AccessSettings
 
 
@@ -25,9 +25,9 @@ def test_admins_users_and_chats_get_in() -> None:
 
 def test_a_group_that_moved_keeps_its_rights() -> None:
     listed = access(chats=[-5])
-    listed.follow(-5, -1005)
-    listed.follow(-1005, -1006)
-    listed.follow(-7, -1007)
+    listed.add_migration(-5, -1005)
+    listed.add_migration(-1005, -1006)
+    listed.add_migration(-7, -1007)
     assert listed.allows(33, -1005)
     assert listed.allows(33, -1006)
     assert not listed.allows(33, -1007)
@@ -40,7 +40,7 @@ def test_an_open_bot_lets_everybody_in_and_makes_nobody_an_admin() -> None:
 
 def test_a_chat_is_told_once_in_a_while() -> None:
     now = 0.0
-    politeness = Politeness(pause_s=60, clock=lambda: now)
-    assert [politeness.may_tell(5), politeness.may_tell(5), politeness.may_tell(6)] == [True, False, True]
+    refusal_throttle = RefusalThrottle(pause_s=60, clock=lambda: now)
+    assert [refusal_throttle.is_due(5), refusal_throttle.is_due(5), refusal_throttle.is_due(6)] == [True, False, True]
     now = 61.0
-    assert politeness.may_tell(5)
+    assert refusal_throttle.is_due(5)

@@ -8,14 +8,14 @@ from bot.config.settings import Settings
 from bot.playground import floods
 from bot.playground.floods import Limits
 from bot.playground.server import Playground
-from bot.telegram.rate_budget import WINDOWS, Window, Windows
+from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateWindow, RateWindows
 from storage.note import State
 from tests.bot.conftest import House, open_house, sound
 
 MINUTE_S = 0.8
 TRAVEL_S = 0.7  # bot, worker and Telegram share one process here, and whatever keeps it busy
 STRICT = Limits(chat_per_s=30, chat_burst=12)
-BORNE = Windows(chat=Window(3, 0.1), group=Window(20, MINUTE_S + TRAVEL_S), all=WINDOWS.all)
+BORNE = RateWindows(chat=RateWindow(3, 0.1), group=RateWindow(20, MINUTE_S + TRAVEL_S), all=DEFAULT_WINDOWS.all)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
 from aiogram.methods import Response, TelegramMethod
 from aiogram.types import File, Message
 
-from bot.chat.delivery import Answers
+from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.playground.stored_files import Kind
 from bot.telegram import downloads
@@ -34,7 +34,7 @@ async def waiting(house: House, kind: Kind = "voice", file_name: str | None = No
     message = house.speak(1, kind=kind, file_name=file_name)
     await house.hear("In the queue")
     await house.queued(1)
-    return TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+    return TelegramDoor(Delivery(house.bot, house.ledger)), await house.note_of(message)
 
 
 def forgive_repetition(house: House) -> None:
@@ -124,7 +124,7 @@ async def test_an_answer_without_a_status_reply_is_sent_as_one(house: House) -> 
     house.playground.fail_next("sendMessage", code=400, description="Bad Request: something odd")
     message = house.speak(1)
     await house.queued(1)
-    door, note = TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+    door, note = TelegramDoor(Delivery(house.bot, house.ledger)), await house.note_of(message)
     assert note.status_message_id is None
     for _ in range(2):
         await door.done(note, transcript("hi"))
@@ -154,7 +154,7 @@ async def test_a_text_that_is_on_its_way_stops_when_nobody_wants_it_any_more(hou
 
 async def test_erasing_finds_the_part_that_is_sent_meanwhile(house: House) -> None:
     _, note = await waiting(house)
-    answers = Answers(house.bot, house.ledger)
+    answers = Delivery(house.bot, house.ledger)
     house.playground.fail_next("deleteMessage", delay_s=0.5)
     erasing = asyncio.create_task(answers.erase(note))
     await asyncio.sleep(0.2)
@@ -227,7 +227,7 @@ async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> 
 
 async def test_progress_that_comes_after_another_worker_delivered_is_not_the_last_word(house: House) -> None:
     _, note = await waiting(house)
-    frozen, other = [TelegramDoor(Answers(house.bot, house.ledger)) for _ in range(2)]
+    frozen, other = [TelegramDoor(Delivery(house.bot, house.ledger)) for _ in range(2)]
     held = await house.ledger.claim(note.id, "worker")
     assert held is not None
     frozen_until = asyncio.Event()
@@ -263,7 +263,7 @@ async def test_a_failure_is_said_in_the_senders_language(house: House) -> None:
     house.person(1, "fr")
     message = house.speak(1)
     await house.hear("Dans la file d\u2019attente")
-    door, note = TelegramDoor(Answers(house.bot, house.ledger)), await house.note_of(message)
+    door, note = TelegramDoor(Delivery(house.bot, house.ledger)), await house.note_of(message)
     await door.failed(note, Failure(code="timeout", params={"limit_s": 600}))
     failed = await house.hear("La transcription a duré plus de 600 s")
     assert buttons_of(failed) == ["Réessayer"]

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from hypothesis import given, strategies as st
 
-from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain, reply_of, split, utf16_units
+from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain_text, render_reply, split, utf16_units
 from engine.transcript import Segment, Transcript
 
 WORDS = st.text(st.sampled_from("aé 。\uff0c.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
@@ -65,7 +65,7 @@ def test_splitting_loses_no_character_and_keeps_the_limit(text: str, limit: int)
 @given(st.lists(WORDS, min_size=1, max_size=6), st.booleans())
 def test_a_warning_stands_in_italics_below_all(texts: list[str], is_long: bool) -> None:  # noqa: FBT001 - hypothesis's
     said = transcript(*texts, "word " * (4000 if is_long else 1))
-    reply = reply_of(said, label, NOTICE, "Much is missing.")
+    reply = render_reply(said, label, NOTICE, "Much is missing.")
     read = [Reader(message) for message in reply.messages]
     assert read[-1].text.endswith("\n\n" + f"{NOTICE} " * reply.needs_document + "Much is missing.")
     assert reply.messages[-1].endswith("Much is missing.</i>")
@@ -81,12 +81,12 @@ def test_units_are_counted_as_utf16_does(text: str) -> None:
 @given(st.lists(st.tuples(WORDS, st.sampled_from(["1", "2", "A & <B>"])), max_size=6))
 def test_messages_are_valid_html_and_hold_every_character(turns: list[tuple[str, str]]) -> None:
     said = transcript(*(text for text, _ in turns), speakers=tuple(name for _, name in turns))
-    reply = reply_of(said, label, NOTICE)
+    reply = render_reply(said, label, NOTICE)
     read = [Reader(message) for message in reply.messages]
     assert all(utf16_units(one.text) <= MESSAGE_UNITS for one in read)
     assert len(read) <= MOST_MESSAGES
     if not reply.needs_document:
-        assert without_space("".join(one.text for one in read)) == without_space(plain(said, label))
+        assert without_space("".join(one.text for one in read)) == without_space(plain_text(said, label))
 
 
 def test_a_split_falls_behind_a_sentence() -> None:
@@ -114,21 +114,21 @@ def test_what_is_drawn_as_one_stays_together() -> None:
 
 
 def test_a_single_voice_has_no_label() -> None:
-    assert reply_of(transcript("hi", "ho", speakers=("1", "1")), label, NOTICE).messages == ("hi ho",)
+    assert render_reply(transcript("hi", "ho", speakers=("1", "1")), label, NOTICE).messages == ("hi ho",)
 
 
 def test_voices_are_labelled_when_there_are_several() -> None:
-    reply = reply_of(transcript("hi", "so?", "ho", speakers=("A", "A", "B")), label, NOTICE)
+    reply = render_reply(transcript("hi", "so?", "ho", speakers=("A", "A", "B")), label, NOTICE)
     assert reply.messages == ("<b>A</b>\nhi so?\n\n<b>B</b>\nho",)
 
 
 def test_a_text_of_four_messages_comes_in_four() -> None:
-    reply = reply_of(transcript("word. " * 2500), label, NOTICE)
+    reply = render_reply(transcript("word. " * 2500), label, NOTICE)
     assert (len(reply.messages), reply.needs_document) == (4, False)
 
 
 def test_a_longer_text_comes_as_a_document_with_its_beginning() -> None:
-    reply = reply_of(transcript("word. " * 3000), label, NOTICE)
+    reply = render_reply(transcript("word. " * 3000), label, NOTICE)
     (message,) = reply.messages
     assert reply.needs_document
     assert message.startswith("word. word.")

@@ -9,12 +9,12 @@ from aiogram.exceptions import TelegramNetworkError
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup, Message
 
 from bot.chat import status_message
-from bot.chat.delivery import Answers
+from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import Settings
 from bot.playground.server import Playground
-from bot.telegram.rate_budget import Window, Windows
-from bot.telegram.request_policy import patience
+from bot.telegram.rate_budget import RateWindow, RateWindows
+from bot.telegram.request_policy import total_timeout
 from jobs.door import NotNow
 from storage.ledger import Ledger
 from storage.note import Note
@@ -48,7 +48,7 @@ def replies_to(house: House, note: Note) -> list[str]:
 
 
 def door_of(house: House) -> TelegramDoor:
-    return TelegramDoor(Answers(house.bot, house.ledger))
+    return TelegramDoor(Delivery(house.bot, house.ledger))
 
 
 async def test_a_status_reply_whose_sender_died_is_removed_once_the_text_is_there(house: House) -> None:
@@ -62,7 +62,7 @@ async def test_a_status_reply_whose_sender_died_is_removed_once_the_text_is_ther
 
 async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it_did_not(house: House) -> None:
     note = await welcomed_by_a_dying_bot(house, 1)
-    await house.desk.intake.resume(datetime.now(UTC))
+    await house.app.intake.resume(datetime.now(UTC))
     (only,) = [message for message in house.playground.messages(house.chat()) if is_status(message)]
     welcomed = await house.ledger.get(note.id)
     assert welcomed is not None
@@ -73,7 +73,7 @@ async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it
 async def test_a_note_that_cannot_be_welcomed_keeps_none_of_the_others_from_it(house: House) -> None:
     notes = [await welcomed_by_a_dying_bot(house, number) for number in (1, 2)]
     house.playground.fail_next("sendMessage", code=500)
-    await house.desk.intake.resume(datetime.now(UTC))
+    await house.app.intake.resume(datetime.now(UTC))
     assert [bool(note and note.status_message_id) for note in [await house.ledger.get(note.id) for note in notes]] == [
         False,
         True,
@@ -170,7 +170,7 @@ async def test_a_search_that_is_cut_short_goes_on_where_it_was(house: House) -> 
 
 
 async def test_a_search_leaves_the_chat_free_for_answers(settings: Settings, playground: Playground) -> None:
-    async with open_house(settings, playground, Windows(chat=Window(6, 60))) as house:
+    async with open_house(settings, playground, RateWindows(chat=RateWindow(6, 60))) as house:
         group = playground.group(-5, members=(house.person(),))
         with mock.patch.object(Ledger, "set_status_message", side_effect=asyncio.CancelledError) as dying:
             voice = playground.send_voice(group, house.person(), sound())
@@ -180,7 +180,7 @@ async def test_a_search_leaves_the_chat_free_for_answers(settings: Settings, pla
             playground.send_text(group, house.person(), "People talk meanwhile.")
         with pytest.raises(NotNow):
             await door_of(house).done(note, transcript("The text."))
-        with patience(0):
+        with total_timeout(0):
             await house.bot.send_message(group.id, "Another answer.")
         latest = await house.ledger.get(note.id)
         assert latest is not None

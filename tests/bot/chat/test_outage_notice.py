@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from bot.chat import outage_notice
-from bot.chat.outage_notice import Delays
+from bot.chat.outage_notice import OutageNotice
 from jobs.notices import Notices
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
@@ -43,7 +43,7 @@ async def test_who_waits_is_told_in_the_message_that_becomes_the_answer(house: H
 
 
 async def test_an_update_that_comes_again_is_not_told_again(house: House) -> None:
-    intake = replace(house.desk.intake, record_within_s=0.5)
+    intake = replace(house.app.intake, record_within_s=0.5)
     note = incoming(chat_id=house.chat().id)
     with locked(house):
         for _ in range(2):
@@ -58,7 +58,9 @@ async def test_an_update_that_comes_again_is_not_told_again(house: House) -> Non
 async def test_what_a_bot_told_before_it_died_becomes_the_answer_of_the_next_one(house: House) -> None:
     note = incoming(chat_id=house.chat().id)
     doomed, next_one = [
-        replace(house.desk.intake, record_within_s=0.5, delays=Delays(house.bot, Notices(house.queue.redis)))
+        replace(
+            house.app.intake, record_within_s=0.5, outage_notice=OutageNotice(house.bot, Notices(house.queue.redis))
+        )
         for _ in range(2)
     ]
     with locked(house):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.chat.size_limits import limits_of
+from bot.chat.size_limits import size_limits
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
 from bot.telegram.downloads import MB
@@ -21,18 +21,18 @@ def settings_with(**telegram: str) -> Settings:
 
 
 def test_telegram_keeps_files_above_20_mb_to_itself() -> None:
-    limits = limits_of(settings_with())
-    assert isinstance(limits.broken_by(replace(incoming(), claimed_bytes=20 * MB + 1)), FileTooBig)
-    assert limits.broken_by(replace(incoming(), claimed_bytes=20 * MB)) is None
+    limits = size_limits(settings_with())
+    assert isinstance(limits.exceeded_by(replace(incoming(), claimed_bytes=20 * MB + 1)), FileTooBig)
+    assert limits.exceeded_by(replace(incoming(), claimed_bytes=20 * MB)) is None
 
 
 def test_a_server_of_ones_own_gives_large_files() -> None:
-    limits = limits_of(settings_with(api_base="http://127.0.0.1:8081"))
-    assert limits.broken_by(replace(incoming(), claimed_bytes=500 * MB)) is None
+    limits = size_limits(settings_with(api_base="http://127.0.0.1:8081"))
+    assert limits.exceeded_by(replace(incoming(), claimed_bytes=500 * MB)) is None
 
 
 def test_what_claims_to_be_too_long_is_turned_down() -> None:
-    fault = limits_of(settings_with()).broken_by(replace(incoming(), claimed_s=601))
+    fault = size_limits(settings_with()).exceeded_by(replace(incoming(), claimed_s=601))
     assert isinstance(fault, AudioTooLong)
     assert fault.params == {"limit_min": 10}
 
@@ -40,7 +40,7 @@ def test_what_claims_to_be_too_long_is_turned_down() -> None:
 @pytest.mark.parametrize("unknown", [None, 0])
 def test_what_nobody_claims_is_let_in(unknown: int | None) -> None:
     note = replace(incoming(), claimed_s=unknown, claimed_bytes=unknown)
-    assert limits_of(settings_with()).broken_by(note) is None
+    assert size_limits(settings_with()).exceeded_by(note) is None
 
 
 async def test_what_breaks_a_limit_fails_at_once_and_a_retry_lets_a_worker_judge(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.chat.status_message import CANCEL, DELETE, KEEP, OPEN, RETRY, NoteButton, Pace, queued, transcribing
+from bot.chat.status_message import CANCEL, DELETE, KEEP, OPEN, RETRY, EditThrottle, NoteButton, queued, transcribing
 
 
 def test_an_unknown_place_is_not_named() -> None:
@@ -18,13 +18,13 @@ def test_it_is_never_complete_before_the_text_is_there() -> None:
 @pytest.mark.parametrize(("chat_id", "pace_s"), [(1, 3), (-1, 6)])
 def test_a_status_changes_no_faster_than_its_chat_bears(chat_id: int, pace_s: int) -> None:
     now = 0.0
-    pace = Pace(clock=lambda: now)
-    assert pace.may_change(chat_id, "10 %")
+    pace = EditThrottle(clock=lambda: now)
+    assert pace.is_due(chat_id, "10 %")
     now = pace_s - 0.1
-    assert not pace.may_change(chat_id, "20 %")
+    assert not pace.is_due(chat_id, "20 %")
     now = float(pace_s)
-    assert not pace.may_change(chat_id, "10 %"), "nothing new"
-    assert pace.may_change(chat_id, "20 %")
+    assert not pace.is_due(chat_id, "10 %"), "nothing new"
+    assert pace.is_due(chat_id, "20 %")
 
 
 @pytest.mark.parametrize("action", [CANCEL, RETRY, OPEN, DELETE, KEEP])

@@ -17,15 +17,15 @@ import jobs.errors
 import storage.errors
 from bot.chat.texts import (
     LOCALES,
+    choose_language,
+    date_time_text,
+    duration_text,
     fault_sentences,
+    fault_text,
     languages,
-    say,
-    say_duration,
-    say_fault,
-    say_moment,
-    say_number,
-    speaking,
-    spoken,
+    translate,
+    translate_plural,
+    use_language,
 )
 from engine.errors import Fault
 from storage.errors import DatabaseFault
@@ -51,7 +51,9 @@ def sentences() -> dict[str, str | None]:
     """Find all that the code says: the sentence, and its plural."""
     found: dict[str, str | None] = {}
     for _, _, message, _, _ in extract_from_dir(
-        Path(bot.__file__).parent, method_map=[("**.py", "python")], keywords={"say": None, "say_number": (1, 2)}
+        Path(bot.__file__).parent,
+        method_map=[("**.py", "python")],
+        keywords={"translate": None, "translate_plural": (1, 2)},
     ):
         one, many = (message, None) if isinstance(message, str) else message
         found[one] = many
@@ -108,8 +110,8 @@ def test_every_fault_has_a_code_of_its_own() -> None:
 
 
 def test_russian_counts_in_three_forms() -> None:
-    with speaking("ru"):
-        said = [say_number("{number} recording", "{number} recordings", n) for n in (1, 2, 5, 21)]
+    with use_language("ru"):
+        said = [translate_plural("{number} recording", "{number} recordings", n) for n in (1, 2, 5, 21)]
     assert said == ["1 запись", "2 записи", "5 записей", "21 запись"]
 
 
@@ -118,19 +120,19 @@ def test_russian_counts_in_three_forms() -> None:
     [("de", "de"), ("de-AT", "de"), ("zh-hans", "zh"), ("ZH_TW", "zh"), ("tlh", "en"), ("", "en"), (None, "en")],
 )
 def test_the_nearest_language_is_spoken(asked: str | None, answered: str) -> None:
-    assert spoken(asked) == answered
+    assert choose_language(asked) == answered
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.2, "1 s"), (45, "45 s"), (119, "119 s"), (180, "3 min"), (5400, "1 h 30 min")]
 )
 def test_durations_are_as_rough_as_people_say_them(seconds: float, words: str) -> None:
-    assert say_duration(seconds) == words
+    assert duration_text(seconds) == words
 
 
 def test_a_fault_is_said_in_the_current_language() -> None:
-    with speaking("de"):
-        assert say_fault("timeout", {"limit_s": 600}).startswith("Das Transkribieren dauerte länger als 600 s")
+    with use_language("de"):
+        assert fault_text("timeout", {"limit_s": 600}).startswith("Das Transkribieren dauerte länger als 600 s")
 
 
 @pytest.mark.parametrize("code", ["file_too_big", "gave_up", "database_damaged", "timeout"])
@@ -142,11 +144,11 @@ def test_the_faults_of_every_room_have_their_sentence_without_anybody_else_loadi
 
 @pytest.mark.parametrize(("code", "params"), [("from_the_future", {}), ("timeout", {"other": 1})])
 def test_a_fault_that_this_version_does_not_know_is_still_a_sentence(code: str, params: dict[str, str]) -> None:
-    assert say_fault(code, dict(params)) == say(Fault.sentence)
+    assert fault_text(code, dict(params)) == translate(Fault.sentence)
 
 
 @pytest.mark.parametrize(("language", "day"), [("en", "Nov 20, 2026"), ("de", "20.11.2026"), ("zh", "2026年11月20日")])
 def test_a_moment_names_its_day_as_the_language_does_and_its_hour_out_of_24(language: str, day: str) -> None:
     moment = datetime(2026, 11, 20, 21, 24).astimezone()
-    with speaking(language):
-        assert say_moment(moment) == f"{day} 21:24"
+    with use_language(language):
+        assert date_time_text(moment) == f"{day} 21:24"

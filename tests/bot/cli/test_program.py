@@ -11,7 +11,7 @@ import pytest
 
 from bot.__main__ import COMMANDS, outcome
 from bot.config.settings import PROJECT
-from bot.process.fast_import import importing_much
+from bot.process.fast_import import garbage_collection_paused
 from tests.bot.cli.conftest import Earshot
 
 TOKEN = {"EARSHOT_TELEGRAM__TOKEN": "42:x"}
@@ -61,7 +61,7 @@ def test_every_command_has_a_help_page_of_its_own(name: str, capsys: pytest.Capt
 def test_garbage_is_collected_again_when_a_command_was_imported_and_when_that_failed() -> None:
     assert outcome(["queue", "--help"]) == 0
     assert gc.isenabled()
-    with pytest.raises(ImportError), importing_much():
+    with pytest.raises(ImportError), garbage_collection_paused():
         raise ImportError
     assert gc.isenabled()
 
@@ -112,7 +112,7 @@ def test_what_nobody_foresaw_is_a_line_too(monkeypatch: pytest.MonkeyPatch, caps
     def break_down(_: object) -> None:
         raise KeyError("gone")
 
-    monkeypatch.setattr("bot.cli.opening.read_settings", lambda: break_down(None))
+    monkeypatch.setattr("bot.cli.startup.read_settings", lambda: break_down(None))
     monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
     assert outcome(["queue"]) == 1
     said = capsys.readouterr().err
@@ -126,7 +126,7 @@ def test_what_nobody_foresaw_stays_one_line_however_much_it_says(
     def break_down() -> None:
         raise ValueError("special token\nIf you want\r\n\tthis text" + " and more\n" * 1_000)
 
-    monkeypatch.setattr("bot.cli.opening.read_settings", break_down)
+    monkeypatch.setattr("bot.cli.startup.read_settings", break_down)
     monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
     assert outcome(["queue"]) == 1
     said = capsys.readouterr().err
@@ -142,7 +142,7 @@ def test_an_interrupted_command_is_quiet_and_130(
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bot.cli.opening.read_settings", interrupt)
+    monkeypatch.setattr("bot.cli.startup.read_settings", interrupt)
     assert outcome(["queue"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.loading import SettingsWrong, read_settings, setting_names, variable
+from bot.config.loading import InvalidSettings, read_settings, setting_names, variable
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def complaint() -> str:
-    with pytest.raises(SettingsWrong) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read_settings()
     return str(caught.value)
 
@@ -96,7 +96,7 @@ def test_a_webhook_secret_of_the_longest_kind_is_taken(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "GPU 1"])
 def test_a_device_that_is_none_is_refused_with_what_can_be_set(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     monkeypatch.setenv("EARSHOT_ENGINE__DEVICE", device)
-    with pytest.raises(SettingsWrong, match=r"EARSHOT_ENGINE__DEVICE: write auto, cpu, or a GPU .* cuda or cuda:1"):
+    with pytest.raises(InvalidSettings, match=r"EARSHOT_ENGINE__DEVICE: write auto, cpu, or a GPU .* cuda or cuda:1"):
         read_settings()
 
 

@@ -13,9 +13,9 @@ HIDDEN = {"EARSHOT_TELEGRAM__WEBHOOK_SECRET": "own-secret", "EARSHOT_REDIS__URL"
 SHORT = {"EARSHOT_TELEGRAM__TOKEN": "42:playground"}
 SCRIPT = """
 import logging, warnings, structlog
-from bot.config.log import set_up_log
+from bot.config.log import configure_logging
 from bot.config.settings import Settings
-set_up_log(Settings(), "worker-1")
+configure_logging(Settings(), "worker-1")
 """
 
 

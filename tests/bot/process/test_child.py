@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.process import child as children
-from bot.process.child import Child, GaveUp
+from bot.process.child import CannotStart, Child
 
 LIVES = """
 import os, signal, sys, time, pathlib
@@ -98,19 +98,19 @@ async def test_one_that_can_never_start_is_given_up_with_its_own_sentence(diary:
         "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write('x\\n');"
         "sys.exit('earshot: Telegram refuses the bot token.')"
     )
-    with pytest.raises(GaveUp, match=r"^Telegram refuses the bot token\.$"):
+    with pytest.raises(CannotStart, match=r"^Telegram refuses the bot token\.$"):
         await asyncio.wait_for(made(script, diary).keep_running(), 30)
     assert len(lines(diary)) == children.EARLY_ENDS
 
 
 async def test_one_that_says_nothing_is_given_up_by_name() -> None:
-    with pytest.raises(GaveUp, match=r"worker-1 cannot start \(exit code 3\)"):
+    with pytest.raises(CannotStart, match=r"worker-1 cannot start \(exit code 3\)"):
         await asyncio.wait_for(made("raise SystemExit(3)").keep_running(), 30)
 
 
 async def test_wrong_usage_is_given_up_at_once(diary: Path) -> None:
     script = "import sys, pathlib; pathlib.Path(sys.argv[1]).open('a').write('x\\n'); sys.exit(2)"
-    with pytest.raises(GaveUp):
+    with pytest.raises(CannotStart):
         await asyncio.wait_for(made(script, diary).keep_running(), 30)
     assert len(lines(diary)) == 1
 
@@ -136,7 +136,7 @@ async def test_one_that_does_not_hear_is_killed(diary: Path) -> None:
 
 async def test_its_log_lines_pass_and_its_sentence_waits(capfd: pytest.CaptureFixture[str]) -> None:
     script = "import sys; print('level=info event=up', file=sys.stderr); sys.exit('earshot: No token.')"
-    with pytest.raises(GaveUp):
+    with pytest.raises(CannotStart):
         await asyncio.wait_for(made(script).keep_running(), 30)
     passed = capfd.readouterr().err
     assert passed.count("level=info event=up\n") == children.EARLY_ENDS
@@ -145,10 +145,11 @@ async def test_its_log_lines_pass_and_its_sentence_waits(capfd: pytest.CaptureFi
 
 def test_a_child_ends_when_its_parent_is_killed(diary: Path) -> None:
     """The parent is killed with -9, so that it cannot do anything about it."""
+    watch = "from bot.process.parent_watch import stop_when_parent_exits; stop_when_parent_exits(); time."
     parent = f"""
 import asyncio, os
 from bot.process.child import Child
-script = {LIVES.replace("time.", "from bot.process.parent_watch import end_with_parent; end_with_parent(); time.")!r}
+script = {LIVES.replace("time.", watch)!r}
 asyncio.run(Child("worker-1", ["-c", script, {str(diary)!r}], os.environ).keep_running())
 """
 

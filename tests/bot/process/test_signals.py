@@ -6,8 +6,8 @@ import pytest
 
 LOADING = """
 import asyncio, time
-from bot.process.signals import stop_at_once_until_ready
-stop_at_once_until_ready()
+from bot.process.signals import exit_on_signal_until_ready
+exit_on_signal_until_ready()
 async def load():
     print("loading", flush=True)
     await asyncio.to_thread(time.sleep, 60)

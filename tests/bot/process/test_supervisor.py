@@ -13,8 +13,15 @@ from bot.config.settings import PROJECT, Settings
 from bot.demo import demo
 from bot.process import child as children_module
 from bot.process.bot import FINISH_S
-from bot.process.child import Child, GaveUp
-from bot.process.supervisor import AFTER_GRACE_S, BOT_STOPS_WITHIN_S, children, keep_redis, stops_within_s, supervise
+from bot.process.child import CannotStart, Child
+from bot.process.supervisor import (
+    AFTER_GRACE_S,
+    BOT_STOPS_WITHIN_S,
+    children,
+    keep_redis_running,
+    longest_stop_s,
+    supervise,
+)
 from bot.telegram.updates import CONFIRM_S
 from jobs.redis_server import STOP_S as REDIS_STOP_S, RedisServer
 
@@ -60,7 +67,7 @@ async def test_a_signal_ends_the_bot_first_and_then_the_workers(diary: Path, num
 async def test_one_that_cannot_start_ends_all_with_its_sentence(diary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children_module, "FIRST_PAUSE_S", 0.3)
     bot = made("bot", diary, "import sys; sys.exit('earshot: Telegram refuses the bot token.')")
-    with pytest.raises(GaveUp, match="refuses the bot token"):
+    with pytest.raises(CannotStart, match="refuses the bot token"):
         await asyncio.wait_for(supervise(bot, [made("worker-1", diary)], grace_s=20), 30)
     assert lines(diary) == ["worker-1 began", "worker-1 ended"]
 
@@ -117,7 +124,7 @@ async def test_a_redis_that_dies_comes_back(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("bot.process.supervisor.REDIS_PAUSE_S", 0.05)
     server = RedisServer(tmp_path)
     await server.start()
-    keeping = asyncio.create_task(keep_redis(server))
+    keeping = asyncio.create_task(keep_redis_running(server))
     try:
         assert server.process is not None
         first = server.process.pid
@@ -141,7 +148,7 @@ async def test_a_redis_that_the_system_cannot_start_now_is_tried_again(
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(server, "start", refuse)
-    keeping = asyncio.create_task(keep_redis(server))
+    keeping = asyncio.create_task(keep_redis_running(server))
     await until(lambda: tries == 2 or keeping.done())
     assert not keeping.done()
     keeping.cancel()
@@ -152,7 +159,7 @@ def test_each_is_given_more_time_to_stop_than_it_takes() -> None:
     assert BOT_STOPS_WITHIN_S > FINISH_S + CONFIRM_S
     grace_s = Settings().workers.grace_s
     parts_s = BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
-    assert stops_within_s(grace_s) >= parts_s
+    assert longest_stop_s(grace_s) >= parts_s
     assert parts_s < demo.STOP_S
     unit = (PROJECT / "systemd/earshot.service").read_text()
     assert parts_s < int(unit.partition("TimeoutStopSec=")[2].partition("\n")[0])

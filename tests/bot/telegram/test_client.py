@@ -16,8 +16,8 @@ from bot.playground.server import Playground
 from bot.process.connections import redis_url
 from bot.telegram.client import make_bot, open_bot
 from bot.telegram.errors import TokenMissing
-from bot.telegram.rate_budget import Window, Windows
-from bot.telegram.request_policy import giving_way, patience, twice_is_harmless
+from bot.telegram.rate_budget import RateWindow, RateWindows
+from bot.telegram.request_policy import at_least_once, low_priority_once, total_timeout
 from tests.bot.conftest import PATIENT_WINDOWS, awaited, running_redis
 
 TOKEN = "42:playground"  # noqa: S105 - opens nothing but the stand-in
@@ -63,7 +63,7 @@ async def test_a_message_that_may_come_twice_is_sent_again(
     bot: Bot, playground: Playground, trouble: dict[str, Any]
 ) -> None:
     playground.fail_next("sendMessage", **trouble)
-    with twice_is_harmless():
+    with at_least_once():
         await bot.send_message(1, "hi")
     assert set(texts(playground)) == {"hi"}
     assert count(playground, "sendMessage") == 2
@@ -99,7 +99,7 @@ async def test_all_that_goes_to_a_flooded_chat_waits_and_nothing_else(bot: Bot, 
     began = loop.time()
     await bot.send_message(2, "b")
     assert loop.time() - began < 0.5
-    with giving_way(), pytest.raises(TelegramRetryAfter):
+    with low_priority_once(), pytest.raises(TelegramRetryAfter):
         await bot.send_message(1, "progress")
     await asyncio.gather(flooded, bot.send_message(1, "c"))
     assert sorted(map(str, texts(playground))) == ["a", "c"]
@@ -107,7 +107,7 @@ async def test_all_that_goes_to_a_flooded_chat_waits_and_nothing_else(bot: Bot, 
 
 
 @asynccontextmanager
-async def two_bots(settings: Settings, playground: Playground, windows: Windows) -> AsyncIterator[tuple[Bot, Bot]]:
+async def two_bots(settings: Settings, playground: Playground, windows: RateWindows) -> AsyncIterator[tuple[Bot, Bot]]:
     """Give the bot as two processes have it."""
     telegram = settings.telegram.model_copy(update={"api_base": playground.url})
     settings = settings.model_copy(update={"telegram": telegram})
@@ -118,7 +118,7 @@ async def two_bots(settings: Settings, playground: Playground, windows: Windows)
 
 
 async def keeps_quiet(bot: Bot) -> bool:
-    with patience(0):
+    with total_timeout(0):
         try:
             await bot.send_chat_action(1, "typing")
         except TelegramRetryAfter:
@@ -141,28 +141,28 @@ async def test_what_one_process_is_told_another_obeys(settings: Settings, playgr
 async def test_what_is_patient_waits_for_its_turn_and_what_is_not_is_told_how_long(
     settings: Settings, playground: Playground
 ) -> None:
-    windows = Windows(chat=Window(2, 2))
+    windows = RateWindows(chat=RateWindow(2, 2))
     async with two_bots(settings, playground, windows) as (one, other):
         sent = await one.send_message(1, "a")
         await other.send_message(1, "b")
-        with patience(0.1), pytest.raises(TelegramRetryAfter) as refused:
+        with total_timeout(0.1), pytest.raises(TelegramRetryAfter) as refused:
             await one.send_message(1, "c")
         assert refused.value.retry_after in {1, 2}
-        with patience(0):
+        with total_timeout(0):
             await other.delete_message(1, sent.message_id)
-        with patience(5):
+        with total_timeout(5):
             await one.send_message(1, "d")
     assert texts(playground) == ["b", "d"]
 
 
 async def test_what_gives_way_leaves_half_to_what_is_urgent(settings: Settings, playground: Playground) -> None:
-    async with two_bots(settings, playground, Windows(chat=Window(3, 60))) as (one, other):
+    async with two_bots(settings, playground, RateWindows(chat=RateWindow(3, 60))) as (one, other):
         sent = await one.send_message(1, "status")
-        with giving_way():
+        with low_priority_once():
             await other.edit_message_text("progress", chat_id=1, message_id=sent.message_id)
             with pytest.raises(TelegramRetryAfter):
                 await other.edit_message_text("more progress", chat_id=1, message_id=sent.message_id)
-        with patience(0):
+        with total_timeout(0):
             await other.edit_message_text("text", chat_id=1, message_id=sent.message_id)
     assert texts(playground) == ["text"]
 
@@ -170,7 +170,7 @@ async def test_what_gives_way_leaves_half_to_what_is_urgent(settings: Settings, 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "no address at all"])
 async def test_no_error_tells_the_token(address: str) -> None:
     bot = make_bot(TelegramSettings(token=SecretStr("4242:very-secret"), api_base=address))
-    with patience(0), pytest.raises(TelegramNetworkError) as caught:
+    with total_timeout(0), pytest.raises(TelegramNetworkError) as caught:
         await bot.get_me()
     assert "very-secret" not in "".join(traceback.format_exception(caught.value))
     await bot.session.close()

@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from bot.telegram import rate_budget as budget_module
-from bot.telegram.rate_budget import Budget, Window, Windows
+from bot.telegram.rate_budget import RateBudget, RateWindow, RateWindows
 from jobs.queue import connect
 from jobs.redis_server import RedisServer
 from tests.bot.conftest import awaited
 
-WIDE = Window(1000, 60)
-SMALL = Windows(chat=Window(2, 0.02), group=Window(3, 0.05), all=Window(4, 0.03))
+WIDE = RateWindow(1000, 60)
+SMALL = RateWindows(chat=RateWindow(2, 0.02), group=RateWindow(3, 0.05), all=RateWindow(4, 0.03))
 BOT = 42
 BOTS = count(1000)
 
@@ -40,25 +40,25 @@ async def client(server: RedisServer) -> AsyncIterator[Redis]:
         await redis.aclose(close_connection_pool=True)
 
 
-async def ask(budget: Budget, place: str = "1", *, bot_id: int = BOT, gives_way: bool = False) -> float:
-    return await budget.wait_s(bot_id, place, counts=True, gives_way=gives_way)
+async def ask(budget: RateBudget, place: str = "1", *, bot_id: int = BOT, is_low_priority: bool = False) -> float:
+    return await budget.wait_s(bot_id, place, counts=True, is_low_priority=is_low_priority)
 
 
-async def granted(budget: Budget, place: str, most: int, *, gives_way: bool = False) -> int:
-    return [await ask(budget, place, gives_way=gives_way) for _ in range(most)].count(0)
+async def granted(budget: RateBudget, place: str, most: int, *, is_low_priority: bool = False) -> int:
+    return [await ask(budget, place, is_low_priority=is_low_priority) for _ in range(most)].count(0)
 
 
 async def test_two_processes_share_one_budget(server: RedisServer) -> None:
-    windows = Windows(chat=Window(3, 60))
+    windows = RateWindows(chat=RateWindow(3, 60))
     async with client(server) as one, client(server) as other:
-        budgets = Budget(one, windows), Budget(other, windows)
+        budgets = RateBudget(one, windows), RateBudget(other, windows)
         waits = [await ask(budgets[number % 2]) for number in range(4)]
     assert waits[:3] == [0, 0, 0]
     assert 59 < waits[3] <= 60
 
 
 async def test_what_was_refused_is_not_counted(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=Window(1, 60), all=Window(3, 60)))
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60), all=RateWindow(3, 60)))
     assert await granted(budget, "1", 10) == 1
     assert await granted(budget, "2", 10) == 1
     assert await granted(budget, "3", 10) == 1
@@ -66,59 +66,59 @@ async def test_what_was_refused_is_not_counted(redis: Redis) -> None:
 
 
 async def test_only_groups_have_the_groups_limit(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=WIDE, group=Window(2, 60), all=WIDE))
+    budget = RateBudget(redis, RateWindows(chat=WIDE, group=RateWindow(2, 60), all=WIDE))
     assert await granted(budget, "-5", 4) == 2
     assert await granted(budget, "5", 4) == 4
 
 
 async def test_bots_have_budgets_of_their_own(redis: Redis) -> None:
-    budget = Budget(redis, Windows(all=Window(1, 60)))
+    budget = RateBudget(redis, RateWindows(all=RateWindow(1, 60)))
     assert [await ask(budget, bot_id=1), await ask(budget, bot_id=2)] == [0, 0]
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 20])
 async def test_what_gives_way_comes_only_while_at_most_half_is_used(redis: Redis, most: int) -> None:
-    budget = Budget(redis, Windows(chat=Window(most, 60), group=WIDE, all=WIDE))
-    assert await granted(budget, "1", most, gives_way=True) == most // 2 + 1
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(most, 60), group=WIDE, all=WIDE))
+    assert await granted(budget, "1", most, is_low_priority=True) == most // 2 + 1
     assert await granted(budget, "1", most) == most - most // 2 - 1
 
 
 async def test_what_gives_way_is_told_when_half_is_free_again(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=Window(4, 60), all=WIDE))
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(4, 60), all=WIDE))
     await granted(budget, "1", 1)
     await asyncio.sleep(0.3)
     await granted(budget, "1", 3)
-    half_free_in = await ask(budget, gives_way=True)
+    half_free_in = await ask(budget, is_low_priority=True)
     assert await ask(budget) <= half_free_in - 0.29
 
 
 async def test_everybody_hears_who_must_be_quiet(server: RedisServer) -> None:
     async with client(server) as one, client(server) as other:
-        await Budget(one).keep_quiet(BOT, "1", 20)
-        budget = Budget(other)
+        await RateBudget(one).block(BOT, "1", 20)
+        budget = RateBudget(other)
         assert 19 < await ask(budget) <= 20
-        assert 19 < await budget.wait_s(BOT, "1", counts=False, gives_way=False) <= 20
+        assert 19 < await budget.wait_s(BOT, "1", counts=False, is_low_priority=False) <= 20
         assert await ask(budget, "2") == 0
 
 
 async def test_what_does_not_count_takes_nothing(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=Window(1, 60)))
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
     for _ in range(5):
-        assert await budget.wait_s(BOT, "1", counts=False, gives_way=False) == 0
+        assert await budget.wait_s(BOT, "1", counts=False, is_low_priority=False) == 0
     assert await ask(budget) == 0
 
 
 async def test_a_clock_that_was_set_back_stops_nobody(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=Window(1, 60)))
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
     seconds, _ = await redis.time()
     await redis.zadd(f"earshot:flood:{BOT}:chat:1", {"from the future": 1000 * (seconds + 3600)})
     assert await ask(budget) == 0
 
 
 async def test_nothing_is_left_in_redis(redis: Redis) -> None:
-    budget = Budget(redis, SMALL)
+    budget = RateBudget(redis, SMALL)
     await ask(budget, "-5")
-    await budget.keep_quiet(BOT, "-5", 0.01)
+    await budget.block(BOT, "-5", 0.01)
     await asyncio.sleep(0.2)
     assert await redis.keys() == []
 
@@ -137,10 +137,10 @@ async def test_no_window_ever_holds_more_than_it_may(
     bot_id = next(BOTS)
     grants: list[tuple[str, float, float]] = []
     async with client(server) as one, client(server) as other:
-        budgets = Budget(one, SMALL), Budget(other, SMALL)
-        for number, place, gives_way, pause_ms in calls:
+        budgets = RateBudget(one, SMALL), RateBudget(other, SMALL)
+        for number, place, is_low_priority, pause_ms in calls:
             asked_at = monotonic()
-            wait_s = await ask(budgets[number], place, bot_id=bot_id, gives_way=gives_way)
+            wait_s = await ask(budgets[number], place, bot_id=bot_id, is_low_priority=is_low_priority)
             if wait_s == 0:
                 grants.append((place, asked_at, monotonic()))
             await asyncio.sleep(pause_ms / 1000)
@@ -151,7 +151,7 @@ async def test_no_window_ever_holds_more_than_it_may(
         assert place == "1" or not crowded(here, SMALL.group)
 
 
-def crowded(grants: list[tuple[str, float, float]], window: Window) -> list[tuple[str, float, float]]:
+def crowded(grants: list[tuple[str, float, float]], window: RateWindow) -> list[tuple[str, float, float]]:
     """Give the grants that came before the window had room again; a millisecond is what the times are rounded to."""
     return [
         later
@@ -161,19 +161,19 @@ def crowded(grants: list[tuple[str, float, float]], window: Window) -> list[tupl
 
 
 async def test_all_who_wait_have_their_turn_and_no_two_at_once(server: RedisServer) -> None:
-    window = Window(2, 0.1)
+    window = RateWindow(2, 0.1)
     asked: list[float] = []
     answered: list[float] = []
 
-    async def send(budget: Budget) -> None:
+    async def send(budget: RateBudget) -> None:
         asked.append(monotonic())
         while wait_s := await ask(budget):  # noqa: ASYNC110 - it is told how long to wait
             await asyncio.sleep(wait_s)
         answered.append(monotonic())
 
     async with AsyncExitStack() as stack:
-        windows = Windows(chat=window, all=WIDE)
-        budgets = [Budget(await stack.enter_async_context(client(server)), windows) for _ in range(2)]
+        windows = RateWindows(chat=window, all=WIDE)
+        budgets = [RateBudget(await stack.enter_async_context(client(server)), windows) for _ in range(2)]
         await asyncio.gather(*(send(budget) for budget in budgets for _ in range(5)))
     assert len(answered) == 10
     assert max(answered) - min(asked) >= 4 * window.seconds - 0.005, "the fifth two come when four windows are over"
@@ -186,7 +186,7 @@ async def test_without_redis_all_is_granted_until_it_is_back(
     monkeypatch.setattr(budget_module, "ANSWER_S", 0.5)
     assert server.process is not None
     async with client(server) as redis:
-        budget = Budget(redis, Windows(chat=Window(1, 60)))
+        budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
         assert await ask(budget) == 0
         with capture_logs() as logs:
             os.kill(server.process.pid, signal.SIGSTOP)
@@ -194,7 +194,7 @@ async def test_without_redis_all_is_granted_until_it_is_back(
                 for _ in range(3):
                     async with asyncio.timeout(5):
                         assert await asyncio.gather(*(ask(budget) for _ in range(20))) == [0] * 20
-                        await budget.keep_quiet(BOT, "1", 60)
+                        await budget.block(BOT, "1", 60)
                     await asyncio.sleep(0.25)
             finally:
                 os.kill(server.process.pid, signal.SIGCONT)
@@ -204,14 +204,14 @@ async def test_without_redis_all_is_granted_until_it_is_back(
 
 async def test_a_crowd_shares_one_connection(server: RedisServer) -> None:
     async with client(server) as redis:
-        budget = Budget(redis, Windows(chat=WIDE, all=WIDE))
+        budget = RateBudget(redis, RateWindows(chat=WIDE, all=WIDE))
         await asyncio.gather(*(ask(budget) for _ in range(100)))
         assert len(await redis.client_list()) == 1
 
 
 async def test_a_redis_that_is_away_is_asked_again_only_after_a_while(server: RedisServer) -> None:
     async with client(server) as redis:
-        budget = Budget(redis, Windows(chat=Window(1, 60)))
+        budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
         assert await ask(budget) == 0
         await server.stop()
         assert await ask(budget) == 0
@@ -220,15 +220,15 @@ async def test_a_redis_that_is_away_is_asked_again_only_after_a_while(server: Re
 
 
 async def test_a_full_redis_still_counts(redis: Redis) -> None:
-    budget = Budget(redis, Windows(chat=Window(2, 60)))
+    budget = RateBudget(redis, RateWindows(chat=RateWindow(2, 60)))
     await redis.config_set("maxmemory", 1)
     assert await granted(budget, "1", 3) == 2
 
 
 async def test_a_full_redis_that_cannot_spread_the_word_stops_nobody(redis: Redis) -> None:
-    budget = Budget(redis)
+    budget = RateBudget(redis)
     await redis.config_set("maxmemory", 1)
     with capture_logs() as logs:
-        await budget.keep_quiet(BOT, "1", 60)
+        await budget.block(BOT, "1", 60)
         assert await ask(budget) == 0
     assert [line["event"] for line in logs] == ["trouble"]

@@ -5,32 +5,32 @@ import json
 import click
 
 from bot.config.loading import read_settings
-from bot.config.log import set_up_log
+from bot.config.log import configure_logging
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.process.parent_watch import end_with_parent
-from bot.process.signals import stop_at_once_until_ready
+from bot.process.parent_watch import stop_when_parent_exits
+from bot.process.signals import exit_on_signal_until_ready
 from bot.telegram.errors import TokenMissing
 
 
-def begin(role: str) -> Settings:
+def start_command(role: str) -> Settings:
     """Read the settings and begin to log."""
     settings = read_settings()
-    set_up_log(settings, role)
+    configure_logging(settings, role)
     return settings
 
 
-def begin_role(role: str, *, until_stdin_closes: bool) -> Settings:
+def start_service(role: str, *, until_stdin_closes: bool) -> Settings:
     """Begin a program that talks to Telegram until it is told to stop, or until its parent ends.
 
     Raises:
         TokenMissing: it could not talk to Telegram.
         HotwordsUnreadable: the list of hotwords cannot be read, which is told before a model is fetched.
     """
-    stop_at_once_until_ready()
+    exit_on_signal_until_ready()
     if until_stdin_closes:
-        end_with_parent()
-    settings = begin(role)
+        stop_when_parent_exits()
+    settings = start_command(role)
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
     default_request(settings.engine)
