@@ -1,6 +1,6 @@
 # The public names of the engine and the modules that define them; `__init__.py` reads this file.
 
-from .audio.samples import Audio as Audio, decode as decode, glance as glance
+from .audio.samples import Audio as Audio, check_readable as check_readable, decode as decode
 from .errors import (
     AudioFault as AudioFault,
     AudioTooLong as AudioTooLong,
@@ -8,14 +8,14 @@ from .errors import (
     ExportsClosed as ExportsClosed,
     Fault as Fault,
     HotwordsUnreadable as HotwordsUnreadable,
-    LanguageSettingVain as LanguageSettingVain,
-    LanguageSettingWrong as LanguageSettingWrong,
+    LanguageSettingNotSelectable as LanguageSettingNotSelectable,
     ModelMissing as ModelMissing,
     Param as Param,
-    TooSlow as TooSlow,
+    TranscriptionTimeout as TranscriptionTimeout,
     UnknownLanguage as UnknownLanguage,
-    kind_of as kind_of,
-    kinds as kinds,
+    UnknownLanguageSetting as UnknownLanguageSetting,
+    fault_type as fault_type,
+    fault_types as fault_types,
 )
 from .hub.catalogue import (
     AUTO_LANGUAGE as AUTO_LANGUAGE,

@@ -61,7 +61,7 @@ class AudioTooLong(AudioFault):
     sentence = "This recording is longer than {limit_min} minutes, the limit here. Cut it into shorter parts."
 
 
-class AudioTooCostly(AudioFault):
+class DecodingLimitExceeded(AudioFault):
     """Decoding ran into its limit of time, memory or output."""
 
     code = "audio_too_costly"
@@ -75,28 +75,28 @@ class UnknownLanguage(Fault):
     sentence = "I don't know the language “{language}”. I know: {known}."
 
 
-class LanguagesUntold(UnknownLanguage):
+class LanguageNotSelectable(UnknownLanguage):
     """A language is asked for of a model that does not tell which it knows."""
 
     code = "languages_untold"
     sentence = "My model does not tell which languages it knows, so none can be asked for. Leave out “{language}”."
 
 
-class LanguageSettingWrong(UnknownLanguage):
+class UnknownLanguageSetting(UnknownLanguage):
     """`engine.language` names what the model does not know."""
 
     code = "language_setting_wrong"
     sentence = "The model {model} does not know the language “{language}”. Set engine.language to one of: {known}."
 
 
-class LanguagesSettingWrong(LanguageSettingWrong):
+class UnknownLanguagesSetting(UnknownLanguageSetting):
     """`engine.languages` names what the model does not know."""
 
     code = "language_setting_list_wrong"
     sentence = "The model {model} does not know the language “{language}”. In engine.languages, name some of: {known}."
 
 
-class LanguageSettingVain(LanguageSettingWrong):
+class LanguageSettingNotSelectable(UnknownLanguageSetting):
     """`engine.language` or `engine.languages` asks for one where the model does not tell which it knows."""
 
     code = "language_setting_vain"
@@ -116,7 +116,7 @@ class HotwordsUnreadable(Fault):
     )
 
 
-class TooSlow(Fault):
+class TranscriptionTimeout(Fault):
     """`engine.timeout_s` passed before the text was there."""
 
     code = "timeout"
@@ -157,7 +157,7 @@ class ModelBroken(ModelFault):
     )
 
 
-class OwnModelBroken(ModelBroken):
+class CustomModelBroken(ModelBroken):
     """As ModelBroken, for a path that the owner gave."""
 
     code = "own_model_broken"
@@ -244,18 +244,18 @@ class HubUnreachable(ModelFault):
     )
 
 
-def kinds(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
+def fault_types(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
     """List all kinds of faults that are loaded, `of` itself first."""
     yield of
     for heir in of.__subclasses__():
-        yield from kinds(heir)
+        yield from fault_types(heir)
 
 
-def kind_of(code: str) -> type[Fault]:
+def fault_type(code: str) -> type[Fault]:
     """Give the kind of fault that has this code; of an unknown one, Fault itself."""
-    return next((kind for kind in kinds() if kind.code == code), Fault)
+    return next((kind for kind in fault_types() if kind.code == code), Fault)
 
 
 def fault_from(code: str, params: Mapping[str, Param]) -> Fault:
     """Make the fault again of which `code` and `params` are known, for example from another process."""
-    return kind_of(code)(**params)
+    return fault_type(code)(**params)

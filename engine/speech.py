@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from engine.audio import samples as sound
 from engine.audio.samples import Audio
-from engine.errors import ExportsClosed, LanguagesUntold, ModelBroken, OwnModelBroken, UnknownLanguage
+from engine.errors import CustomModelBroken, ExportsClosed, LanguageNotSelectable, ModelBroken, UnknownLanguage
 from engine.hub.catalogue import (
     AUTO_LANGUAGE,
     CATALOGUE,
@@ -29,13 +29,13 @@ from engine.hub.languages import first_unsupported
 from engine.hub.model_class import lacks_punctuation
 from engine.hub.pull import OnDownload, pull
 from engine.hub.requirements import check_requirements
-from engine.pipeline.transcribe import ModelBackend, SpeechModel
+from engine.pipeline.transcribe import Recognizer, TranscriptionPipeline
 from engine.recognizers.backend import Backend
-from engine.recognizers.fake import Fake
+from engine.recognizers.fake import FakeBackend
 from engine.request import Progress, Request
 from engine.runtime.export import NotExportable
 from engine.settings import EngineSettings
-from engine.speakers.embeddings import Voices
+from engine.speakers.embeddings import SpeakerEmbedder
 from engine.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ class Engine:
         """Tell whether nothing new can be read until what nobody wants any more has ended; perhaps it never does."""
         return self.backend.is_blocked
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
+    def running_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what the transcription waits for that `cancelled` stops.
 
         None: others have their turn before it. 0: it does not wait for the model.
         """
-        return self.backend.turn_s(cancelled)
+        return self.backend.running_s(cancelled)
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
         """Decode any audio or video file, however hostile. Blocks: call it in a thread.
@@ -122,7 +122,7 @@ class Engine:
             Cancelled: `cancelled` was set.
         """
         read = self.backend.transcribe(audio, self.resolved(request), on_progress=on_progress, cancelled=cancelled)
-        return replace(read, promised_duration=audio.promised_s)
+        return replace(read, promised_duration=audio.declared_s)
 
     def resolved(self, request: Request) -> Request:
         """Settle the language: one code, or None and the codes that the model may choose among, if not all.
@@ -133,7 +133,7 @@ class Engine:
         asked = request.language or (AUTO_LANGUAGE if request.languages else self.settings.language)
         allowed = (request.languages or self.settings.languages) if asked == AUTO_LANGUAGE else (asked,)
         if allowed and not self.languages:
-            raise LanguagesUntold(language=allowed[0])
+            raise LanguageNotSelectable(language=allowed[0])
         if unknown := first_unsupported(allowed, self.languages):
             raise UnknownLanguage(language=unknown, known=", ".join(self.languages))
         choice = allowed or self.languages
@@ -143,11 +143,11 @@ class Engine:
 
 def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
     if settings.model == FAKE_MODEL:
-        return Fake(settings.fake_rtf)
+        return FakeBackend(settings.fake_rtf)
     path = locate_model(settings)
     if not is_downloaded(settings):
         pull(settings.model if settings.model in CATALOGUE else VAD_MODEL, settings.models_dir, on_progress=on_download)
-    return ModelBackend(
+    return TranscriptionPipeline(
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
         model=(_load if settings.model in CATALOGUE else _load_own)(settings, path, on_download),
@@ -155,23 +155,23 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
     )
 
 
-def _voices(settings: EngineSettings, on_download: OnDownload) -> Voices:
+def _voices(settings: EngineSettings, on_download: OnDownload) -> SpeakerEmbedder:
     """Give what tells voices apart: at once where the settings want it, else when somebody asks for it."""
-    voices = Voices(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
+    voices = SpeakerEmbedder(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
     if settings.speakers != "off":
         voices.load()
     return voices
 
 
-def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
+def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> Recognizer:
     """Load a model of the owner's: fetching it again is no remedy where it is broken."""
     try:
         return _load(settings, path, on_download)
     except ModelBroken as broken:
-        raise OwnModelBroken(path=broken.params["path"], reason=broken.params["reason"]) from broken
+        raise CustomModelBroken(path=broken.params["path"], reason=broken.params["reason"]) from broken
 
 
-def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> SpeechModel:
+def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> Recognizer:
     from engine.recognizers.prepared import runs_exported  # noqa: PLC0415 - the bot's process can do without
 
     if runs_exported(path, settings):
@@ -187,18 +187,20 @@ def sensevoice_loader(settings: EngineSettings, on_download: OnDownload = lambda
         ModelFault: parts of it are missing or damaged.
     """
     from engine.recognizers.prepared import SenseVoiceLoader  # noqa: PLC0415 - as above
-    from engine.vad.detector import Vad  # noqa: PLC0415 - as above
+    from engine.vad.detector import VoiceActivityDetector  # noqa: PLC0415 - as above
 
     path = locate_model(settings)
     name = settings.model if settings.model in CATALOGUE else path.name
-    return SenseVoiceLoader(name, path, Vad.load(settings.model, _vad(settings, path)), settings, on_download)
+    return SenseVoiceLoader(
+        name, path, VoiceActivityDetector.load(settings.model, _vad(settings, path)), settings, on_download
+    )
 
 
-def _load_with_torch(settings: EngineSettings, path: Path) -> SpeechModel:
-    from engine.recognizers.registry import Parts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
+def _load_with_torch(settings: EngineSettings, path: Path) -> Recognizer:
+    from engine.recognizers.registry import ModelParts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
     punctuation = find_part(PUNCTUATION_MODEL, path, settings.models_dir) if lacks_punctuation(path) else None
-    parts = Parts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)
+    parts = ModelParts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)
     return load(settings.model, parts, settings)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Literal, TypeVar
 
-from engine import TooSlow
+from engine import TranscriptionTimeout
 
 STOP_S = 3.0
 TICK_S = 1.0
@@ -45,7 +45,7 @@ class EngineThreads:
         not too slow because it shares the machine, and what hangs has not shared it.
 
         Raises:
-            TooSlow: it was not done within `limit_s`.
+            TranscriptionTimeout: it was not done within `limit_s`.
             NoteLost: `lost` was set.
         """
         stop = threading.Event()
@@ -65,7 +65,7 @@ class EngineThreads:
         self.stuck = self.stuck or not future.done()
         if lost.is_set():
             raise NoteLost
-        raise TooSlow(limit_s=round(limit_s) if limit_s >= 1 else limit_s)
+        raise TranscriptionTimeout(limit_s=round(limit_s) if limit_s >= 1 else limit_s)
 
     async def rest(self, patience_s: float = STOP_S) -> None:
         """Wait until nothing runs, for at most `patience_s`."""

@@ -31,7 +31,7 @@ class Speech(Protocol):
     def is_blocked(self) -> bool:
         """Tell whether a new note would only wait for what nobody wants any more."""
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
+    def running_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:

@@ -145,7 +145,7 @@ class Transcription:
                 await self._lease.unless_lost(inside.enter_async_context(joined))
                 audio = await self._decoded(path)
                 found = await self._made_before()
-                return replace(found, promised_duration=audio.promised_s) if found else await self._by_engine(audio)
+                return replace(found, promised_duration=audio.declared_s) if found else await self._by_engine(audio)
 
     async def _made_before(self) -> Transcript | None:
         """Give the transcript of the same audio, if there is one that nobody asked to make anew.
@@ -208,7 +208,7 @@ class Transcription:
         began = monotonic()
         async with teller.telling():
             transcript = await self._place.threads.run(
-                work, limit_s=self._place.timeout_s, lost=self._lease.lost, turn_s=self._place.engine.turn_s
+                work, limit_s=self._place.timeout_s, lost=self._lease.lost, turn_s=self._place.engine.running_s
             )
             self._engine_s = monotonic() - began
         return transcript

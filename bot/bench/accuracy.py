@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from engine.errors import AudioFault
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.runtime.precision import differences
 from engine.scripts import join_texts
 from engine.speech import Engine, Request
@@ -127,7 +127,7 @@ def normalised(language: str, text: str) -> str:
 @cache
 def _whispers_english() -> Callable[[str], str]:
     """Give the normaliser that comes with Whisper, by which published error rates of English are counted."""
-    with tamed():  # it leaves its list of spellings open
+    with isolated_process_state():  # it leaves its list of spellings open
         from whisper.normalizers import EnglishTextNormalizer  # noqa: PLC0415 - it takes torch with it
 
         normaliser: Callable[[str], str] = EnglishTextNormalizer()

@@ -8,7 +8,7 @@ from aiogram.filters.callback_data import CallbackData
 from aiogram.types import InlineKeyboardButton, InlineKeyboardMarkup
 
 from bot.chat.texts import duration_text, fault_text, translate
-from engine import kind_of
+from engine import fault_type
 from storage.note import Failure
 
 PRIVATE_PACE_S = 3.0
@@ -47,7 +47,7 @@ def transcribing(fraction: float) -> str:
 
 def failed(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
     """Say what went wrong, and offer to try again where that can help."""
-    button = None if kind_of(failure.code).is_permanent else retry_button(note_id)
+    button = None if fault_type(failure.code).is_permanent else retry_button(note_id)
     return fault_text(failure.code, failure.params), button
 
 

@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 import bot.telegram.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
 import jobs.errors  # noqa: F401 - as above
 import storage.errors  # noqa: F401 - as above
-from engine import Fault, Param, Transcript, kinds
+from engine import Fault, Param, Transcript, fault_types
 
 LOCALES = Path(__file__).parent / "locales"
 SOURCE = "en"
@@ -109,7 +109,7 @@ def date_time_text(moment: datetime) -> str:
 
 def fault_sentences() -> dict[str, str]:
     """Map the code of every fault to its English sentence."""
-    return {kind.code: kind.sentence for kind in kinds()}
+    return {kind.code: kind.sentence for kind in fault_types()}
 
 
 def _on_a_clock(seconds: float) -> str:

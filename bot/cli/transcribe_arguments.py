@@ -13,11 +13,11 @@ from engine import (
     AudioFault,
     EngineSettings,
     HotwordsUnreadable,
-    LanguageSettingVain,
-    LanguageSettingWrong,
+    LanguageSettingNotSelectable,
     Request,
+    UnknownLanguageSetting,
     check_languages,
-    glance,
+    check_readable,
 )
 
 KNOWS_OTHERS = "{model} does not know the language {language!r}; it knows {known}"
@@ -35,10 +35,10 @@ def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSet
     chosen = settings.model_copy(update=language_wishes(asked))
     try:
         check_languages(chosen)
-    except LanguageSettingWrong as wrong:
+    except UnknownLanguageSetting as wrong:
         if wrong.params["language"] not in asked:
             raise
-        sentence = TELLS_NONE if isinstance(wrong, LanguageSettingVain) else KNOWS_OTHERS
+        sentence = TELLS_NONE if isinstance(wrong, LanguageSettingNotSelectable) else KNOWS_OTHERS
         raise click.BadParameter(sentence.format(**wrong.params), param_hint="'--language'") from None
     return chosen
 
@@ -100,7 +100,7 @@ def obstacle(file: Path) -> str:
 def no_sound(file: Path) -> str:
     """Say why what is in a file is no sound; "" where it is."""
     try:
-        glance(file)
+        check_readable(file)
     except AudioFault as fault:
         return str(fault)
     except OSError:  # trouble of this machine's, which is told where the file is read

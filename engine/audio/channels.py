@@ -38,7 +38,7 @@ CROSSTALK_FRAMES = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class Channel:
     """One voice's samples, taken from the recording piece by piece. `channel` None means all of it, mixed.
 
     With `loudest_db`, the loudest moment of each channel, the voice is looked for only where it is no crosstalk.
@@ -87,20 +87,22 @@ class Track:
         return low + (int(smooth.argmin()) + QUIET_FRAMES // 2) * FRAME
 
 
-def tracks(audio: Audio, mode: ChannelMode, stop_if_cancelled: Callable[[], None] = lambda: None) -> tuple[Track, ...]:
+def split_channels(
+    audio: Audio, mode: ChannelMode, stop_if_cancelled: Callable[[], None] = lambda: None
+) -> tuple[Channel, ...]:
     """Take a recording apart into voices; `auto` splits only what has a voice of its own in each channel.
 
     What `stop_if_cancelled` raises, called for every minute of sound, comes out here.
     """
     if audio.channels != STEREO or mode == "mix":
-        return (Track(audio),)
+        return (Channel(audio),)
     if mode == "split":
-        return Track(audio, 0), Track(audio, 1)
+        return Channel(audio, 0), Channel(audio, 1)
     loudness = _loudness(audio.samples, stop_if_cancelled)
     if not _are_two_voices(loudness):
-        return (Track(audio),)
+        return (Channel(audio),)
     left, right = loudness.max(axis=0).tolist()
-    return Track(audio, 0, (left, right)), Track(audio, 1, (left, right))
+    return Channel(audio, 0, (left, right)), Channel(audio, 1, (left, right))
 
 
 def _are_two_voices(loudness: NDArray[np.float32]) -> bool:

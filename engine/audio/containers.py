@@ -27,7 +27,7 @@ CODECS = (
 
 
 @contextmanager
-def sound_track(descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
+def open_audio_track(descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
     """Open the file behind `descriptor` and give its container and its best sound track.
 
     Raises:

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from engine.audio.timestamp_gaps import began_s
+from engine.audio.timestamp_gaps import container_start_s
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -20,7 +20,7 @@ _CHUNKS = 100
 _FIRST_CHUNK = 12
 
 
-def told_s(source: int, container: InputContainer, track: AudioStream) -> float:
+def declared_duration(source: int, container: InputContainer, track: AudioStream) -> float:
     """Give the length that the header of the file behind `source` tells, in seconds; 0 where it tells none.
 
     Ask before the track is decoded. Ogg, AAC and AMR have no such header, and players guess.
@@ -39,13 +39,13 @@ def told_s(source: int, container: InputContainer, track: AudioStream) -> float:
             return own_s if track.frames else 0.0  # without a list of its frames, it is sent while it is made
         case "matroska,webm":  # it tells the length of the whole film, whose pictures may go on; a track's is a guess
             is_told = len(container.streams) == 1 and track.duration is None
-            return (container.duration or 0) / av.time_base - began_s(container) if is_told else 0.0
+            return (container.duration or 0) / av.time_base - container_start_s(container) if is_told else 0.0
     return 0.0
 
 
-def is_clearly_more(promised_s: float, read_s: float) -> bool:
+def is_clearly_longer(declared_s: float, read_s: float) -> bool:
     """Tell whether so much is missing that a person would miss it."""
-    return promised_s - read_s > max(MARGIN_S, MARGIN * promised_s)
+    return declared_s - read_s > max(MARGIN_S, MARGIN * declared_s)
 
 
 def _wave_s(source: int, bit_rate: int) -> float:

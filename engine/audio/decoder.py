@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from engine.audio.containers import HIGHEST_RATE, LOWEST_RATE, sound_track
-from engine.audio.declared_duration import is_clearly_more, told_s
-from engine.audio.timestamp_gaps import began_s, filled
+from engine.audio.containers import HIGHEST_RATE, LOWEST_RATE, open_audio_track
+from engine.audio.declared_duration import declared_duration, is_clearly_longer
+from engine.audio.timestamp_gaps import container_start_s, fill_timestamp_gaps
 from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Decoded:
     """What was written: `channels` is 1 or 2; `promised_s` is the length that the file tells, if clearly more."""
 
     channels: int
-    promised_s: float | None
+    declared_s: float | None
 
 
 def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
@@ -43,12 +43,12 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
         AudioFault: it cannot be read, or is shorter or longer than allowed.
     """
     too_long = AudioTooLong(limit_min=round(max_audio_s / 60))
-    with sound_track(source) as (container, track):
+    with open_audio_track(source) as (container, track):
         if _reaches_beyond(container, track, max_audio_s):
             raise too_long
-    with sound_track(source) as (container, track):
-        promised_s = told_s(source, container, track)
-        frames = filled(container, _frames(container, track), limit_s=max_audio_s)
+    with open_audio_track(source) as (container, track):
+        declared_s = declared_duration(source, container, track)
+        frames = fill_timestamp_gaps(container, _frames(container, track), limit_s=max_audio_s)
         first = next(frames, None)
         if first is None:
             raise AudioUnreadable
@@ -62,8 +62,8 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
     if written * 1000 < MIN_MS * SAMPLE_RATE:
         raise AudioTooShort(min_ms=MIN_MS)
     read_s = written / SAMPLE_RATE
-    is_missed = promised_s <= max_audio_s and is_clearly_more(promised_s, read_s)
-    return Decoded(channels=channels, promised_s=round(promised_s, 2) if is_missed else None)
+    is_missed = declared_s <= max_audio_s and is_clearly_longer(declared_s, read_s)
+    return Decoded(channels=channels, declared_s=round(declared_s, 2) if is_missed else None)
 
 
 def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: float) -> bool:
@@ -73,7 +73,7 @@ def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: floa
     claimed_s = (container.duration or 0) / av.time_base
     if claimed_s <= seconds:
         return False
-    beyond_s = began_s(container) + seconds
+    beyond_s = container_start_s(container) + seconds
     try:
         container.seek(int(beyond_s * av.time_base), backward=False)
         packet = next(container.demux(track))

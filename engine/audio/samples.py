@@ -37,7 +37,7 @@ class Audio:
     """
 
     samples: NDArray[np.int16]
-    promised_s: float | None = None
+    declared_s: float | None = None
     digest: str = field(init=False)
     cancelled: InitVar[threading.Event | None] = None
 
@@ -89,10 +89,10 @@ def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None 
         decoded = _decoder.decode(source, sink, Limits(max_audio_s=max_audio_s), cancelled)
         samples: NDArray[np.int16] = np.memmap(sink, dtype="<i2", mode="r")
     shaped = samples if decoded.channels == 1 else samples.reshape(-1, STEREO)
-    return Audio(samples=shaped, promised_s=decoded.promised_s, cancelled=cancelled)
+    return Audio(samples=shaped, declared_s=decoded.declared_s, cancelled=cancelled)
 
 
-def glance(path: Path) -> None:
+def check_readable(path: Path) -> None:
     """See that a file is sound, by no more than its beginning: it may still turn out to be too long.
 
     Raises:

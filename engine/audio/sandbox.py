@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.audio.decoder import Decoded, decode
-from engine.errors import AudioFault, AudioTooCostly, AudioUnreadable, Cancelled, fault_from
+from engine.errors import AudioFault, AudioUnreadable, Cancelled, DecodingLimitExceeded, fault_from
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -78,7 +78,7 @@ class DecoderProcess:
             answer = self._ask(source, sink, limits, cancelled)
         if answer is not None:
             return _decoded(answer)
-        raise AudioTooCostly if limits.are_reached_since(began) else AudioUnreadable
+        raise DecodingLimitExceeded if limits.are_reached_since(began) else AudioUnreadable
 
     def _ask(
         self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event
@@ -180,7 +180,7 @@ def _answer(reply: int, source: int, sink: int) -> NoReturn:
         except AudioFault as fault:
             answer = {"code": fault.code, "params": fault.params}
         except (MemoryError, OSError):
-            answer = {"code": AudioTooCostly.code, "params": {}}
+            answer = {"code": DecodingLimitExceeded.code, "params": {}}
         except BaseException:  # noqa: BLE001 - whatever else a hostile file brings about ends here
             answer = {"code": AudioUnreadable.code, "params": {}}
         parent.sendall(json.dumps(answer).encode())
@@ -237,8 +237,8 @@ def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Even
 
 def _decoded(answer: dict[str, object]) -> Decoded:
     match answer:
-        case {"channels": int(channels), "promised_s": None | float() as promised_s}:
-            return Decoded(channels=channels, promised_s=promised_s)
+        case {"channels": int(channels), "promised_s": None | float() as declared_s}:
+            return Decoded(channels=channels, declared_s=declared_s)
         case {"code": str(code), "params": dict(params)}:
             raise fault_from(code, params)
         case _:

@@ -15,25 +15,27 @@ SHORTEST_S = 0.1  # less is the delay of an encoder, or a time that was rounded
 STEP = 16_000
 
 
-def filled(container: InputContainer, frames: Iterator[AudioFrame], *, limit_s: float) -> Iterator[AudioFrame]:
+def fill_timestamp_gaps(
+    container: InputContainer, frames: Iterator[AudioFrame], *, limit_s: float
+) -> Iterator[AudioFrame]:
     """Give the frames, with silence before those that come later than the one before them ends.
 
     A time that lies before that end, or beyond `limit_s`, is wrong: such a frame follows at once.
     """
-    return _filled(frames, began_s(container), limit_s) if container.format.name in KEEP_TIMES else frames
+    return _filled(frames, container_start_s(container), limit_s) if container.format.name in KEEP_TIMES else frames
 
 
-def began_s(container: InputContainer) -> float:
+def container_start_s(container: InputContainer) -> float:
     """Give the time at which players begin to count: that of the first picture or sound."""
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
     return (container.start_time or 0) / av.time_base
 
 
-def _filled(frames: Iterator[AudioFrame], began_s: float, limit_s: float) -> Iterator[AudioFrame]:
+def _filled(frames: Iterator[AudioFrame], container_start_s: float, limit_s: float) -> Iterator[AudioFrame]:
     end_s = 0.0
     for frame in frames:
-        begin_s = end_s if (time := frame.time) is None else time - began_s
+        begin_s = end_s if (time := frame.time) is None else time - container_start_s
         if end_s + SHORTEST_S < begin_s <= limit_s:
             yield from _silence(frame, round((begin_s - end_s) * frame.sample_rate))
             end_s = begin_s

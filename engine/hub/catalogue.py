@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import LanguageSettingVain, LanguageSettingWrong, LanguagesSettingWrong, ModelMissing
+from engine.errors import LanguageSettingNotSelectable, ModelMissing, UnknownLanguageSetting, UnknownLanguagesSetting
 from engine.hub.languages import (
     ENGLISH_ONLY,
     FUN_ASR_NANO_LANGUAGES,
@@ -151,20 +151,20 @@ def check_languages(settings: EngineSettings) -> None:
 
     Raises:
         ModelMissing: see `locate_model`.
-        LanguageSettingWrong: the model does not support `engine.language`.
-        LanguagesSettingWrong: the model does not support one of `engine.languages`.
-        LanguageSettingVain: a language is set, and the model's languages are not known.
+        UnknownLanguageSetting: the model does not support `engine.language`.
+        UnknownLanguagesSetting: the model does not support one of `engine.languages`.
+        LanguageSettingNotSelectable: a language is set, and the model's languages are not known.
     """
     locate_model(settings)
     supported = languages_of(settings.model)
     asked = (*settings.languages, *({settings.language} - {AUTO_LANGUAGE}))
     if asked and not supported:
-        raise LanguageSettingVain(model=settings.model, language=asked[0])
+        raise LanguageSettingNotSelectable(model=settings.model, language=asked[0])
     if settings.language not in (AUTO_LANGUAGE, *supported):
         listed = ", ".join((AUTO_LANGUAGE, *supported))
-        raise LanguageSettingWrong(model=settings.model, language=settings.language, known=listed)
+        raise UnknownLanguageSetting(model=settings.model, language=settings.language, known=listed)
     if unknown := first_unsupported(settings.languages, supported):
-        raise LanguagesSettingWrong(model=settings.model, language=unknown, known=", ".join(supported))
+        raise UnknownLanguagesSetting(model=settings.model, language=unknown, known=", ".join(supported))
 
 
 def uses_all_cores(settings: EngineSettings) -> bool:

@@ -3,7 +3,7 @@
 import html
 from collections.abc import Iterator
 
-from engine.output.subtitles import Cue, cues, one_line
+from engine.output.subtitles import Cue, make_cues, to_single_line
 from engine.scripts import join_texts
 from engine.transcript import Segment, Transcript
 
@@ -21,9 +21,9 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
         case "txt":
             return "".join(f"{turn}\n" for turn in _turns(said))
         case "vtt":
-            return "WEBVTT\n\n" + "".join(map(_vtt_cue, cues(said, names=False)))
+            return "WEBVTT\n\n" + "".join(map(_vtt_cue, make_cues(said, names=False)))
         case "srt":
-            numbered = enumerate(map(_srt_cue, cues(said, names=True)), start=1)
+            numbered = enumerate(map(_srt_cue, make_cues(said, names=True)), start=1)
             return "".join(f"{number}\n{cue}" for number, cue in numbered)
         case "json":
             return transcript.to_json() + "\n"
@@ -54,7 +54,7 @@ def _srt_cue(cue: Cue) -> str:
 
 
 def _vtt_cue(cue: Cue) -> str:
-    voice = one_line(cue.speaker or "")
+    voice = to_single_line(cue.speaker or "")
     text = _escaped("\n".join(cue.lines))
     return _timed(cue, f"<v {_escaped(voice)}>{text}" if voice else text, ".")
 

@@ -45,20 +45,20 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues(segments: Iterable[Segment], *, names: bool) -> list[Cue]:
+def make_cues(segments: Iterable[Segment], *, names: bool) -> list[Cue]:
     """Cut the segments into cues, in the order of their start; none overlaps another of the same speaker.
 
     With `names` the speaker's name stands before the text, cut short where it would leave less than half a line.
     """
     cut: dict[str | None, list[Cue]] = {}
-    for segment in filter(lambda segment: one_line(segment.text), segments):
-        layout = _Layout.of(segment, _prefix(one_line(segment.speaker or "")) if names else "")
+    for segment in filter(lambda segment: to_single_line(segment.text), segments):
+        layout = _Layout.of(segment, _prefix(to_single_line(segment.speaker or "")) if names else "")
         cut.setdefault(segment.speaker, []).extend(layout.cues(0, len(layout.cuts) - 1))
     found = [cue for spoken in cut.values() for cue in _one_after_another(spoken)]
     return sorted(found, key=lambda cue: cue.start_ms)
 
 
-def one_line(text: str) -> str:
+def to_single_line(text: str) -> str:
     """Keep a text in one line: an empty line would end its cue. An arrow would be read as a cue's times."""
     printable = "".join(character for character in text if character.isspace() or character >= " ")
     return " ".join(printable.split()).replace("-->", "→")
@@ -121,7 +121,7 @@ class _Layout:
 
     @classmethod
     def of(cls, segment: Segment, prefix: str) -> "_Layout":
-        text = one_line(segment.text)
+        text = to_single_line(segment.text)
         columns = list(accumulate(map(_columns, text), initial=0))
         room = LINE_COLUMNS - sum(map(_columns, prefix))
         cuts = list(_cuts(text, columns, room))

@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class Turns(Generic[Item]):
+class RoundRobinQueue(Generic[Item]):
     """The lines of many. The first of one line is taken, then that of the next, round and round."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Turns(Generic[Item]):
         return item
 
 
-class Turn(Future[Result]):
+class Task(Future[Result]):
     """One's turn to have something done, and what comes of it."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
@@ -76,7 +76,7 @@ class Turn(Future[Result]):
             self.set_result(result)
 
 
-class Crew:
+class FairThreadPool:
     """At most `size` threads. They come when there is something to do, and go when there is nothing left."""
 
     def __init__(self, size: int) -> None:
@@ -84,11 +84,11 @@ class Crew:
         self._window = 2 * size + 1
         self._size = size
         self._lock = threading.Lock()
-        self._turns: Turns[Turn[Any]] = Turns()
+        self._turns: RoundRobinQueue[Task[Any]] = RoundRobinQueue()
         self._at_work = 0
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._abandoned: deque[tuple[float, Callable[[], bool]]] = deque()
-        self._awaited: dict[threading.Event, Turn[Any]] = {}
+        self._awaited: dict[threading.Event, Task[Any]] = {}
         weakref.finalize(self, _rest, self._threads)
 
     @property
@@ -108,7 +108,7 @@ class Crew:
         with self._lock:
             return sum(not has_ended() for _, has_ended in self._abandoned) >= self._size
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
+    def running_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the item that is waited for has been worked on, by whom `cancelled` stops.
 
         None: it waits for its turn. 0: none is waited for.
@@ -127,7 +127,7 @@ class Crew:
             Cancelled: `cancelled` was set. What is being done then ends by itself, and nobody waits for it.
         """
         whose = object()
-        ahead: deque[tuple[Item, Turn[Result]]] = deque()
+        ahead: deque[tuple[Item, Task[Result]]] = deque()
         try:
             for item in items:
                 if item is not None:
@@ -140,7 +140,7 @@ class Crew:
             self._awaited.pop(cancelled, None)
             self._abandon(turn for _, turn in ahead)
 
-    def _first(self, ahead: deque[tuple[Item, Turn[Result]]], cancelled: threading.Event) -> tuple[Item, Result]:
+    def _first(self, ahead: deque[tuple[Item, Task[Result]]], cancelled: threading.Event) -> tuple[Item, Result]:
         item, turn = ahead[0]
         self._awaited[cancelled] = turn
         while not turn.done():
@@ -150,8 +150,8 @@ class Crew:
         ahead.popleft()
         return item, turn.result()
 
-    def _ask(self, whose: Hashable, work: Callable[[], Result]) -> Turn[Result]:
-        turn = Turn(work)
+    def _ask(self, whose: Hashable, work: Callable[[], Result]) -> Task[Result]:
+        turn = Task(work)
         with self._lock:
             if self._at_work < self._size:
                 thread = threading.Thread(target=self._work, name="crew", daemon=True)
@@ -161,7 +161,7 @@ class Crew:
             self._turns.put(whose, turn)
         return turn
 
-    def _abandon(self, turns: Iterable[Turn[Result]]) -> None:
+    def _abandon(self, turns: Iterable[Task[Result]]) -> None:
         now = time.monotonic()
         with self._lock:
             self._abandoned.extend((now, turn.done) for turn in turns if not turn.cancel() and not turn.done())
@@ -170,7 +170,7 @@ class Crew:
         while turn := self._next():
             turn.take()
 
-    def _next(self) -> Turn[Any] | None:
+    def _next(self) -> Task[Any] | None:
         with self._lock:
             if self._turns:
                 return self._turns.take()

@@ -15,20 +15,20 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.channels import Track, tracks
+from engine.audio.channels import Channel, split_channels
 from engine.audio.samples import SAMPLE_RATE, Audio
 from engine.errors import Cancelled
-from engine.pipeline.fair_pool import Crew
+from engine.pipeline.fair_pool import FairThreadPool
 from engine.request import Progress, Request
 from engine.scripts import join_texts
-from engine.speakers.clustering import Voice, with_speakers
-from engine.speakers.embeddings import Voices
-from engine.text.corrections import corrected
-from engine.text.hotwords import sanitised
-from engine.text.normalize import finished
+from engine.speakers.clustering import SpeakerEmbedding, assign_speakers
+from engine.speakers.embeddings import SpeakerEmbedder
+from engine.text.corrections import correct_hotwords
+from engine.text.hotwords import sanitize_hotwords
+from engine.text.normalize import normalize_text
 from engine.transcript import Correction, Segment, Transcript, Word
-from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
-from engine.vad.energy import Loudness
+from engine.vad.chunking import Chunk, Region, joined, padded, split, trim_to_speech
+from engine.vad.energy import EnergyProfile
 
 MARGIN_S = 0.3
 JOIN_GAP_S = 1.0
@@ -36,7 +36,7 @@ TOUCHING_S = 0.05
 VAD_BLOCK_S = 20
 
 
-class Reading(NamedTuple):
+class RecognizedChunk(NamedTuple):
     """What a model made of one piece: the text, "" where nobody speaks, and its language.
 
     The times of `words` are seconds from the beginning of the piece. No model tells `corrections` and
@@ -49,17 +49,17 @@ class Reading(NamedTuple):
     events: tuple[str, ...] = ()
     emotion: str = ""
     corrections: tuple[Correction, ...] = ()
-    voices: tuple[Voice, ...] = ()
+    voices: tuple[SpeakerEmbedding, ...] = ()
 
 
-class Detector(Protocol):
+class SpeechDetector(Protocol):
     """What finds speech in 16 kHz 16-bit samples."""
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording; an empty region tells of a long silence, as it goes on."""
 
 
-class SpeechModel(Detector, Protocol):
+class Recognizer(SpeechDetector, Protocol):
     """What finds and reads speech: samples in, our own types out."""
 
     @property
@@ -74,8 +74,8 @@ class SpeechModel(Detector, Protocol):
     def reads_at_once(self) -> int:
         """How many threads may call `read` at the same time."""
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
-        """Read a piece. The request's language is a code or None, and its hotwords are sanitised."""
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+        """Read a piece. The request's language is a code or None, and its hotwords are sanitized."""
 
 
 @dataclass(slots=True)
@@ -89,10 +89,10 @@ class _Reader:
     done: int = 0
     unread: int = 0
     segments: list[Segment] = field(default_factory=list)
-    voices: list[list[Voice]] = field(default_factory=list)
+    voices: list[list[SpeakerEmbedding]] = field(default_factory=list)
     spoken: Counter[str] = field(default_factory=Counter)
 
-    def to_read(self, pieces: Iterable[tuple[Piece, Track]]) -> Iterator[tuple[Piece, Track] | None]:
+    def to_read(self, pieces: Iterable[tuple[Chunk, Channel]]) -> Iterator[tuple[Chunk, Channel] | None]:
         """Give the pieces; None for a silence, before which everything is done unless something waits to be read."""
         for piece, track in pieces:
             if piece.spoken.is_empty:
@@ -117,7 +117,7 @@ class _Reader:
             Progress(done_s=self.done / SAMPLE_RATE, total_s=self.audio.duration, text=self.text),
         )
 
-    def keep(self, track: Track, piece: Piece, reading: Reading) -> None:
+    def keep(self, track: Channel, piece: Chunk, reading: RecognizedChunk) -> None:
         """Take what was read in `piece`."""
         self.stop_if_cancelled()
         spoken = piece.spoken
@@ -133,18 +133,18 @@ class _Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelBackend:
+class TranscriptionPipeline:
     """A backend made of a speech model, and of what tells voices apart."""
 
     name: str
     languages: tuple[str, ...]
-    model: SpeechModel
-    voices: Voices | None = None
-    crew: Crew = field(init=False)
+    model: Recognizer
+    voices: SpeakerEmbedder | None = None
+    crew: FairThreadPool = field(init=False)
 
     def __post_init__(self) -> None:
         """Put a crew together that reads for all recordings."""
-        object.__setattr__(self, "crew", Crew(self.model.reads_at_once))
+        object.__setattr__(self, "crew", FairThreadPool(self.model.reads_at_once))
 
     @property
     def notes_at_once(self) -> int:
@@ -161,9 +161,9 @@ class ModelBackend:
         """Tell whether the model is busy with nothing but pieces that nobody wants any more."""
         return self.crew.is_blocked
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
+    def running_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has read the piece that is waited for, by whom `cancelled` stops."""
-        return self.crew.turn_s(cancelled)
+        return self.crew.running_s(cancelled)
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
@@ -174,12 +174,12 @@ class ModelBackend:
             Cancelled: `cancelled` was set.
         """
         reader = _Reader(audio, on_progress, cancelled)
-        request = replace(request, hotwords=sanitised(request.hotwords))
-        voices = tracks(audio, request.channels, reader.stop_if_cancelled)
+        request = replace(request, hotwords=sanitize_hotwords(request.hotwords))
+        voices = split_channels(audio, request.channels, reader.stop_if_cancelled)
         found = [zip(self._pieces(track, reader), repeat(track)) for track in voices]
         pieces = heapq.merge(*found, key=lambda found: found[0].spoken)
 
-        def read(found: tuple[Piece, Track]) -> Reading:
+        def read(found: tuple[Chunk, Channel]) -> RecognizedChunk:
             piece, track = found
             reading = _finished(self.model.read(track.piece(*piece.heard), request), request)
             if self.voices is None or not reading.text or request.speakers == "off" or track.channel is not None:
@@ -189,7 +189,7 @@ class ModelBackend:
         with closing(self.crew.done(read, reader.to_read(pieces), cancelled)) as readings:
             for (piece, track), reading in readings:
                 reader.keep(track, piece, reading)
-        segments = _with_speakers(reader, request)
+        segments = _assign_speakers(reader, request)
         reader.finish()
         return Transcript(
             language=self._language(request, reader.spoken),
@@ -204,14 +204,14 @@ class ModelBackend:
             return ""
         return request.language or max(spoken, key=spoken.__getitem__) or "".join(self.languages[:1])
 
-    def _pieces(self, track: Track, reader: _Reader) -> Iterator[Piece]:
+    def _pieces(self, track: Channel, reader: _Reader) -> Iterator[Chunk]:
         """Find what is to be read and the silences between, with which nothing is held back any more."""
         found = self.model.speech(_checked_blocks(track, reader))
         for is_silence, regions in groupby(found, key=lambda region: region.is_empty):
             pieces = _silences if is_silence else partial(self._cut, track)
             yield from pieces(regions)
 
-    def _cut(self, track: Track, found: Iterable[Region]) -> Iterator[Piece]:
+    def _cut(self, track: Channel, found: Iterable[Region]) -> Iterator[Chunk]:
         margin = round(MARGIN_S * SAMPLE_RATE)
         max_length = round(self.model.max_piece_s * SAMPLE_RATE) - 2 * margin
         longer = joined(
@@ -220,37 +220,37 @@ class ModelBackend:
         touching = round(TOUCHING_S * SAMPLE_RATE)
         cut = split(longer, max_length=max_length, touching=touching, quietest=track.quietest)
         for piece in padded(cut, margin=margin, total=len(track)):
-            yield narrowed(piece, _trimmed(track, piece.spoken), margin=margin)
+            yield trim_to_speech(piece, _trimmed(track, piece.spoken), margin=margin)
 
 
-def _silences(regions: Iterable[Region]) -> Iterator[Piece]:
-    return (Piece(region, region) for region in regions)
+def _silences(regions: Iterable[Region]) -> Iterator[Chunk]:
+    return (Chunk(region, region) for region in regions)
 
 
-def _trimmed(track: Track, region: Region) -> Region:
+def _trimmed(track: Channel, region: Region) -> Region:
     """Leave out the quiet around speech: a region found or cut begins or ends a little outside."""
     length_s = (region.end - region.start) / SAMPLE_RATE
-    start_s, end_s = Loudness(track.piece(*region)).trimmed(0.0, length_s)
+    start_s, end_s = EnergyProfile(track.piece(*region)).trimmed(0.0, length_s)
     return Region(region.start + round(start_s * SAMPLE_RATE), region.start + round(end_s * SAMPLE_RATE))
 
 
-def _with_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:
+def _assign_speakers(reader: _Reader, request: Request) -> tuple[Segment, ...]:
     """Name the speakers, by voice or by channel; who is alone on both channels of a recording has no name."""
-    segments = with_speakers(reader.segments, reader.voices, request.speakers, reader.stop_if_cancelled)
+    segments = assign_speakers(reader.segments, reader.voices, request.speakers, reader.stop_if_cancelled)
     if request.channels == "auto" and len({segment.speaker for segment in segments}) == 1:
         return tuple(replace(segment, speaker=None) for segment in segments)
     return segments
 
 
-def _checked_blocks(track: Track, reader: _Reader) -> Iterator[NDArray[np.int16]]:
+def _checked_blocks(track: Channel, reader: _Reader) -> Iterator[NDArray[np.int16]]:
     for block in track.blocks(VAD_BLOCK_S * SAMPLE_RATE):
         reader.stop_if_cancelled()
         yield block
 
 
-def _finished(reading: Reading, request: Request) -> Reading:
+def _finished(reading: RecognizedChunk, request: Request) -> RecognizedChunk:
     """Give the text and the words the form that was asked for."""
-    text, words = finished(
+    text, words = normalize_text(
         reading.text,
         reading.words,
         reading.language or request.language or "",
@@ -259,11 +259,11 @@ def _finished(reading: Reading, request: Request) -> Reading:
     )
     changes: tuple[Correction, ...] = ()
     if request.correct:
-        text, words, changes = corrected(text, words, request.hotwords)
+        text, words, changes = correct_hotwords(text, words, request.hotwords)
     return reading._replace(text=text, words=words, corrections=changes)
 
 
-def _segment(track: Track, piece: Piece, reading: Reading) -> Segment:
+def _segment(track: Channel, piece: Chunk, reading: RecognizedChunk) -> Segment:
     heard_s = piece.heard.start / SAMPLE_RATE
     return Segment(
         start=_milliseconds(piece.spoken.start / SAMPLE_RATE),

@@ -8,7 +8,7 @@ from engine.transcript import Word
 TORN = "\ufffd"  # what is left of a character whose bytes are spread over several parts
 
 
-def timed_words(text: str, heard: Iterable[Word]) -> tuple[Word, ...]:
+def align_words(text: str, heard: Iterable[Word]) -> tuple[Word, ...]:
     """Give the words of `text` the times of `heard`; none where the two are not the same words."""
     words: list[Word] = []
     torn: Word | None = None

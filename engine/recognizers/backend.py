@@ -34,7 +34,7 @@ class Backend(Protocol):
     def is_blocked(self) -> bool:
         """Tell whether nothing new can be read until what nobody wants any more has ended."""
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
+    def running_s(self, cancelled: threading.Event) -> float | None:
         """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
 
     def transcribe(

@@ -19,7 +19,7 @@ HASH_DIGITS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Fake:
+class FakeBackend:
     """Takes `rtf` times the audio's duration to answer with its duration and the beginning of its digest."""
 
     rtf: float
@@ -29,7 +29,7 @@ class Fake:
     is_stuck: ClassVar[bool] = False
     is_blocked: ClassVar[bool] = False
 
-    def turn_s(self, cancelled: threading.Event) -> float:  # noqa: ARG002 - as all backends
+    def running_s(self, cancelled: threading.Event) -> float:  # noqa: ARG002 - as all backends
         """Nobody waits for a turn: all sleep beside each other."""
         return 0.0
 

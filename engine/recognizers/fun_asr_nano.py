@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.pipeline.transcribe import Detector, Reading
-from engine.pipeline.word_times import language_by_script, timed_words
+from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
+from engine.pipeline.word_times import align_words, language_by_script
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.vad.chunking import Region
-from engine.vad.energy import fitted
+from engine.vad.energy import snap_words_to_energy
 
 # It is told in Chinese what to write.
 LANGUAGES = {"zh": "中文", "en": "英文", "ja": "日文"}
@@ -28,7 +28,7 @@ class FunAsrNano:
     """The network and what finds speech for it. `arithmetic` is the language model's: fp32 or bf16."""
 
     network: FunasrNetwork
-    vad: Detector
+    vad: SpeechDetector
     arithmetic: str
 
     max_piece_s: ClassVar[float] = 20.0
@@ -39,7 +39,7 @@ class FunAsrNano:
         """Find speech in the blocks of one recording."""
         return self.vad.speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece. Nobody speaks faster than the tokens it may write: a loop of its own ends there."""
         heard = self.network.hear(
             samples,
@@ -50,7 +50,7 @@ class FunAsrNano:
             max_length=SPARE_TOKENS + TOKENS_A_SECOND * len(samples) // SAMPLE_RATE,
         )
         if not heard.text:
-            return Reading("", "")
+            return RecognizedChunk("", "")
         language = request.language or language_by_script(heard.text)
-        words = fitted(timed_words(heard.text, heard.words), samples)  # it tells a moment within each
-        return Reading(heard.text, language, words)
+        words = snap_words_to_energy(align_words(heard.text, heard.words), samples)  # it tells a moment within each
+        return RecognizedChunk(heard.text, language, words)

@@ -1,7 +1,7 @@
 """The one file that touches FunASR: its dictionaries, milliseconds and moods end here.
 
 FunASR looks for updates on the network, prints, sets thread counts, hides that files are missing, and is not
-thread-safe: all of that is kept away here. What it does to the rest of the process, `taming` undoes.
+thread-safe: all of that is kept away here. What it does to the rest of the process, `funasr_isolation` undoes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ModelBroken
 from engine.recognizers.ctc_alignment import align
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.transcript import Word
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _load(name: str, folder: Path, options: dict[str, object]) -> AutoModel:
     _check_files(name, folder)
     printed = io.StringIO()
     try:
-        with tamed(), contextlib.redirect_stdout(printed), _weights_unchanged():
+        with isolated_process_state(), contextlib.redirect_stdout(printed), _weights_unchanged():
             loaded = _auto_model()(
                 model=str(folder),
                 disable_update=True,

@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.hub.languages import SENSEVOICE_LANGUAGES
-from engine.pipeline.transcribe import Detector, Reading
+from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.vad.chunking import Region
 
 
 @dataclass(frozen=True, slots=True)
-class AnyFunasr:
+class GenericFunasr:
     """The network and what finds speech for it."""
 
     network: FunasrNetwork
-    vad: Detector
+    vad: SpeechDetector
 
     max_piece_s: ClassVar[float] = 20.0
     joined_s: ClassVar[float] = 10.0
@@ -31,11 +31,11 @@ class AnyFunasr:
         """Find speech in the blocks of one recording."""
         return self.vad.speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece."""
         heard = self.network.hear(samples, language=request.language or "auto", use_itn=request.itn)
         if "nospeech" in heard.tags or not heard.text:
-            return Reading("", "")
-        return Reading(
+            return RecognizedChunk("", "")
+        return RecognizedChunk(
             heard.text, request.language or next((tag for tag in heard.tags if tag in SENSEVOICE_LANGUAGES), "")
         )

@@ -15,7 +15,7 @@ VENDOR = "funasr"
 
 
 @contextmanager
-def tamed() -> Iterator[None]:
+def isolated_process_state() -> Iterator[None]:
     """Keep logging, warnings and random numbers as they are, whatever happens within."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.pipeline.transcribe import Detector, Reading
-from engine.pipeline.word_times import language_by_script, timed_words
+from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
+from engine.pipeline.word_times import align_words, language_by_script
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
 from engine.scripts import join_texts
@@ -22,7 +22,7 @@ class Paraformer:
     """The network, what finds speech for it, and what punctuates its bare words."""
 
     network: FunasrNetwork
-    vad: Detector
+    vad: SpeechDetector
     punctuation: FunasrNetwork | None
 
     max_piece_s: ClassVar[float] = 20.0
@@ -33,12 +33,12 @@ class Paraformer:
         """Find speech in the blocks of one recording."""
         return self.vad.speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece. Hotwords go in as one line, so one of several words counts word by word."""
         heard = self.network.hear(samples, hotword=" ".join(request.hotwords) or None)
         if not heard.text:
-            return Reading("", "")
+            return RecognizedChunk("", "")
         text = join_texts(heard.text.split())  # it puts spaces between all words where it tells their times
         if self.punctuation is not None:
             text = self.punctuation.punctuate(text)
-        return Reading(text, request.language or language_by_script(text), timed_words(text, heard.words))
+        return RecognizedChunk(text, request.language or language_by_script(text), align_words(text, heard.words))

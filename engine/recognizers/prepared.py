@@ -21,7 +21,7 @@ from engine.hub.catalogue import is_downloaded, locate_model
 from engine.hub.languages import SENSEVOICE_LANGUAGES
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
 from engine.hub.pull import OnDownload, pull_sample
-from engine.pipeline.transcribe import ModelBackend
+from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.request import Request
 from engine.runtime.cores import cores
@@ -31,7 +31,7 @@ from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.precision import Texts, decide_without_proof, int8_variant, prove
 from engine.settings import EngineSettings
 from engine.transcript import Segment
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 
 TRIAL_SAMPLES = 16_000
 MOST_THREADS_A_PIECE = 4  # not measured beyond two; each more has to be woken for every product
@@ -115,7 +115,7 @@ class SenseVoiceLoader:
 
     name: str
     folder: Path
-    vad: Vad
+    vad: VoiceActivityDetector
     settings: EngineSettings
     on_progress: OnDownload
 
@@ -168,7 +168,7 @@ class SenseVoiceLoader:
     def _texts(self, precision: Precision, recordings: Sequence[Audio]) -> Texts:
         if not recordings:
             return {}
-        backend = ModelBackend(self.name, SENSEVOICE_LANGUAGES, self._reader(precision))
+        backend = TranscriptionPipeline(self.name, SENSEVOICE_LANGUAGES, self._reader(precision))
         return {
             (number, piece.start): piece.text
             for number, audio in enumerate(recordings)
@@ -221,5 +221,5 @@ def _recordings(folder: Path, max_audio_s: float) -> list[Audio]:
     return found
 
 
-def _read(backend: ModelBackend, audio: Audio) -> tuple[Segment, ...]:
+def _read(backend: TranscriptionPipeline, audio: Audio) -> tuple[Segment, ...]:
     return backend.transcribe(audio, Request(), on_progress=lambda _: None, cancelled=threading.Event()).segments

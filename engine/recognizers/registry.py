@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.hub.model_class import FUN_ASR_NANO_CLASS, SENSEVOICE_CLASS, read_model_class
 from engine.hub.requirements import BF16_CLASSES
-from engine.pipeline.transcribe import Detector, SpeechModel
+from engine.pipeline.transcribe import Recognizer, SpeechDetector
 from engine.recognizers.fun_asr_nano import FunAsrNano
 from engine.recognizers.funasr_adapter import FunasrNetwork, first_line, load_network
-from engine.recognizers.funasr_generic import AnyFunasr
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_generic import GenericFunasr
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.recognizers.paraformer import Paraformer
 from engine.recognizers.sensevoice_torch import Arithmetic, load_sensevoice
 from engine.recognizers.whisper import WhisperModel, load_whisper
@@ -25,7 +25,7 @@ from engine.request import Request
 from engine.runtime.cores import cores
 from engine.runtime.cpu import cpu_flags, has_bf16
 from engine.settings import EngineSettings
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -37,7 +37,7 @@ TRIAL_SAMPLES = 16_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class ModelParts:
     """The folders, or the Whisper file, that a model is made of."""
 
     recogniser: Path
@@ -45,7 +45,7 @@ class Parts:
     punctuation: Path | None
 
 
-def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
+def load(name: str, parts: ModelParts, settings: EngineSettings) -> Recognizer:
     """Load a FunASR folder or a Whisper file with what it needs, from local files only.
 
     Raises:
@@ -55,13 +55,13 @@ def load(name: str, parts: Parts, settings: EngineSettings) -> SpeechModel:
     kind = read_model_class(parts.recogniser)
     arithmetic = _arithmetic(name, kind, settings.precision, device)
     threads = settings.threads or min(MAX_THREADS, cores())
-    model = _Loader(name, device, arithmetic, threads).load(kind, parts, Vad.load(name, parts.vad))
+    model = _Loader(name, device, arithmetic, threads).load(kind, parts, VoiceActivityDetector.load(name, parts.vad))
     try:
-        with tamed():
+        with isolated_process_state():
             model.read(_noise(), Request())  # some damage shows only in use, and the first use is slow
     except Exception as broken:
         reason = first_line(broken)
-        if isinstance(model, AnyFunasr):
+        if isinstance(model, GenericFunasr):
             reason = f"FunASR's {kind} gives no text for sound ({reason})"
         raise ModelBroken(path=str(parts.recogniser), model=name, reason=reason) from broken
     return model
@@ -74,7 +74,7 @@ class _Loader:
     arithmetic: Arithmetic
     threads: int
 
-    def load(self, kind: str, parts: Parts, vad: Detector) -> SpeechModel:
+    def load(self, kind: str, parts: ModelParts, vad: SpeechDetector) -> Recognizer:
         if parts.recogniser.suffix == ".pt":
             return WhisperModel(self._whisper(parts.recogniser), vad)
         if kind == SENSEVOICE_CLASS and (self.device != "cpu" or self.arithmetic == "bf16"):
@@ -86,7 +86,7 @@ class _Loader:
             return Paraformer(network, vad, None if parts.punctuation is None else self._network(parts.punctuation))
         if kind == FUN_ASR_NANO_CLASS:
             return FunAsrNano(network, vad, self.arithmetic)
-        return AnyFunasr(network, vad)
+        return GenericFunasr(network, vad)
 
     def _network(self, folder: Path) -> FunasrNetwork:
         return load_network(self.name, folder, device=self.device, threads=self.threads)
@@ -94,7 +94,7 @@ class _Loader:
     def _whisper(self, path: Path) -> Whisper:
         return self._loaded(path, lambda: load_whisper(path, self.device))
 
-    def _sensevoice(self, folder: Path, vad: Detector) -> SpeechModel:
+    def _sensevoice(self, folder: Path, vad: SpeechDetector) -> Recognizer:
         return self._loaded(
             folder, lambda: load_sensevoice(folder, vad, device=self.device, arithmetic=self.arithmetic)
         )

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from engine.audio.fbank import HOP, RATE, Frontend
 from engine.hub.languages import SENSEVOICE_LANGUAGES
-from engine.pipeline.transcribe import Detector, Reading
-from engine.pipeline.word_times import timed_words
+from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
+from engine.pipeline.word_times import align_words
 from engine.request import Request
 from engine.runtime.onnx import Array
 from engine.transcript import Word
 from engine.vad.chunking import Region
-from engine.vad.energy import fitted
+from engine.vad.energy import snap_words_to_energy
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -71,7 +71,7 @@ class SenseVoice:
     network: AcousticModel
     frontend: Frontend
     tokenizer: Tokenizer
-    vad: Detector
+    vad: SpeechDetector
     reads_at_once: int
 
     max_piece_s: ClassVar[float] = 20.0
@@ -81,7 +81,7 @@ class SenseVoice:
         """Find speech in the blocks of one recording."""
         return self.vad.speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Transcribe one piece of 16 kHz samples.
 
         Where the request names several languages, the likeliest of them is taken, with a second run if need be.
@@ -96,7 +96,7 @@ class SenseVoice:
                 tags, tokens = self._run(rows, language, request)
         reading = self._reading(tags.argmax(axis=-1), tokens, language)
         # A CTC peak lies somewhere within its token's sound.
-        return reading._replace(words=fitted(reading.words, samples))
+        return reading._replace(words=snap_words_to_energy(reading.words, samples))
 
     def _run(
         self, rows: NDArray[np.float32], language: str | None, request: Request
@@ -111,18 +111,18 @@ class SenseVoice:
         )
         return tags[0], tokens[0]
 
-    def _reading(self, tags: NDArray[np.int64], tokens: NDArray[np.int64], language: str | None) -> Reading:
+    def _reading(self, tags: NDArray[np.int64], tokens: NDArray[np.int64], language: str | None) -> RecognizedChunk:
         found = list(collapse_ctc(np.concatenate([tags, tokens])))
         names = [self.tokenizer.tag(token.number) for token in found]
         spoken = [token for token, name in zip(found, names, strict=True) if not name]
         text = self.tokenizer.text(spoken)
         events = tuple(dict.fromkeys(EVENTS[name] for name in names if name in EVENTS))
         if self.tokenizer.tag(int(tags[0])) == NO_SPEECH or not text:
-            return Reading("", "", events=events)
-        return Reading(
+            return RecognizedChunk("", "", events=events)
+        return RecognizedChunk(
             text=text,
             language=language or next((name for name in names if name in SENSEVOICE_LANGUAGES), ""),
-            words=timed_words(text, self._timed(spoken, before=len(tags))),
+            words=align_words(text, self._timed(spoken, before=len(tags))),
             events=events,
             emotion=next((EMOTIONS[name] for name in names if name in EMOTIONS), ""),
         )

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from engine.audio.fbank import Frontend
 from engine.pipeline.batching import Batcher, Limits
-from engine.pipeline.transcribe import Detector
+from engine.pipeline.transcribe import SpeechDetector
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.recognizers.sensevoice_onnx import Shape
 from engine.runtime.onnx import Array
@@ -216,7 +216,7 @@ def shape_of(folder: Path) -> Shape:
     return read_settings(folder, _Config).encoder_conf
 
 
-def load_sensevoice(folder: Path, vad: Detector, *, device: str, arithmetic: Arithmetic) -> SenseVoice:
+def load_sensevoice(folder: Path, vad: SpeechDetector, *, device: str, arithmetic: Arithmetic) -> SenseVoice:
     """Load a SenseVoice folder for a device; on a processor, where padding costs what it is long, without batches.
 
     Raises:

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE
-from engine.pipeline.transcribe import Detector, Reading
-from engine.recognizers.funasr_isolation import tamed
+from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.recognizers.whisper_words import word_times
 from engine.request import Request
 from engine.vad.chunking import Region
-from engine.vad.energy import fitted
+from engine.vad.energy import snap_words_to_energy
 
 if TYPE_CHECKING:
     import torch
@@ -46,32 +46,32 @@ class WhisperModel:
     joined_s = 25.0
     reads_at_once = 1
 
-    def __init__(self, network: Whisper, vad: Detector) -> None:
+    def __init__(self, network: Whisper, vad: SpeechDetector) -> None:
         """Take a loaded network."""
         from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - only where a model is loaded
 
         self._lock = threading.Lock()
         self._network = network
         self._vad = vad
-        with tamed():  # its vocabulary file is left open the first time
+        with isolated_process_state():  # its vocabulary file is left open the first time
             get_tokenizer(network.is_multilingual, num_languages=network.num_languages)
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording."""
         return self._vad.speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece; its words come from where the decoder looked while it wrote them."""
         with self._lock:
             features = self._features(samples)
             language = request.language or self._language(features, request.languages)
             result = self._decoded(features, language, request.hotwords)
             if _is_nothing(result) or self._is_a_sound(result, features, language):
-                return Reading("", "")
+                return RecognizedChunk("", "")
             words = word_times(
                 self._network, features, tuple(result.tokens), language=language, seconds=len(samples) / SAMPLE_RATE
             )
-        return Reading(result.text.strip(), language, fitted(words, samples))
+        return RecognizedChunk(result.text.strip(), language, snap_words_to_energy(words, samples))
 
     def _features(self, samples: NDArray[np.int16]) -> torch.Tensor:
         """Encode the sound once, for the language, the text and the times."""
@@ -110,7 +110,7 @@ class WhisperModel:
         }
         (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options))
         if result.compression_ratio > LOOPING or result.avg_logprob < LOW_LOGPROB:
-            with tamed():  # it hands a tensor to numpy, which complains
+            with isolated_process_state():  # it hands a tensor to numpy, which complains
                 (result,) = whisper.decode(self._network, features, whisper.DecodingOptions(**options, beam_size=5))
         return result
 

@@ -27,16 +27,16 @@ REACH_S = 1.2
 DISTANCE_COUNTS = 0.2
 
 
-class Voice(NamedTuple):
+class SpeakerEmbedding(NamedTuple):
     """The voiceprint, of length 1, of the moments around `middle`, in seconds."""
 
     middle: float
     voiceprint: Floats
 
 
-def with_speakers(
+def assign_speakers(
     segments: Sequence[Segment],
-    voices: Sequence[Sequence[Voice]],
+    voices: Sequence[Sequence[SpeakerEmbedding]],
     speakers: Speakers,
     stop_if_cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[Segment, ...]:
@@ -47,7 +47,7 @@ def with_speakers(
     """
     voiceprints = [voice.voiceprint for heard in voices for voice in heard]
     number = None if isinstance(speakers, str) else speakers
-    numbers = iter(clusters(np.array(voiceprints), number, stop_if_cancelled).tolist())
+    numbers = iter(cluster_embeddings(np.array(voiceprints), number, stop_if_cancelled).tolist())
     who = [[next(numbers) for _ in heard] for heard in voices]
     turns = [
         turn
@@ -64,7 +64,7 @@ def with_speakers(
     )
 
 
-def clusters(
+def cluster_embeddings(
     voiceprints: Floats, speakers: int | None = None, stop_if_cancelled: Callable[[], None] = lambda: None
 ) -> NDArray[np.int64]:
     """Give each voiceprint, a row of length 1, the number of its speaker, counted from 0 in the order of appearance.

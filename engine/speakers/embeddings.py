@@ -15,7 +15,7 @@ from engine.errors import ModelBroken
 from engine.hub.catalogue import SPEAKER_MODEL
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.torch_files import read_weights
-from engine.speakers.clustering import Voice
+from engine.speakers.clustering import SpeakerEmbedding
 
 WEIGHTS = "campplus_cn_en_common.pt"
 MELS = 80
@@ -24,7 +24,7 @@ WINDOW, STEP = 24_000, 12_000
 AT_ONCE = 16
 
 
-class Voices:
+class SpeakerEmbedder:
     """CAM++, loaded when it is needed first. Threads may share it."""
 
     def __init__(self, folder: Callable[[], Path]) -> None:
@@ -33,7 +33,7 @@ class Voices:
         self._lock = threading.Lock()
         self._network: Network | None = None
 
-    def heard(self, samples: NDArray[np.int16]) -> tuple[Voice, ...]:
+    def heard(self, samples: NDArray[np.int16]) -> tuple[SpeakerEmbedding, ...]:
         """Give a voiceprint for every 0.75 s.
 
         Raises:
@@ -51,11 +51,11 @@ class Voices:
             self._network = self._network or _load(self._folder())
             return self._network
 
-    def _voices(self, windows: list[tuple[int, NDArray[np.int16]]]) -> Iterator[Voice]:
+    def _voices(self, windows: list[tuple[int, NDArray[np.int16]]]) -> Iterator[SpeakerEmbedding]:
         rows = np.stack([log_mel(window, MELS) for _, window in windows])
         [voiceprints] = self.load().run("voiceprint", features=rows - rows.mean(axis=1, keepdims=True))
         for (middle, _), voiceprint in zip(windows, voiceprints, strict=True):
-            yield Voice(middle / RATE, (voiceprint / np.linalg.norm(voiceprint)).astype(np.float32))
+            yield SpeakerEmbedding(middle / RATE, (voiceprint / np.linalg.norm(voiceprint)).astype(np.float32))
 
 
 def _load(folder: Path) -> Network:

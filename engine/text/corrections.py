@@ -13,8 +13,16 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from engine.scripts import locate_words
-from engine.text.lexicon import LONGEST, is_common, is_common_chinese
-from engine.text.phonetics import NEAR, blurred, distance, least_distance, sound, spelt_vowels, syllables
+from engine.text.lexicon import LONGEST, is_common_chinese_word, is_common_word
+from engine.text.phonetics import (
+    NEAR,
+    distance,
+    least_distance,
+    merge_similar_syllables,
+    sound,
+    spelt_vowels,
+    syllables,
+)
 from engine.transcript import Correction, Word
 
 SHORTEST_SOUND = 4
@@ -29,7 +37,7 @@ _SPACE = re.compile(r"[ -]")
 _TWICE = re.compile(r"(.)\1+")
 
 
-class Corrected(NamedTuple):
+class CorrectedText(NamedTuple):
     """A text with hotwords in it, its words as far as they still spell it, and what was changed."""
 
     text: str
@@ -57,7 +65,7 @@ class _Wanted(NamedTuple):
 _Sounds = dict[tuple[int, str], list[_Wanted]]
 
 
-def corrected(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> Corrected:
+def correct_hotwords(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> CorrectedText:
     """Write each hotword where the text sounds like it."""
     changes = [match for match in _matches(text, hotwords) if text[match.start : match.end] != match.written]
     corrections = tuple(Correction(heard=text[match.start : match.end], written=match.written) for match in changes)
@@ -65,7 +73,7 @@ def corrected(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> 
     for change in reversed(changes):
         words = _rewritten(words, where, text, change) if where else ()
         text = text[: change.start] + change.written + text[change.end :]
-    return Corrected(text, words if locate_words(words, text) else (), corrections)
+    return CorrectedText(text, words if locate_words(words, text) else (), corrections)
 
 
 def _rewritten(words: tuple[Word, ...], where: tuple[range, ...], text: str, change: _Match) -> tuple[Word, ...]:
@@ -110,7 +118,7 @@ def _latin(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
             if any(not _SPACE.fullmatch(text[one.end() : other.start()]) for one, other in pairwise(stretch)):
                 break
             said = [word.group().lower() for word in stretch]
-            if not all(is_common(word) for word in said):
+            if not all(is_common_word(word) for word in said):
                 yield from _alike(text, stretch[0].start(), stretch[-1].end(), _sound(said), sounds)
 
 
@@ -174,7 +182,7 @@ def _syllables(hotwords: tuple[str, ...]) -> dict[tuple[str, ...], str]:
 
 def _key(said: tuple[str, ...]) -> tuple[str, ...]:
     """Two syllables have to be the same with their tones: too many words sound like them otherwise."""
-    return blurred(said) if len(said) >= FEWEST_BLURRED else said
+    return merge_similar_syllables(said) if len(said) >= FEWEST_BLURRED else said
 
 
 def _makes_no_sense(run: str, start: int, end: int, written: str) -> bool:
@@ -182,6 +190,6 @@ def _makes_no_sense(run: str, start: int, end: int, written: str) -> bool:
     for length in range(2, LONGEST + 1):
         for at in range(max(0, start - length + 1), min(end, len(run) - length + 1)):
             is_meant = start <= at and at + length <= end and run[at : at + length] == written[at - start :][:length]
-            if not is_meant and is_common_chinese(run[at : at + length]):
+            if not is_meant and is_common_chinese_word(run[at : at + length]):
                 return False
     return True

@@ -38,7 +38,7 @@ def read_hotwords(path: Path) -> tuple[str, ...]:
         raise HotwordsUnreadable(path=str(path), reason=error.strerror or str(error)) from None
     except UnicodeError:
         raise HotwordsUnreadable(path=str(path), reason=NO_TEXT) from None
-    return by_weight(_COMMENT.sub("", line) for line in text.splitlines())
+    return sort_by_weight(_COMMENT.sub("", line) for line in text.splitlines())
 
 
 def _decoded(beginning: bytes) -> str:
@@ -48,13 +48,13 @@ def _decoded(beginning: bytes) -> str:
     return getincrementaldecoder("utf-8-sig")().decode(beginning, final=len(beginning) < MAX_BYTES)
 
 
-def by_weight(lines: Iterable[str]) -> tuple[str, ...]:
+def sort_by_weight(lines: Iterable[str]) -> tuple[str, ...]:
     """Give the terms in lines of a term and maybe its weight, the heaviest first.
 
     No model of ours takes the weight itself: it decides which terms are kept where there are too many.
     """
     weighed = sorted(map(_weighed, lines), key=lambda found: -found[1])
-    return sanitised(term for term, _ in weighed)
+    return sanitize_hotwords(term for term, _ in weighed)
 
 
 def _weighed(line: str) -> tuple[str, int]:
@@ -62,7 +62,7 @@ def _weighed(line: str) -> tuple[str, int]:
     return (found.group(1), int(found.group(2))) if found else (line, USUAL_WEIGHT)
 
 
-def sanitised(terms: Iterable[str]) -> tuple[str, ...]:
+def sanitize_hotwords(terms: Iterable[str]) -> tuple[str, ...]:
     """Give the terms that are safe to hand to a model: trimmed, no doubles, and not too many.
 
     What looks like an address, a path or a model's own marks is left out, in whatever characters it is written.

@@ -27,13 +27,13 @@ ENDINGS = (
 )
 
 
-def is_common(word: str) -> bool:
+def is_common_word(word: str) -> bool:
     """Tell whether a word of Latin letters, written small, is common, or one with an English ending."""
     stems = (word.removesuffix(ending) + stem for ending, stem in ENDINGS if word.endswith(ending))
     return word in _latin() or any(stem in _latin() for stem in stems)
 
 
-def is_common_chinese(characters: str) -> bool:
+def is_common_chinese_word(characters: str) -> bool:
     """Tell whether these two to four characters are a common word."""
     return characters in _chinese()
 

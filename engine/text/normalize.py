@@ -34,7 +34,7 @@ _BEFORE_NUMBERS = frozenset("-.")
 _MARK_BUT_IN_UNICODE = "～"  # noqa: RUF001 - as above
 
 
-def finished(
+def normalize_text(
     text: str, words: Iterable[Word], language: str, *, punctuation: bool, chinese: ChineseScript
 ) -> tuple[str, tuple[Word, ...]]:
     """Give a model's text, and its words, as they are wanted; no tag of a model stays.
@@ -42,25 +42,25 @@ def finished(
     The words change as the text does. Where they no longer spell it, all of them are left out: no times are better
     than times of something else.
     """
-    text = spaced(without_tags(text), language)
-    words = [replace(word, text=without_tags(word.text)) for word in words]
+    text = normalize_spaces(strip_tags(text), language)
+    words = [replace(word, text=strip_tags(word.text)) for word in words]
     if chinese != "as spoken" and is_chinese(text, language):
         converted = _in_characters(text, chinese, language)
         words = _respelled(words, text, converted)
         text = converted
     if not punctuation:
-        text = spaced(bare(text), language)
-        words = [replace(word, text=bare(word.text)) for word in words]
+        text = normalize_spaces(strip_punctuation(text), language)
+        words = [replace(word, text=strip_punctuation(word.text)) for word in words]
     said = tuple(word for word in words if word.text)
     return text, said if locate_words(said, text) else ()
 
 
-def without_tags(text: str) -> str:
+def strip_tags(text: str) -> str:
     """Take out what a model tells in its text by tags, such as `<|en|>`."""
     return " ".join(_TAG.sub(" ", text).split())
 
 
-def spaced(text: str, language: str = "") -> str:
+def normalize_spaces(text: str, language: str = "") -> str:
     """Set the spaces as the script does."""
     text = _NEEDLESS_SPACE.sub("", " ".join(text.split()))
     if not is_chinese(text, language):
@@ -68,7 +68,7 @@ def spaced(text: str, language: str = "") -> str:
     return _AFTER_LATIN.sub(r"\1 ", _BEFORE_LATIN.sub(" ", text))
 
 
-def bare(text: str) -> str:
+def strip_punctuation(text: str) -> str:
     """Take out the marks; what spells a word or a number stays: “don't”, “well-known”, “3.5”, “50%”."""
     return " ".join(_SYMBOL.sub(lambda found: found[0] if _is_kept(text, found.start()) else " ", text).split())
 

@@ -110,7 +110,7 @@ def syllables(characters: str) -> Syllables:
     return tuple(lazy_pinyin(characters, style=Style.TONE3, neutral_tone_with_five=True))
 
 
-def blurred(said: Syllables) -> Syllables:
+def merge_similar_syllables(said: Syllables) -> Syllables:
     """Give the syllables without tones, and without what speakers of different regions do not tell apart."""
     return tuple(_blurred(syllable.rstrip("12345")) for syllable in said)
 

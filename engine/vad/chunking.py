@@ -20,7 +20,7 @@ class Region(NamedTuple):
         return self.start == self.end
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """What a model hears at once: the speech, and the same with a margin around it."""
 
     spoken: Region
@@ -74,7 +74,7 @@ def _cut(region: Region, max_length: int, quietest: Callable[[int, int], int]) -
     yield Region(start, region.end)
 
 
-def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Piece]:
+def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Chunk]:
     """Give each region up to `margin` on both sides; neighbours share what is between them."""
     floor = 0
     for region, following in pairwise(chain(regions, [None])):
@@ -82,11 +82,11 @@ def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Pi
             return
         ceiling = total if following is None else (region.end + following.start) // 2
         heard = Region(max(floor, region.start - margin), min(ceiling, region.end + margin))
-        yield Piece(region, heard)
+        yield Chunk(region, heard)
         floor = ceiling
 
 
-def narrowed(piece: Piece, spoken: Region, *, margin: int) -> Piece:
+def trim_to_speech(piece: Chunk, spoken: Region, *, margin: int) -> Chunk:
     """Say where within a piece the speech really is, with `margin` around that; what was found is heard all the same.
 
     Sound is quiet only beside other sound: who begins softly and is drowned in music later is not to lose a word.
@@ -94,4 +94,4 @@ def narrowed(piece: Piece, spoken: Region, *, margin: int) -> Piece:
     found, heard = piece
     start = min(found.start, max(heard.start, spoken.start - margin))
     end = max(found.end, min(heard.end, spoken.end + margin))
-    return Piece(spoken, Region(start, end))
+    return Chunk(spoken, Region(start, end))

@@ -18,7 +18,7 @@ from engine.errors import ModelBroken
 from engine.runtime.cores import limit_blas_to_one_thread
 from engine.runtime.torch_files import Floats, read_settings, read_weights
 from engine.vad.chunking import Region
-from engine.vad.endpointing import Endpoints, Patience
+from engine.vad.endpointing import EndpointConfig, Endpointer
 from engine.vad.fsmn import Network
 
 FRAME_MS = 10
@@ -45,8 +45,8 @@ class _Detection(BaseModel):
     lookahead_time_end_point: int = 100
     max_single_segment_time: int = 60_000
 
-    def patience(self) -> Patience:
-        return Patience(
+    def patience(self) -> EndpointConfig:
+        return EndpointConfig(
             window=self.window_size_ms // FRAME_MS,
             onset=self.sil_to_speech_time_thres // FRAME_MS,
             offset=self.speech_to_sil_time_thres // FRAME_MS,
@@ -75,7 +75,7 @@ class _Config(BaseModel):
     model_conf: _Detection
 
 
-class Vad:
+class VoiceActivityDetector:
     """A voice activity detector."""
 
     def __init__(self, folder: Path) -> None:
@@ -113,7 +113,7 @@ class Vad:
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording, with memory of one block and a few seconds."""
-        endpoints, memory = Endpoints(self._detection.patience()), self._network.nothing_heard()
+        endpoints, memory = Endpointer(self._detection.patience()), self._network.nothing_heard()
         for rows in filter(len, self._features(blocks)):
             spoken = self._detection.spoken(self._network(rows, memory))
             yield from map(_in_samples, endpoints.feed(spoken))

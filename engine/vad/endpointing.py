@@ -16,7 +16,7 @@ LONG_SILENCE = 3_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class EndpointConfig:
     """How long each thing takes, in frames of 10 ms.
 
     Speech begins with `onset` frames of the last `window`, `lead` before these; the window is quiet again with no more
@@ -32,10 +32,10 @@ class Patience:
     longest: int
 
 
-class Endpoints:
+class Endpointer:
     """Follows one recording. Regions are counted in frames; an empty one ends each half minute of silence."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: EndpointConfig) -> None:
         """Begin a recording."""
         self._patience = patience
         self._frame = -1

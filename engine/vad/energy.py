@@ -20,7 +20,7 @@ LONGEST_QUIET_S = 0.6
 SHORTEST_PAUSE_FRAMES = 15  # before it bursts, a “k” or “t” is silent for no longer
 
 
-class Loudness:
+class EnergyProfile:
     """Which moments of a stretch of sound are loud, measured by its own range: noise moves the bar up."""
 
     def __init__(self, samples: NDArray[np.int16]) -> None:
@@ -60,9 +60,9 @@ class Loudness:
         return (begins, ends) if begins < ends else (start_s, end_s)
 
 
-def fitted(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
+def snap_words_to_energy(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
     """Let words begin and end with their sound, where their times are only about right or leave gaps between them."""
-    loudness = Loudness(samples)
+    loudness = EnergyProfile(samples)
     if not words or loudness.is_even:
         return words
     begins_s = max(words[0].start - LONGEST_QUIET_S, 0.0)
@@ -75,7 +75,7 @@ def fitted(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, .
     return tuple(replace(word, start=start, end=end) for word, (start, end) in zip(words, spans, strict=True))
 
 
-def _gap(loudness: Loudness, pauses: list[tuple[float, float]], word: Word, after: Word) -> tuple[float, float]:
+def _gap(loudness: EnergyProfile, pauses: list[tuple[float, float]], word: Word, after: Word) -> tuple[float, float]:
     """Find the pause between two words, or the moment where one becomes the other.
 
     Times that are only about right may put a pause into a word, but nearer to the end of it where it really is.

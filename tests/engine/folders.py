@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 
-Parts = dict[str, object]
+ModelParts = dict[str, object]
 
 FEATURES = 560
 WIDTH = 16
@@ -117,7 +117,7 @@ def write_seaco(folder: Path, size: SeacoSize = TINY_SEACO) -> Path:
         "".join(f"{token} {token}\n" for token in tokens if token.isalnum()), encoding="utf-8"
     )
     (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
-    parts: Parts = {
+    parts: ModelParts = {
         "tokenizer_conf": {"token_list": "tokens.json", "seg_dict_file": "seg_dict"},
         "frontend_conf": {"cmvn_file": "am.mvn"},
     }
@@ -142,7 +142,7 @@ def write_sensevoice(folder: Path, *, weights: bool = True) -> Path:
     folder.mkdir(parents=True)
     write_alphabet(folder / "tiny.bpe.model")
     (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
-    parts: Parts = {"tokenizer_conf": {"bpemodel": "tiny.bpe.model"}, "frontend_conf": {"cmvn_file": "am.mvn"}}
+    parts: ModelParts = {"tokenizer_conf": {"bpemodel": "tiny.bpe.model"}, "frontend_conf": {"cmvn_file": "am.mvn"}}
     if weights:
         return _finish(folder, config, parts, {})
     return _write_settings(folder, config, parts)
@@ -238,7 +238,7 @@ def write_nano(folder: Path) -> Path:
     ranks = (base64.b64encode(bytes([byte])).decode() for byte in range(256))
     (folder / "multilingual.tiktoken").write_text("".join(f"{rank} {byte}\n" for byte, rank in enumerate(ranks)))
     (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
-    parts: Parts = {
+    parts: ModelParts = {
         "llm_conf": {"init_param_path": "Qwen3-0.6B"},
         "tokenizer_conf": {"init_param_path": "Qwen3-0.6B"},
         "ctc_tokenizer_conf": {"vocab_path": "multilingual.tiktoken"},
@@ -253,7 +253,7 @@ def write_whisper(path: Path, size: WhisperSize = TINY_WHISPER) -> Path:
     """Write a Whisper of many languages that always hears "hello", likeliest in English, then German, then French."""
     import torch  # noqa: PLC0415 - not before a test needs a model
 
-    with tamed():
+    with isolated_process_state():
         from whisper.model import ModelDimensions, Whisper  # noqa: PLC0415 - as above
         from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - as above
 
@@ -285,7 +285,7 @@ def _let_it_write_letters_only(folder: Path) -> None:
 
 
 def _write_language_model(folder: Path) -> None:
-    with tamed():
+    with isolated_process_state():
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: PLC0415 - not before a test needs it
         from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - as above
 
@@ -360,14 +360,14 @@ def _cmvn(width: int) -> str:
     return f"<Nnet>\n<Splice> {shape}\n[ 0 ]\n<AddShift> {shape}\n{rows[0]}\n<Rescale> {shape}\n{rows[1]}\n</Nnet>\n"
 
 
-def _finish(folder: Path, config: dict[str, object], parts: Parts, biases: dict[str, float]) -> Path:
+def _finish(folder: Path, config: dict[str, object], parts: ModelParts, biases: dict[str, float]) -> Path:
     """Write the configuration, then the weights of the network that FunASR makes of a folder without any."""
     _write_settings(folder, config, parts)
     _write_weights(folder, biases)
     return folder
 
 
-def _write_settings(folder: Path, config: dict[str, object], parts: Parts) -> Path:
+def _write_settings(folder: Path, config: dict[str, object], parts: ModelParts) -> Path:
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     files = {"init_param": "model.pt", "config": "config.yaml"} | parts
     (folder / "configuration.json").write_text(json.dumps({"file_path_metas": files}), encoding="utf-8")
@@ -375,7 +375,7 @@ def _write_settings(folder: Path, config: dict[str, object], parts: Parts) -> Pa
 
 
 def _write_weights(folder: Path, biases: dict[str, float]) -> None:
-    with tamed():
+    with isolated_process_state():
         import torch  # noqa: PLC0415 - not before a test needs a model
         from funasr import AutoModel  # noqa: PLC0415 - as above
 

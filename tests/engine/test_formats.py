@@ -6,7 +6,7 @@ import webvtt
 from hypothesis import given, strategies as st
 
 from engine.output.formats import FORMATS, render
-from engine.output.subtitles import cues, one_line
+from engine.output.subtitles import make_cues, to_single_line
 from engine.transcript import Segment, Transcript
 
 
@@ -73,20 +73,20 @@ def test_an_unknown_format_is_refused() -> None:
 
 @given(transcripts)
 def test_another_program_finds_every_cue_of_srt_with_its_times(said: Transcript) -> None:
-    expected = cues(said.segments, names=True)
+    expected = make_cues(said.segments, names=True)
     found = pysubs2.SSAFile.from_string(render(said, "srt"), format_="srt", keep_unknown_html_tags=True)
     assert [(cue.start, cue.end) for cue in found] == [(cue.start_ms, cue.end_ms) for cue in expected]
 
 
 @given(transcripts)
 def test_another_program_finds_every_cue_of_vtt_with_its_text_and_its_voice(said: Transcript) -> None:
-    expected = cues(said.segments, names=False)
+    expected = make_cues(said.segments, names=False)
     found = webvtt.from_string(render(said, "vtt"))
     for read, cue in zip(found.captions, expected, strict=True):
         start_ms, end_ms = cue.start_ms, cue.end_ms
         assert (milliseconds(read.start), milliseconds(read.end)) == (start_ms, end_ms)
         assert html.unescape(read.text) == "\n".join(cue.lines)
-        assert html.unescape(read.voice or "") == one_line(cue.speaker or "")
+        assert html.unescape(read.voice or "") == to_single_line(cue.speaker or "")
 
 
 def milliseconds(clock: str) -> int:

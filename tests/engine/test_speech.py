@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.errors import AudioFault, Cancelled, LanguagesSettingWrong, ModelBroken, ModelMissing, UnknownLanguage
-from engine.pipeline.transcribe import ModelBackend
+from engine.errors import AudioFault, Cancelled, ModelBroken, ModelMissing, UnknownLanguage, UnknownLanguagesSetting
+from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.runtime.precision import differences
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
@@ -101,7 +101,7 @@ def test_whisper_makes_no_word_of_what_it_would_describe(
     starter: Engine, tmp_path: Path, sound: np.ndarray[tuple[int, int]]
 ) -> None:
     path = write_sound(tmp_path / "note.wav", sound)
-    assert isinstance(starter.backend, ModelBackend)
+    assert isinstance(starter.backend, TranscriptionPipeline)
     assert any(not region.is_empty for region in starter.backend.model.speech([sound[:, 0]]))
     assert transcribe(starter, path).segments == ()
 
@@ -185,7 +185,7 @@ def test_an_unknown_language_among_the_allowed_is_named_with_those_that_are_know
 
 
 def test_a_list_of_languages_that_is_set_wrong_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:
-    with pytest.raises(LanguagesSettingWrong, match="sensevoice does not know the language “de”"):
+    with pytest.raises(UnknownLanguagesSetting, match="sensevoice does not know the language “de”"):
         Engine.open(EngineSettings(model="sensevoice", models_dir=tmp_path, languages=("en", "de")))
 
 

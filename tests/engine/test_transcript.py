@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from engine.audio.samples import Audio, decode
 from engine.output.formats import render
-from engine.pipeline.transcribe import ModelBackend
+from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
@@ -93,7 +93,7 @@ def test_what_two_people_say_fits_the_schema_with_all_that_is_known_of_it(
     answering = Answering(folder, starter_models_dir / "fsmn-vad", tmp_path / "answer.onnx")
     model = answering.model("en HAPPY Laughter withitn", [*"kubernets", "."])
     voice = decode(sample, max_audio_s=60).samples
-    said = ModelBackend("sensevoice", ("en",), model).transcribe(
+    said = TranscriptionPipeline("sensevoice", ("en",), model).transcribe(
         Audio(samples=np.stack([voice, voice], axis=1)),
         Request(channels="split", hotwords=("Kubernetes",), correct=True),
         on_progress=lambda _: None,
@@ -130,8 +130,8 @@ def test_the_schema_refuses_what_is_no_transcript(path: str, right: str, wrong: 
 
 
 def test_every_field_is_described_in_the_schema_and_on_the_page() -> None:
-    kinds = [SCHEMA, *SCHEMA["$defs"].values()]
-    fields = {name: field for kind in kinds for name, field in kind["properties"].items()}
+    fault_types = [SCHEMA, *SCHEMA["$defs"].values()]
+    fields = {name: field for kind in fault_types for name, field in kind["properties"].items()}
     assert all(field["description"] for field in fields.values())
     assert [name for name in fields if f"`{name}`" not in PAGE] == []
 

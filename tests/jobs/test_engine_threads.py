@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from engine.errors import TooSlow
+from engine.errors import TranscriptionTimeout
 from jobs.engine_threads import EngineThreads, NoteLost
 
 
@@ -33,7 +33,7 @@ async def test_an_exception_of_the_engine_comes_through() -> None:
 
 async def test_what_takes_too_long_is_told_to_stop() -> None:
     thread = EngineThreads()
-    with pytest.raises(TooSlow, match=r"longer than 0\.1 s"):
+    with pytest.raises(TranscriptionTimeout, match=r"longer than 0\.1 s"):
         await thread.run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event())
     assert not thread.stuck
 
@@ -42,7 +42,7 @@ async def test_a_time_in_which_several_work_counts_for_each_in_part() -> None:
     threads, began = EngineThreads(), time.monotonic()
     working = [threads.run(lambda stop: stop.wait(30), limit_s=0.2, lost=asyncio.Event()) for _ in range(4)]
     ended = await asyncio.gather(*working, return_exceptions=True)
-    assert {type(end) for end in ended} == {TooSlow}
+    assert {type(end) for end in ended} == {TranscriptionTimeout}
     assert time.monotonic() - began > 0.2 * 4 * 0.9
 
 
@@ -56,7 +56,7 @@ async def test_the_time_in_which_one_waits_for_its_turn_counts_for_nobody() -> N
         threads.run(work, limit_s=0.2, lost=asyncio.Event(), turn_s=lambda _: None),
     )
     for _ in range(3):
-        with pytest.raises(TooSlow):
+        with pytest.raises(TranscriptionTimeout):
             await threads.run(lambda stop: stop.wait(30), limit_s=0.2, lost=asyncio.Event())
     assert not waiting.done()
     release.set()
@@ -69,7 +69,7 @@ async def test_what_waited_is_limited_once_it_has_its_turn() -> None:
     def turn_s(_: threading.Event) -> float | None:
         return waited_s.pop(0) if len(waited_s) > 1 else waited_s[0]
 
-    with pytest.raises(TooSlow):
+    with pytest.raises(TranscriptionTimeout):
         await EngineThreads().run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event(), turn_s=turn_s)
     assert waited_s == [0.0]
 
@@ -79,7 +79,7 @@ async def test_a_turn_that_lasts_longer_than_the_limit_is_nobody_else_s() -> Non
     others = [
         asyncio.create_task(threads.run(lambda _: release.wait(30), limit_s=60, lost=asyncio.Event())) for _ in range(9)
     ]
-    with pytest.raises(TooSlow, match="longer than 20 s"):
+    with pytest.raises(TranscriptionTimeout, match="longer than 20 s"):
         await threads.run(lambda stop: stop.wait(30), limit_s=20, lost=asyncio.Event(), turn_s=lambda _: 21.0)
     release.set()
     assert all(await asyncio.gather(*others))
@@ -94,7 +94,7 @@ async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
 
 async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
     thread, release = EngineThreads(), threading.Event()
-    with pytest.raises(TooSlow):
+    with pytest.raises(TranscriptionTimeout):
         await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), patience_s=0.05)
     assert thread.stuck
     release.set()

@@ -167,8 +167,8 @@ class Stuck:
         self._inner = inner
         self.release = threading.Event()
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
-        return self._inner.turn_s(cancelled)
+    def running_s(self, cancelled: threading.Event) -> float | None:
+        return self._inner.running_s(cancelled)
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
         return self._inner.decode(path, cancelled)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import Audio
 from engine.pipeline import fair_pool
-from engine.pipeline.transcribe import ModelBackend, Reading
+from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
 from engine.request import Progress, Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
@@ -80,11 +80,11 @@ class Hanging:
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         yield Region(0, sum(map(len, blocks)))
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         del samples, request
         self.reads.set()
         self.go_on.wait(30)
-        return Reading("text", "en")
+        return RecognizedChunk("text", "en")
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = Hanging()
-    backend = ModelBackend("hanging", ("en",), model)
+    backend = TranscriptionPipeline("hanging", ("en",), model)
     (hanging,) = await queued(queue, arrivals, 1)
     async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
         await until(model.reads.is_set)
@@ -289,7 +289,7 @@ async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wan
     place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
     model = Hanging()
-    backend = ModelBackend("hanging", ("en",), model)
+    backend = TranscriptionPipeline("hanging", ("en",), model)
     hanging = await arrivals.note()
     async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
         await queue.enqueue(hanging)

@@ -46,8 +46,8 @@ class Listening:
     is_stuck: bool = False
     is_blocked: bool = False
 
-    def turn_s(self, cancelled: threading.Event) -> float | None:
-        return self.inner.turn_s(cancelled)
+    def running_s(self, cancelled: threading.Event) -> float | None:
+        return self.inner.running_s(cancelled)
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
         self.decoding.set()

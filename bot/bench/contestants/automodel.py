@@ -7,7 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 
 RATE = 16_000
 Read = Callable[[list[str]], list[str]]
@@ -48,7 +48,7 @@ def tuned(options: dict[str, str]) -> Read:
     """One thread, samples that are decoded fast, no VAD, no dither; on a GPU many files in one call."""
     from funasr import AutoModel  # noqa: PLC0415 - it is what is measured
 
-    with tamed():
+    with isolated_process_state():
         model = AutoModel(
             model=options["model"], device=options["device"], ncpu=1, disable_update=True, disable_pbar=True
         )
@@ -56,7 +56,7 @@ def tuned(options: dict[str, str]) -> Read:
 
     def read(files: list[str]) -> list[str]:
         sounds = [samples(file) for file in files]
-        with tamed():
+        with isolated_process_state():
             found = model.generate(input=sounds, language="auto", use_itn=True, ncpu=1, batch_size=len(sounds))
         return [str(one["text"]) for one in found]
 

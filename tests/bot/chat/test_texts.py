@@ -102,10 +102,10 @@ def test_no_catalogue_holds_what_nobody_says(language: str) -> None:
 
 
 def test_every_fault_has_a_code_of_its_own() -> None:
-    kinds = [Fault]
-    for kind in kinds:
-        kinds.extend(heir for heir in kind.__subclasses__() if heir.__module__ in ROOMS)
-    named = [kind for kind in kinds if "code" in vars(kind)]
+    fault_types = [Fault]
+    for kind in fault_types:
+        fault_types.extend(heir for heir in kind.__subclasses__() if heir.__module__ in ROOMS)
+    named = [kind for kind in fault_types if "code" in vars(kind)]
     assert len({kind.code for kind in named}) == len(named)
 
 

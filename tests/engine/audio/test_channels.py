@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio.channels import Track, tracks
+from engine.audio.channels import Channel, split_channels
 from engine.audio.samples import Audio, decode
 from engine.errors import Cancelled
 
@@ -42,7 +42,7 @@ def both(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.in
 
 
 def has_two_voices(stereo: NDArray[np.int16]) -> bool:
-    return len(tracks(Audio(samples=stereo), "auto")) == 2
+    return len(split_channels(Audio(samples=stereo), "auto")) == 2
 
 
 def test_two_telephones_are_two_voices() -> None:
@@ -120,29 +120,29 @@ def test_a_silent_channel_has_no_voice() -> None:
 
 def test_mono_is_one_track_whatever_is_asked() -> None:
     audio = Audio(samples=np.ones(SECOND, "<i2"))
-    assert [tracks(audio, mode) for mode in ("auto", "mix", "split")] == [(Track(audio),)] * 3
+    assert [split_channels(audio, mode) for mode in ("auto", "mix", "split")] == [(Channel(audio),)] * 3
 
 
 def test_stereo_is_split_or_mixed_as_asked() -> None:
     audio = Audio(samples=both(bursts(1), bursts(2)))
-    assert tracks(audio, "split") == (Track(audio, 0), Track(audio, 1))
-    assert [(track.audio, track.channel) for track in tracks(audio, "auto")] == [(audio, 0), (audio, 1)]
-    assert tracks(audio, "mix") == (Track(audio),)
+    assert split_channels(audio, "split") == (Channel(audio, 0), Channel(audio, 1))
+    assert [(track.audio, track.channel) for track in split_channels(audio, "auto")] == [(audio, 0), (audio, 1)]
+    assert split_channels(audio, "mix") == (Channel(audio),)
     same = Audio(samples=both(bursts(1), bursts(1)))
-    assert tracks(same, "auto") == (Track(same),)
-    assert len(tracks(same, "split")) == 2
+    assert split_channels(same, "auto") == (Channel(same),)
+    assert len(split_channels(same, "split")) == 2
 
 
 def test_a_track_gives_its_own_channel_or_the_mix() -> None:
     audio = Audio(samples=both(bursts(1), bursts(2)))
-    np.testing.assert_array_equal(Track(audio, 0).piece(100, 900), audio.samples[100:900, 0])
-    np.testing.assert_array_equal(Track(audio, 1).piece(100, 900), audio.samples[100:900, 1])
-    mixed = Track(audio).piece(100, 900).astype(int)
+    np.testing.assert_array_equal(Channel(audio, 0).piece(100, 900), audio.samples[100:900, 0])
+    np.testing.assert_array_equal(Channel(audio, 1).piece(100, 900), audio.samples[100:900, 1])
+    mixed = Channel(audio).piece(100, 900).astype(int)
     assert np.abs(mixed - audio.samples[100:900].mean(axis=1)).max() <= 1
 
 
 def test_blocks_are_the_whole_track() -> None:
-    track = Track(Audio(samples=bursts(4).astype("<i2")))
+    track = Channel(Audio(samples=bursts(4).astype("<i2")))
     blocks = list(track.blocks(7_777))
     assert max(len(block) for block in blocks) == 7_777
     np.testing.assert_array_equal(np.concatenate(blocks), track.audio.samples)
@@ -153,20 +153,20 @@ def test_crosstalk_is_no_reason_to_look_for_speech() -> None:
     first = np.where(np.arange(20 * SECOND) < 10 * SECOND, bursts(1), 0)
     second = np.where(np.arange(20 * SECOND) >= 10 * SECOND, bursts(2), 0)
     audio = Audio(samples=both(first + second / 10, second + first / 10))
-    for track, other in zip(tracks(audio, "auto"), (second, first), strict=True):
+    for track, other in zip(split_channels(audio, "auto"), (second, first), strict=True):
         searched = np.concatenate(list(track.blocks(20 * SECOND))).astype(float)
         all_heard = track.piece(0, 20 * SECOND).astype(float)
         own = np.abs(other) < 50
         assert np.square(searched[own]).sum() > 0.99 * np.square(all_heard[own]).sum()
         assert np.square(searched[~own]).sum() < 0.05 * np.square(all_heard[~own]).sum()
-    for track in tracks(audio, "split"):
+    for track in split_channels(audio, "split"):
         np.testing.assert_array_equal(np.concatenate(list(track.blocks(SECOND))), track.piece(0, 20 * SECOND))
 
 
 @pytest.mark.parametrize("length", [1, 159, 160, 161, 5_000])
 def test_short_blocks_are_searched_like_long_ones(length: int) -> None:
     audio = Audio(samples=both(bursts(1), bursts(2)))
-    for track in tracks(audio, "auto"):
+    for track in split_channels(audio, "auto"):
         assert track.loudest_db
         assert len(np.concatenate(list(islice(track.blocks(length), 50)))) == 50 * length
 
@@ -174,18 +174,18 @@ def test_short_blocks_are_searched_like_long_ones(length: int) -> None:
 def test_the_quietest_moment_is_found() -> None:
     samples = np.random.default_rng(5).normal(0, 3_000, 10 * SECOND)
     samples[6 * SECOND : 6 * SECOND + 4_000] /= 100
-    track = Track(Audio(samples=samples.astype("<i2")))
+    track = Channel(Audio(samples=samples.astype("<i2")))
     assert 6 * SECOND <= track.quietest(2 * SECOND, 9 * SECOND) <= 6 * SECOND + 4_000
 
 
 def test_a_short_stretch_is_cut_in_its_middle() -> None:
-    track = Track(Audio(samples=np.ones(SECOND, "<i2")))
+    track = Channel(Audio(samples=np.ones(SECOND, "<i2")))
     assert track.quietest(100, 200) == 150
 
 
 def test_the_two_speakers_of_a_real_recording_are_told_apart(shared: Path) -> None:
     audio = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60)
-    assert len(tracks(audio, "auto")) == 2
+    assert len(split_channels(audio, "auto")) == 2
 
 
 def test_crosstalk_between_two_real_speakers_does_no_harm(shared: Path) -> None:
@@ -196,7 +196,7 @@ def test_crosstalk_between_two_real_speakers_does_no_harm(shared: Path) -> None:
 def test_a_real_recording_with_the_same_voice_in_both_channels_is_mixed(shared: Path) -> None:
     audio = decode(shared / "clips/en_jfk.flac", max_audio_s=60)
     assert audio.channels == 2
-    assert len(tracks(audio, "auto")) == 1
+    assert len(split_channels(audio, "auto")) == 1
 
 
 def test_listening_whether_there_are_two_voices_can_be_stopped_at_every_minute() -> None:
@@ -207,4 +207,4 @@ def test_listening_whether_there_are_two_voices_can_be_stopped_at_every_minute()
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        tracks(Audio(samples=np.zeros((200 * SECOND, 2), "<i2")), "auto", stop_if_cancelled)
+        split_channels(Audio(samples=np.zeros((200 * SECOND, 2), "<i2")), "auto", stop_if_cancelled)

@@ -25,7 +25,7 @@ SILENT = [("note.ogg", "libopus", None), ("note.aac", "aac", "adts"), ("note.mp3
 
 
 def promised(path: Path, *, max_audio_s: float = 4 * HOUR_S) -> float | None:
-    return decode(path, max_audio_s=max_audio_s).promised_s
+    return decode(path, max_audio_s=max_audio_s).declared_s
 
 
 def noise(path: Path, codec: str, form: str | None, *, quiet_s: int = 0) -> Path:

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio.samples import SAMPLE_RATE, Audio, decode, glance
+from engine.audio.samples import SAMPLE_RATE, Audio, check_readable, decode
 from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
 from tests.engine.sounds import RATE, tone, write_film, write_silent_opus, write_sound
 
@@ -106,10 +106,10 @@ def test_more_than_two_channels_are_mixed_down(tmp_path: Path) -> None:
 
 def test_a_glance_at_a_recording_of_any_length_refuses_only_what_is_no_sound(tmp_path: Path) -> None:
     for seconds in (1, 2, HOUR_S):
-        glance(write_silent_opus(tmp_path / "note.ogg", seconds))
+        check_readable(write_silent_opus(tmp_path / "note.ogg", seconds))
     (tmp_path / "note.ogg").write_bytes(b"no sound at all")
     with pytest.raises(AudioUnreadable):
-        glance(tmp_path / "note.ogg")
+        check_readable(tmp_path / "note.ogg")
 
 
 def test_resampling_lets_no_high_tone_through_as_a_low_one(tmp_path: Path) -> None:

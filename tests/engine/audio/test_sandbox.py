@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 import pytest
 
 from engine.audio.sandbox import DecoderProcess, Limits
-from engine.errors import AudioTooCostly, AudioTooLong, AudioUnreadable, Cancelled
+from engine.errors import AudioTooLong, AudioUnreadable, Cancelled, DecodingLimitExceeded
 from tests.engine.sounds import tone, write_silent_opus, write_sound
 
 PATIENT = Limits(max_audio_s=14_400)
@@ -72,12 +72,12 @@ def test_a_fault_of_the_child_is_raised_in_the_parent(decoder: DecoderProcess, t
     ids=["time", "work", "memory", "output"],
 )
 def test_every_limit_holds(decoder: DecoderProcess, hour: Path, limits: Limits) -> None:
-    with pytest.raises(AudioTooCostly):
+    with pytest.raises(DecodingLimitExceeded):
         frames(decoder, hour, limits)
 
 
 def test_the_process_lives_on_after_a_limit(decoder: DecoderProcess, hour: Path, tmp_path: Path) -> None:
-    with pytest.raises(AudioTooCostly):
+    with pytest.raises(DecodingLimitExceeded):
         frames(decoder, hour, Limits(max_audio_s=14_400, wall_s=0.1))
     assert frames(decoder, write_sound(tmp_path / "a.wav", tone(1))) == 16_000
 

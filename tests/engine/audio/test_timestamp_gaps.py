@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.audio.samples import SAMPLE_RATE, Audio, decode
-from engine.audio.timestamp_gaps import filled
+from engine.audio.timestamp_gaps import fill_timestamp_gaps
 from engine.errors import AudioTooLong
 from tests.engine.sounds import tone, write_film, write_sound
 
@@ -115,11 +115,11 @@ def test_a_time_beyond_the_longest_recording_is_not_believed(tmp_path: Path) -> 
 )
 def test_times_make_no_more_silence_than_they_can(tmp_path: Path, times: list[float | None], seconds: int) -> None:
     with av.open(str(write_sound(tmp_path / "a.mka", tone(1)))) as container:
-        given = list(filled(container, frames(times), limit_s=60))
+        given = list(fill_timestamp_gaps(container, frames(times), limit_s=60))
     assert sum(frame.samples for frame in given) == seconds * SAMPLE_RATE
 
 
 def test_voice_notes_lie_end_to_end_whatever_times_they_claim(tmp_path: Path) -> None:
     with av.open(str(write_sound(tmp_path / "note.ogg", tone(1), codec="libopus"))) as container:
-        given = list(filled(container, frames([5, 50, 500]), limit_s=HOUR_S))
+        given = list(fill_timestamp_gaps(container, frames([5, 50, 500]), limit_s=HOUR_S))
     assert sum(frame.samples for frame in given) == 3 * SAMPLE_RATE

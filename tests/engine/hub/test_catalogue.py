@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import LanguageSettingVain, ModelMissing
+from engine.errors import LanguageSettingNotSelectable, ModelMissing
 from engine.hub.catalogue import (
     MODEL_NAMES,
     VAD_MODEL,
@@ -83,7 +83,9 @@ def test_no_language_can_be_asked_for_of_a_folder_that_tells_none(tmp_path: Path
     folder = put_model(tmp_path / "mine")
     (folder / "config.yaml").write_text("model: Conformer\n")
     check_languages(settings(str(folder), tmp_path))
-    with pytest.raises(LanguageSettingVain, match="mine does not tell which languages it knows, so “en” cannot"):
+    with pytest.raises(
+        LanguageSettingNotSelectable, match="mine does not tell which languages it knows, so “en” cannot"
+    ):
         check_languages(settings(str(folder), tmp_path).model_copy(update=asked))
 
 

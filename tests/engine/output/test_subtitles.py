@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.output.subtitles import LONGEST_MS, SHORTEST_MS, Cue, cues, one_line
+from engine.output.subtitles import LONGEST_MS, SHORTEST_MS, Cue, make_cues, to_single_line
 from engine.transcript import Segment, Word
 
 COLUMNS = 42
@@ -13,7 +13,7 @@ CHINESE = "今天的会议改到下午三点，请大家提前十分钟到场，
 
 
 def cut(*segments: Segment, names: bool = False) -> list[Cue]:
-    return cues(segments, names=names)
+    return make_cues(segments, names=names)
 
 
 def said(text: str, start: float = 0, end: float = 10, speaker: str | None = None, **words: float) -> Segment:
@@ -137,7 +137,7 @@ def segments(draw: st.DrawFn) -> Segment:
 
 @given(st.lists(segments(), max_size=5), st.booleans())
 def test_cues_hold_all_that_was_said_in_few_short_lines(spoken: list[Segment], names: bool) -> None:  # noqa: FBT001 - hypothesis gives it
-    found = cues(spoken, names=names)
+    found = make_cues(spoken, names=names)
     for cue in found:
         assert 1 <= len(cue.lines) <= 2
         assert all(0 < columns(line) <= COLUMNS and line == line.strip() for line in cue.lines)
@@ -151,14 +151,14 @@ def test_cues_hold_all_that_was_said_in_few_short_lines(spoken: list[Segment], n
             for before, after in pairwise(own)
         )
     assert sorted(letters(line.removeprefix(f"{cue.speaker}: ")) for cue in found for line in cue.lines) or not any(
-        letters(one_line(segment.text)) for segment in spoken
+        letters(to_single_line(segment.text)) for segment in spoken
     )
 
 
 @given(segments())
 def test_the_lines_of_one_segment_are_its_text(segment: Segment) -> None:
-    lines = [line for cue in cues([segment], names=False) for line in cue.lines]
-    assert letters("".join(lines)) == letters(one_line(segment.text))
+    lines = [line for cue in make_cues([segment], names=False) for line in cue.lines]
+    assert letters("".join(lines)) == letters(to_single_line(segment.text))
 
 
 def columns(line: str) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from engine.errors import Cancelled
 from engine.pipeline import fair_pool as module
-from engine.pipeline.fair_pool import Crew, Turns
+from engine.pipeline.fair_pool import FairThreadPool, RoundRobinQueue
 
 ANSWER_S = 10
 
@@ -16,7 +16,7 @@ lines = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=60)
 
 @given(lines)
 def test_turns_lose_nothing_and_keep_everybody_s_order(steps: list[tuple[str, bool]]) -> None:
-    turns: Turns[tuple[str, int]] = Turns()
+    turns: RoundRobinQueue[tuple[str, int]] = RoundRobinQueue()
     taken = []
     for number, (whose, takes) in enumerate(steps):
         turns.put(whose, (whose, number))
@@ -31,7 +31,7 @@ def test_turns_lose_nothing_and_keep_everybody_s_order(steps: list[tuple[str, bo
 
 @given(lines)
 def test_between_two_turns_of_one_everybody_else_has_at_most_one(steps: list[tuple[str, bool]]) -> None:
-    turns: Turns[str] = Turns()
+    turns: RoundRobinQueue[str] = RoundRobinQueue()
     waiting = dict.fromkeys("abcd", 0)
     since = {person: dict.fromkeys("abcd", 0) for person in "abcd"}
     for whose, takes in steps:
@@ -50,7 +50,7 @@ def test_between_two_turns_of_one_everybody_else_has_at_most_one(steps: list[tup
 
 @given(st.integers(1, 4), st.lists(st.integers(), max_size=50))
 def test_all_is_done_in_order(size: int, items: list[int]) -> None:
-    done = list(Crew(size).done(lambda item: item + 1, items, threading.Event()))
+    done = list(FairThreadPool(size).done(lambda item: item + 1, items, threading.Event()))
     assert done == [(item, item + 1) for item in items]
 
 
@@ -65,14 +65,14 @@ def test_what_is_done_is_given_though_nothing_else_is_there_to_do_yet() -> None:
                 yield None
         assert given
 
-    for found in Crew(1).done(lambda item: item + 1, items(), threading.Event()):
+    for found in FairThreadPool(1).done(lambda item: item + 1, items(), threading.Event()):
         given.append(found)  # noqa: PERF402 - to be seen at once
     assert given == [(1, 2)]
 
 
 def test_as_many_as_the_crew_work_at_the_same_time() -> None:
     together = threading.Barrier(3)
-    assert len(list(Crew(3).done(lambda _: together.wait(ANSWER_S), range(6), threading.Event()))) == 6
+    assert len(list(FairThreadPool(3).done(lambda _: together.wait(ANSWER_S), range(6), threading.Event()))) == 6
 
 
 def test_no_more_than_a_few_are_taken_ahead_of_who_does_not_look_at_the_results() -> None:
@@ -84,14 +84,14 @@ def test_no_more_than_a_few_are_taken_ahead_of_who_does_not_look_at_the_results(
             taken = number
             yield number
 
-    done = Crew(2).done(lambda item: item, items(), threading.Event())
+    done = FairThreadPool(2).done(lambda item: item, items(), threading.Event())
     for expected in range(100):
         assert next(done) == (expected, expected)
         assert taken <= expected + 5
 
 
 def test_a_short_one_has_its_turn_while_a_long_one_is_being_done() -> None:
-    crew = Crew(1)
+    crew = FairThreadPool(1)
     order: list[str] = []
     first, go_on = threading.Event(), threading.Event()
 
@@ -118,7 +118,7 @@ def test_a_short_one_has_its_turn_while_a_long_one_is_being_done() -> None:
 
 
 def test_what_fails_fails_in_its_turn_and_for_nobody_else() -> None:
-    crew = Crew(2)
+    crew = FairThreadPool(2)
     others = crew.done(lambda item: item, range(10), threading.Event())
     assert next(others) == (0, 0)
     failing = crew.done(lambda item: 1 // (3 - item), range(10), threading.Event())
@@ -133,13 +133,13 @@ def test_a_time_out_in_the_work_is_the_works_own() -> None:
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        list(Crew(1).done(work, [1], threading.Event()))
+        list(FairThreadPool(1).done(work, [1], threading.Event()))
 
 
 def test_who_is_cancelled_waits_neither_for_a_turn_nor_for_what_is_being_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crew, cancelled, begun, release = Crew(1), threading.Event(), threading.Event(), threading.Event()
+    crew, cancelled, begun, release = FairThreadPool(1), threading.Event(), threading.Event(), threading.Event()
     read: list[int] = []
 
     def work(item: int) -> None:
@@ -165,7 +165,7 @@ def test_who_is_cancelled_waits_neither_for_a_turn_nor_for_what_is_being_done(
 
 
 def test_a_crew_of_which_one_is_free_is_not_blocked() -> None:
-    crew, cancelled, release = Crew(2), threading.Event(), threading.Event()
+    crew, cancelled, release = FairThreadPool(2), threading.Event(), threading.Event()
 
     def work(_: int) -> None:
         cancelled.set()
@@ -183,7 +183,7 @@ def test_a_crew_of_which_one_is_free_is_not_blocked() -> None:
 
 
 def test_who_waits_knows_whether_it_has_its_turn() -> None:
-    crew, release = Crew(1), threading.Event()
+    crew, release = FairThreadPool(1), threading.Event()
     begun: dict[str, threading.Event] = {name: threading.Event() for name in ("first", "second")}
     tokens = {name: threading.Event() for name in begun}
 
@@ -198,12 +198,12 @@ def test_who_waits_knows_whether_it_has_its_turn() -> None:
         return thread
 
     def lasted_s(name: str) -> float:
-        return crew.turn_s(tokens[name]) or 0.0
+        return crew.running_s(tokens[name]) or 0.0
 
     first = do("first")
     assert begun["first"].wait(ANSWER_S)
     second = do("second")
-    patiently(lambda: crew.turn_s(tokens["second"]) is None)
+    patiently(lambda: crew.running_s(tokens["second"]) is None)
     patiently(lambda: lasted_s("first") > 0)
     before = lasted_s("first")
     patiently(lambda: lasted_s("first") > before)
@@ -211,7 +211,7 @@ def test_who_waits_knows_whether_it_has_its_turn() -> None:
     release.set()
     first.join()
     second.join()
-    assert [crew.turn_s(token) for token in tokens.values()] == [0.0, 0.0]
+    assert [crew.running_s(token) for token in tokens.values()] == [0.0, 0.0]
 
 
 def patiently(condition: Callable[[], bool]) -> None:
@@ -224,14 +224,14 @@ def patiently(condition: Callable[[], bool]) -> None:
 
 def test_nobody_stays_when_nothing_is_left_to_do() -> None:
     before = set(threading.enumerate())
-    list(Crew(3).done(lambda item: item, range(10), threading.Event()))
+    list(FairThreadPool(3).done(lambda item: item, range(10), threading.Event()))
     for thread in set(threading.enumerate()) - before:
         thread.join(ANSWER_S)
     assert set(threading.enumerate()) <= before
 
 
 def test_who_stops_looking_takes_what_waits_out_of_line() -> None:
-    crew, release = Crew(1), threading.Event()
+    crew, release = FairThreadPool(1), threading.Event()
     read: list[int] = []
 
     def work(item: int) -> int:

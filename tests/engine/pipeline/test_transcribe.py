@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
-from engine.pipeline.transcribe import ModelBackend, Reading
+from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
 from engine.request import ChannelMode, Progress, Request
-from engine.speakers.clustering import Voice
+from engine.speakers.clustering import SpeakerEmbedding
 from engine.transcript import Segment, Transcript, Word
 from engine.vad.chunking import Region
 
@@ -20,7 +20,7 @@ SILENCE_S = 10
 
 
 @dataclass
-class Loudness:
+class EnergyProfile:
     """A speech model that takes whole seconds of loud sound for speech, and reads how loud it is.
 
     Of silence it tells every ten seconds.
@@ -31,7 +31,7 @@ class Loudness:
     reads_at_once: int = 1
     languages_heard: list[str | None] = field(default_factory=list)
     hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
-    says: Reading | None = None
+    says: RecognizedChunk | None = None
 
     def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         start: int | None = None
@@ -51,13 +51,13 @@ class Loudness:
         if start is not None:
             yield Region(start * SECOND, second * SECOND)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         self.languages_heard.append(request.language)
         self.hotwords_heard.append(request.hotwords)
         if self.says:
             return self.says
         level = int(np.abs(samples).max())
-        return Reading("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
+        return RecognizedChunk("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
 
 
 def recording(*levels: int) -> NDArray[np.int16]:
@@ -65,10 +65,10 @@ def recording(*levels: int) -> NDArray[np.int16]:
 
 
 def transcribe(
-    samples: NDArray[np.int16], request: Request | None = None, model: Loudness | None = None
+    samples: NDArray[np.int16], request: Request | None = None, model: EnergyProfile | None = None
 ) -> tuple[Transcript, list[Progress]]:
     progress: list[Progress] = []
-    backend = ModelBackend("loudness", ("en", "de"), model or Loudness())
+    backend = TranscriptionPipeline("loudness", ("en", "de"), model or EnergyProfile())
     transcript = backend.transcribe(
         Audio(samples=samples), request or Request(), on_progress=progress.append, cancelled=threading.Event()
     )
@@ -90,7 +90,9 @@ def test_silence_has_no_segments_and_no_language() -> None:
 
 
 def test_the_text_and_its_words_have_the_form_that_was_asked_for() -> None:
-    model = Loudness(says=Reading("<|zh|>我的头发,OK。", "zh", (Word(start=1 / 3, end=2 / 3, text="我的头发,OK。"),)))
+    model = EnergyProfile(
+        says=RecognizedChunk("<|zh|>我的头发,OK。", "zh", (Word(start=1 / 3, end=2 / 3, text="我的头发,OK。"),))
+    )
     plain = Request(punctuation=False, chinese="traditional")
     transcript, progress = transcribe(recording(0, 2_000, 0), plain, model)
     (segment,) = transcript.segments
@@ -124,13 +126,13 @@ def test_the_language_is_the_one_spoken_longest() -> None:
 
 
 def test_a_language_asked_for_is_handed_on_and_kept() -> None:
-    model = Loudness()
+    model = EnergyProfile()
     transcript, _ = transcribe(recording(2_000), Request(language="de"), model)
     assert (transcript.language, model.languages_heard) == ("de", ["de"])
 
 
 def test_hotwords_reach_the_model_only_when_they_are_safe() -> None:
-    model = Loudness()
+    model = EnergyProfile()
     transcribe(recording(2_000), Request(hotwords=("Earshot", "http://x/y", "/etc/passwd", "list.txt")), model)
     assert model.hotwords_heard == [("Earshot",)]
 
@@ -145,7 +147,7 @@ def test_progress_never_goes_back_and_ends_with_all_the_text() -> None:
 
 
 @dataclass
-class Patient(Loudness):
+class Patient(EnergyProfile):
     """Begins to read when the whole recording has been looked through."""
 
     looked_through: threading.Event = field(default_factory=threading.Event)
@@ -154,7 +156,7 @@ class Patient(Loudness):
         yield from super().speech(blocks)
         self.looked_through.set()
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         assert self.looked_through.wait(10)
         return super().read(samples, request)
 
@@ -201,7 +203,7 @@ def test_progress_tells_no_more_than_what_is_done(
     sounds = [recording(*(level for level, length in side for _ in range(length))) for side in (left, right)]
     length = max(map(len, sounds))
     stereo = np.stack([np.pad(sound, (0, length - len(sound))) for sound in sounds], axis=1)
-    transcript, progress = transcribe(stereo, Request(channels=channels), Loudness(reads_at_once=reads_at_once))
+    transcript, progress = transcribe(stereo, Request(channels=channels), EnergyProfile(reads_at_once=reads_at_once))
     done = [step.done_s for step in progress]
     assert done == sorted(done)
     assert done[-1] == length / SECOND
@@ -211,7 +213,7 @@ def test_progress_tells_no_more_than_what_is_done(
 
 
 @dataclass
-class Listening(Loudness):
+class Listening(EnergyProfile):
     """Takes what it was told for speech, and counts how often it hears each sample's value."""
 
     max_piece_s: float = 4
@@ -224,7 +226,7 @@ class Listening(Loudness):
             pass
         yield from self.regions
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> Reading:
+    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         self.heard += counted(samples)
         return super().read(samples, request)
 
@@ -255,13 +257,13 @@ def test_all_that_is_found_is_heard_and_nothing_twice(stretches: list[tuple[bool
 
 def test_cancelling_stops_before_the_next_piece() -> None:
     cancelled = threading.Event()
-    model = Loudness()
+    model = EnergyProfile()
 
     def cancel_after_the_first(progress: Progress) -> None:
         if progress.text:
             cancelled.set()
 
-    backend = ModelBackend("loudness", ("en",), model)
+    backend = TranscriptionPipeline("loudness", ("en",), model)
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(*([2_000, 0, 0] * 30))),
@@ -275,7 +277,7 @@ def test_cancelling_stops_before_the_next_piece() -> None:
 def test_cancelling_stops_a_long_silence_too() -> None:
     cancelled = threading.Event()
     cancelled.set()
-    backend = ModelBackend("loudness", ("en",), Loudness())
+    backend = TranscriptionPipeline("loudness", ("en",), EnergyProfile())
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(*[0] * 100)), Request(), on_progress=lambda _: None, cancelled=cancelled
@@ -283,13 +285,13 @@ def test_cancelling_stops_a_long_silence_too() -> None:
 
 
 def test_cancelling_stops_before_both_channels_are_compared() -> None:
-    class Hasty(Loudness):
+    class Hasty(EnergyProfile):
         def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
             raise AssertionError(blocks)
 
     cancelled = threading.Event()
     cancelled.set()
-    backend = ModelBackend("loudness", ("en",), Hasty())
+    backend = TranscriptionPipeline("loudness", ("en",), Hasty())
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=np.zeros((SECOND, 2), "<i2")), Request(), on_progress=lambda _: None, cancelled=cancelled
@@ -304,8 +306,8 @@ def test_cancelling_stops_telling_the_speakers_apart() -> None:
             cancelled.set()
 
     rows = np.eye(500, dtype=np.float32)
-    says = Reading("a", "en", voices=tuple(Voice(0.5, row) for row in rows))
-    backend = ModelBackend("loudness", ("en",), Loudness(says=says))
+    says = RecognizedChunk("a", "en", voices=tuple(SpeakerEmbedding(0.5, row) for row in rows))
+    backend = TranscriptionPipeline("loudness", ("en",), EnergyProfile(says=says))
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(2_000)), Request(), on_progress=cancel_at_the_end, cancelled=cancelled

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.pipeline.word_times import language_by_script, timed_words
+from engine.pipeline.word_times import align_words, language_by_script
 from engine.transcript import Word
 
 LETTERS = st.text("abcxyz", min_size=1, max_size=5)
@@ -26,23 +26,23 @@ def heard(*parts: str) -> tuple[Word, ...]:
     ],
 )
 def test_words_are_those_of_the_text(text: str, parts: tuple[str, ...], words: tuple[str, ...]) -> None:
-    assert tuple(word.text for word in timed_words(text, heard(*parts))) == words
+    assert tuple(word.text for word in align_words(text, heard(*parts))) == words
 
 
 def test_a_word_in_parts_lasts_from_its_first_to_its_last() -> None:
-    (word, other) = timed_words("Earshot hears", heard(" Ear", "shot", " hears"))
+    (word, other) = align_words("Earshot hears", heard(" Ear", "shot", " hears"))
     assert (word.start, word.end, other.start, other.end) == (0, 2, 2, 3)
 
 
 @pytest.mark.parametrize("parts", [("hello",), ("hello", "moon"), ("world", "hello"), ()])
 def test_other_words_have_no_times(parts: tuple[str, ...]) -> None:
-    assert timed_words("hello world", heard(*parts)) == ()
+    assert align_words("hello world", heard(*parts)) == ()
 
 
 @given(st.lists(st.tuples(LETTERS, MARKS), max_size=8))
 def test_every_word_keeps_its_time_whatever_stands_between(said: list[tuple[str, str]]) -> None:
     text = "".join(word.title() + mark for word, mark in said)
-    words = timed_words(text, heard(*(word for word, _ in said)))
+    words = align_words(text, heard(*(word for word, _ in said)))
     assert [word.start for word in words] == list(range(len(said)))
     assert "".join("".join(word.text.split()) for word in words) == "".join(text.split())
 

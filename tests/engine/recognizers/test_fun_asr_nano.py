@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.pipeline.transcribe import ModelBackend
+from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
 from engine.recognizers.funasr_adapter import load_network
 from engine.request import Request
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(folder: Path, starter_models_dir: Path) -> FunAsrNano:
     engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
     assert engine.languages == ("zh", "en", "ja")
-    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend, TranscriptionPipeline)
     assert isinstance(engine.backend.model, FunAsrNano)
     return engine.backend.model
 

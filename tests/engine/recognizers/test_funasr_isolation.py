@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 
 
 def test_random_numbers_go_on_as_if_nothing_had_been_seeded() -> None:
@@ -15,7 +15,7 @@ def test_random_numbers_go_on_as_if_nothing_had_been_seeded() -> None:
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002 - as above
     first = random.random(), np.random.rand()  # noqa: NPY002, S311 - as above
-    with tamed():
+    with isolated_process_state():
         random.seed(0)
         np.random.seed(0)  # noqa: NPY002 - as above
     second = random.random(), np.random.rand()  # noqa: NPY002, S311 - as above
@@ -32,13 +32,13 @@ def misbehave() -> None:
 def test_logging_and_warnings_are_given_back_even_after_a_failure() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level, warnings.filters[:]
-    with pytest.raises(ZeroDivisionError), tamed():
+    with pytest.raises(ZeroDivisionError), isolated_process_state():
         misbehave()
     assert (root.handlers[:], root.level, warnings.filters[:]) == before
 
 
 def test_the_vendor_s_records_are_dropped_and_ours_are_kept(caplog: pytest.LogCaptureFixture) -> None:
-    with tamed():
+    with isolated_process_state():
         pass
     for path in ("/x/site-packages/funasr/auto/auto_model.py", "/x/site-packages/earshot/worker.py"):
         logging.getLogger().handle(logging.LogRecord("root", logging.ERROR, path, 1, f"from {path}", (), None))

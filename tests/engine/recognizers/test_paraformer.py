@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import decode
-from engine.pipeline.transcribe import ModelBackend
+from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.recognizers.paraformer import Paraformer
 from engine.request import Request
 from engine.settings import EngineSettings
@@ -23,7 +23,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, starter_models_dir: Path) ->
     write_punctuation(folder.parent / "ct-punc")
     engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
     assert engine.languages == ("zh", "en")
-    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend, TranscriptionPipeline)
     assert isinstance(engine.backend.model, Paraformer)
     return engine.backend.model
 
@@ -70,7 +70,7 @@ def test_without_marks_there_are_no_spaces_between_han(
 ) -> None:
     settings = EngineSettings(model=str(write_seaco(tmp_path / "seaco")), models_dir=starter_models_dir, threads=1)
     backend = Engine.open(settings).backend
-    assert isinstance(backend, ModelBackend)
+    assert isinstance(backend, TranscriptionPipeline)
     text = backend.model.read(speech, Request()).text
     assert any("\u4e00" <= one <= "\u9fff" and "\u4e00" <= other <= "\u9fff" for one, other in pairwise(text))
 

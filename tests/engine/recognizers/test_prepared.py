@@ -7,8 +7,8 @@ import pytest
 
 from engine.errors import ExportsClosed, NothingToVerify
 from engine.hub.pull import OnDownload
-from engine.pipeline.transcribe import ModelBackend
-from engine.recognizers.funasr_generic import AnyFunasr
+from engine.pipeline.transcribe import TranscriptionPipeline
+from engine.recognizers.funasr_generic import GenericFunasr
 from engine.recognizers.prepared import check_exports, current_decision, missing_exports, write_exports
 from engine.recognizers.sensevoice import SenseVoice
 from engine.runtime.cpu import cpu_flags, int8_support
@@ -147,14 +147,14 @@ def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(tiny: Path, mode
     settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
     write_exports(settings, missing_exports(settings), lambda *_: None)
     assert missing_exports(settings) == ()
-    assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+    assert isinstance(model_of(Engine.open(settings)), GenericFunasr)
 
 
 def test_where_nothing_can_be_written_torch_reads_and_the_owner_is_told_why(tiny: Path, models_dir: Path) -> None:
     folder = copied(tiny, models_dir)
     settings = EngineSettings(model=str(folder), models_dir=models_dir, device="cpu")
     with nobody_writes(folder, models_dir):
-        assert isinstance(model_of(Engine.open(settings)), AnyFunasr)
+        assert isinstance(model_of(Engine.open(settings)), GenericFunasr)
         with pytest.raises(ExportsClosed, match=f"{models_dir} cannot be written to"):
             check_exports(settings)
         with pytest.raises(NothingToVerify, match=f"{models_dir} cannot be written to"):
@@ -190,5 +190,5 @@ def copied(folder: Path, beside: Path) -> Path:
 
 
 def model_of(engine: Engine) -> object:
-    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend, TranscriptionPipeline)
     return engine.backend.model

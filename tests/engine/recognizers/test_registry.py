@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import DeviceMissing, LanguagesUntold, ModelBroken, OwnModelBroken, PrecisionMissing
-from engine.pipeline.transcribe import ModelBackend, SpeechModel
-from engine.recognizers.funasr_generic import AnyFunasr
-from engine.recognizers.registry import Parts, load
+from engine.errors import CustomModelBroken, DeviceMissing, LanguageNotSelectable, ModelBroken, PrecisionMissing
+from engine.pipeline.transcribe import Recognizer, TranscriptionPipeline
+from engine.recognizers.funasr_generic import GenericFunasr
+from engine.recognizers.registry import ModelParts, load
 from engine.recognizers.sensevoice import SenseVoice
 from engine.recognizers.sensevoice_torch import BatchedModel
 from engine.request import Request
@@ -18,8 +18,8 @@ from tests.engine.transcribing import text_of, transcribe
 ONE_THREAD = EngineSettings(threads=1)
 
 
-def load_with(models: Path, recogniser: Path, settings: EngineSettings = ONE_THREAD) -> SpeechModel:
-    return load("mine", Parts(recogniser=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
+def load_with(models: Path, recogniser: Path, settings: EngineSettings = ONE_THREAD) -> Recognizer:
+    return load("mine", ModelParts(recogniser=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
 
 
 def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path) -> None:
@@ -34,13 +34,13 @@ def test_a_folder_of_a_class_that_nobody_here_knows_is_read(
 ) -> None:
     folder = write_conformer(tmp_path / "conformer")
     engine = Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
-    assert isinstance(engine.backend, ModelBackend)
-    assert isinstance(engine.backend.model, AnyFunasr)
+    assert isinstance(engine.backend, TranscriptionPipeline)
+    assert isinstance(engine.backend.model, GenericFunasr)
     said = transcribe(engine, sample, hotwords=("Beckett",))
     assert set(text_of(said)) - {" "} <= {*LETTERS, *HAN}
     assert text_of(said)
     assert said.model == "conformer"
-    with pytest.raises(LanguagesUntold, match="Leave out “en”"):
+    with pytest.raises(LanguageNotSelectable, match="Leave out “en”"):
         engine.resolved(Request(language="en"))
 
 
@@ -50,7 +50,7 @@ def test_a_folder_whose_model_reads_no_speech_is_refused_for_that(
 ) -> None:
     vad = kind == "FsmnVADStreaming"
     folder = starter_models_dir / "fsmn-vad" if vad else write_punctuation(tmp_path / "punctuation")
-    with pytest.raises(OwnModelBroken, match=f"FunASR's {kind} gives no text for sound") as fault:
+    with pytest.raises(CustomModelBroken, match=f"FunASR's {kind} gives no text for sound") as fault:
         Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, threads=1))
     assert fault.value.params["path"] == str(folder)
 
@@ -74,7 +74,7 @@ def test_damage_that_only_use_shows_makes_the_model_broken(starter_models_dir: P
 def test_a_broken_detector_is_named_before_the_recogniser(starter_models_dir: Path, tmp_path: Path) -> None:
     vad = shutil.copytree(starter_models_dir / "fsmn-vad", tmp_path / "fsmn-vad")
     (vad / "am.mvn").write_bytes(b"\x00{[")
-    parts = Parts(recogniser=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)
+    parts = ModelParts(recogniser=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)
     with pytest.raises(ModelBroken) as fault:
         load("starter", parts, ONE_THREAD)
     assert fault.value.params["path"] == str(vad)

@@ -11,14 +11,14 @@ from onnx import helper, numpy_helper
 
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
-from engine.pipeline.transcribe import Reading
+from engine.pipeline.transcribe import RecognizedChunk
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, collapse_ctc, tokenizer_file
 from engine.request import Request
 from engine.runtime.export import Exports
 from engine.runtime.onnx import Network
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 from tests.engine.folders import ALPHABET
 from tests.engine.transcribing import transcribe
 
@@ -70,7 +70,7 @@ class Answering:
     def __init__(self, folder: Path, vad: Path, path: Path) -> None:
         self._folder, self._vad, self._path = folder, vad, path
 
-    def __call__(self, tags: str, tokens: list[str], request: Request | None = None) -> Reading:
+    def __call__(self, tags: str, tokens: list[str], request: Request | None = None) -> RecognizedChunk:
         return self.model(tags, tokens).read(NOTHING, request or Request())
 
     def model(self, tags: str, tokens: list[str]) -> SenseVoice:
@@ -79,7 +79,7 @@ class Answering:
             network=Network(network),
             frontend=Frontend.load(self._folder),
             tokenizer=Tokenizer(tokenizer_file(self._folder)),
-            vad=Vad.load("sensevoice", self._vad),
+            vad=VoiceActivityDetector.load("sensevoice", self._vad),
             reads_at_once=1,
         )
 
@@ -101,13 +101,13 @@ def test_plain_speech_has_neither_emotion_nor_events(hear: Answering) -> None:
 
 
 def test_where_nobody_speaks_there_is_no_text_but_what_else_is_heard(hear: Answering) -> None:
-    assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"]) == Reading("", "", events=("music",))
+    assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"]) == RecognizedChunk("", "", events=("music",))
     assert hear("en NEUTRAL Speech withitn", [BLANK, BLANK]).text == ""
 
 
 def test_languages_to_choose_from_make_no_text_where_nobody_speaks(hear: Answering) -> None:
     request = Request(languages=("en", "zh"))
-    assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"], request) == Reading("", "", events=("music",))
+    assert hear("nospeech NEUTRAL BGM withitn", ["\u2581hello"], request) == RecognizedChunk("", "", events=("music",))
 
 
 def test_a_token_is_written_once_unless_a_blank_is_between(hear: Answering) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.errors import AudioFault
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.recognizers.sensevoice_onnx import quantize
 from engine.request import Request
@@ -19,7 +19,7 @@ from engine.runtime.cpu import cpu_flags, int8_support
 from engine.runtime.export import Exports, Precision
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.precision import int8_variant
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 
 Floats = NDArray[np.float32]
 CLIPS = ("en_jfk.flac", "en_librivox_sense_0880.wav", "zh_funasr_asr_example.wav", "zh_voice_message.ogg")
@@ -30,7 +30,7 @@ class Original:
 
     def __init__(self, folder: Path, vad: Path | None = None) -> None:
         detection = {"vad_model": str(vad), "vad_kwargs": {"max_end_silence_time": 800}} if vad else {}
-        with tamed():
+        with isolated_process_state():
             from funasr import AutoModel  # noqa: PLC0415 - not before a test needs it
 
             self._model = AutoModel(
@@ -53,7 +53,7 @@ def opened(folder: Path, models_dir: Path, vad: Path, precision: Precision = "fp
         network=Network(Exports(folder, models_dir).network(precision)),
         frontend=Frontend.load(folder),
         tokenizer=Tokenizer(tokenizer_file(folder)),
-        vad=Vad.load("sensevoice", vad),
+        vad=VoiceActivityDetector.load("sensevoice", vad),
         reads_at_once=2,
     )
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
 from engine.pipeline.batching import Limits
-from engine.pipeline.transcribe import Reading
+from engine.pipeline.transcribe import RecognizedChunk
 from engine.recognizers.funasr_adapter import load_network
 from engine.recognizers.sensevoice import SenseVoice
 from engine.recognizers.sensevoice_torch import (
@@ -24,7 +24,7 @@ from engine.recognizers.sensevoice_torch import (
 from engine.request import Request
 from engine.runtime.precision import differences
 from engine.runtime.torch_files import read_weights
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 
 SECOND = 16_000
 LENGTHS_S = (0.3, 1.0, 2.7, 2.8, 4.0, 9.0)
@@ -74,7 +74,7 @@ def test_a_batch_gives_each_piece_what_it_has_alone(tiny: Path, speech: NDArray[
         assert answer.tags.shape[0] == QUERIES
 
 
-def batched(folder: Path, arithmetic: Arithmetic, vad: Vad) -> SenseVoice:
+def batched(folder: Path, arithmetic: Arithmetic, vad: VoiceActivityDetector) -> SenseVoice:
     """Give what reads as on a GPU."""
     model = load_sensevoice(folder, vad, device="cpu", arithmetic=arithmetic)
     limits = Limits(window_s=0.05, most=1_000, shortest=0.5)
@@ -82,17 +82,17 @@ def batched(folder: Path, arithmetic: Arithmetic, vad: Vad) -> SenseVoice:
 
 
 @pytest.fixture(scope="module")
-def vad(starter_models_dir: Path) -> Vad:
-    return Vad.load("fsmn-vad", starter_models_dir / "fsmn-vad")
+def vad(starter_models_dir: Path) -> VoiceActivityDetector:
+    return VoiceActivityDetector.load("fsmn-vad", starter_models_dir / "fsmn-vad")
 
 
 def test_threads_that_read_together_have_the_text_that_each_has_alone(
-    tiny: Path, speech: NDArray[np.int16], vad: Vad
+    tiny: Path, speech: NDArray[np.int16], vad: VoiceActivityDetector
 ) -> None:
     alone, together = load_sensevoice(tiny, vad, device="cpu", arithmetic="fp32"), batched(tiny, "fp32", vad)
     pieces = [speech[start : start + SECOND * length] for start in (0, 40_000) for length in (1, 2, 3, 5)]
 
-    def read(piece: NDArray[np.int16]) -> Reading:
+    def read(piece: NDArray[np.int16]) -> RecognizedChunk:
         return together.read(piece, Request())
 
     with ThreadPoolExecutor(8) as threads:
@@ -106,7 +106,7 @@ def test_bf16_scores_as_fp32_does_within_its_digits(tiny: Path, speech: NDArray[
 
 
 def test_bf16_reads_nearly_the_same_text_even_with_weights_that_are_unsure_of_themselves(
-    shared: Path, vad: Vad
+    shared: Path, vad: VoiceActivityDetector
 ) -> None:
     folder = shared / "models/sensevoice-charctc"
     exact, short = (batched(folder, arithmetic, vad) for arithmetic in ("fp32", "bf16"))

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.audio.samples import SAMPLE_RATE, decode
-from engine.pipeline.transcribe import ModelBackend, Reading
+from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
 from engine.recognizers.whisper import WhisperModel
 from engine.request import Request
 from engine.settings import EngineSettings
@@ -19,7 +19,7 @@ SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail b
 
 @pytest.fixture(scope="module")
 def model(starter: Engine) -> WhisperModel:
-    assert isinstance(starter.backend, ModelBackend)
+    assert isinstance(starter.backend, TranscriptionPipeline)
     assert isinstance(starter.backend.model, WhisperModel)
     return starter.backend.model
 
@@ -97,7 +97,7 @@ def buzz() -> NDArray[np.float64]:
 )
 def test_a_tone_is_no_text(model: WhisperModel, sound: NDArray[np.float64]) -> None:
     samples = (sound / np.abs(sound).max() * 16_000).astype(np.int16)
-    assert model.read(samples, Request()) == Reading("", "")
+    assert model.read(samples, Request()) == RecognizedChunk("", "")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -113,7 +113,7 @@ def polyglot(tmp_path_factory: pytest.TempPathFactory, starter_models_dir: Path)
     path = write_whisper(tmp_path_factory.mktemp("whisper") / "small.pt")
     engine = Engine.open(EngineSettings(model=str(path), models_dir=starter_models_dir, threads=1))
     assert len(engine.languages) == 100
-    assert isinstance(engine.backend, ModelBackend)
+    assert isinstance(engine.backend, TranscriptionPipeline)
     assert isinstance(engine.backend.model, WhisperModel)
     return engine.backend.model
 

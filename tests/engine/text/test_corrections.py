@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from engine.scripts import locate_words
-from engine.text.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, corrected
-from engine.text.lexicon import is_common
+from engine.text.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, correct_hotwords
+from engine.text.lexicon import is_common_word
 from engine.text.phonetics import NEAR, distance, sound, spelt_vowels
 from engine.transcript import Correction, Word
 
@@ -41,7 +41,7 @@ HOTWORDS = (
     ],
 )
 def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str) -> None:
-    assert corrected(heard, (), HOTWORDS).text == written
+    assert correct_hotwords(heard, (), HOTWORDS).text == written
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str
 )
 def test_another_vowel_is_another_name_where_it_is_short(name: str, other: str) -> None:
     for text, hotword in ((f"I met {other}.", name), (f"I met {name}.", other)):
-        assert corrected(text, (), (hotword,)) == (text, (), ())
+        assert correct_hotwords(text, (), (hotword,)) == (text, (), ())
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def test_another_vowel_is_another_name_where_it_is_short(name: str, other: str) 
     ],
 )
 def test_of_names_that_sound_the_same_the_list_s_own_is_written(name: str, other: str) -> None:
-    assert corrected(other, (), (name,)).text == name
+    assert correct_hotwords(other, (), (name,)).text == name
 
 
 @pytest.mark.parametrize(("name", "other"), [("Kerstin", "Kirsten"), ("Stefanie", "Stefan"), ("Praxis", "praxes")])
 def test_long_ones_that_are_nearly_alike_are_taken_for_each_other_unless_both_are_in_the_list(
     name: str, other: str
 ) -> None:
-    assert corrected(other, (), (name,)).text == name
-    assert corrected(other, (), (name, other)) == (other, (), ())
+    assert correct_hotwords(other, (), (name,)).text == name
+    assert correct_hotwords(other, (), (name, other)) == (other, (), ())
 
 
 @pytest.mark.parametrize(
@@ -99,16 +99,16 @@ def test_long_ones_that_are_nearly_alike_are_taken_for_each_other_unless_both_ar
     ],
 )
 def test_what_people_say_anyway_is_left_alone(text: str) -> None:
-    assert corrected(text, (), HOTWORDS) == (text, (), ())
+    assert correct_hotwords(text, (), HOTWORDS) == (text, (), ())
 
 
 def test_a_hotword_that_is_a_common_word_changes_none() -> None:
     text = "Their apple is there, maybe; it may be a great grate."
-    assert corrected(text, (), ("Apple", "Maybe", "Great", "There")).text == text
+    assert correct_hotwords(text, (), ("Apple", "Maybe", "Great", "There")).text == text
 
 
 def test_what_was_heard_is_kept() -> None:
-    found = corrected("Cooper netties and reddis.", (), HOTWORDS)
+    found = correct_hotwords("Cooper netties and reddis.", (), HOTWORDS)
     assert found.corrections == (
         Correction(heard="Cooper netties", written="Kubernetes"),
         Correction(heard="reddis", written="Redis"),
@@ -116,13 +116,13 @@ def test_what_was_heard_is_kept() -> None:
 
 
 def test_the_small_word_before_stays() -> None:
-    assert corrected("to a kafca topic of the reddis", (), HOTWORDS).text == "to a Kafka topic of the Redis"
+    assert correct_hotwords("to a kafca topic of the reddis", (), HOTWORDS).text == "to a Kafka topic of the Redis"
 
 
 def test_words_and_their_times_follow() -> None:
     spoken = ["On", "cooper", "netties,", "mostly."]
     words = tuple(Word(start=n, end=n + 0.5, text=text) for n, text in enumerate(spoken))
-    assert corrected("On cooper netties, mostly.", words, HOTWORDS).words == (
+    assert correct_hotwords("On cooper netties, mostly.", words, HOTWORDS).words == (
         words[0],
         Word(start=1, end=2.5, text="Kubernetes,"),
         words[3],
@@ -131,7 +131,7 @@ def test_words_and_their_times_follow() -> None:
 
 def test_characters_keep_their_own_times() -> None:
     words = tuple(Word(start=n, end=n + 1, text=character) for n, character in enumerate("去打魔院"))
-    assert [(word.start, word.text) for word in corrected("去打魔院", words, HOTWORDS).words] == [
+    assert [(word.start, word.text) for word in correct_hotwords("去打魔院", words, HOTWORDS).words] == [
         (0, "去"),
         (1, "达"),
         (2, "摩"),
@@ -165,7 +165,7 @@ pieces = st.sampled_from(
 @given(st.lists(pieces, max_size=12).map("".join))
 def test_a_correction_can_be_undone_and_is_made_once(text: str) -> None:
     words = tuple(Word(start=n, end=n + 1, text=word) for n, word in enumerate(text.split()))
-    found = corrected(text, words, HOTWORDS)
+    found = correct_hotwords(text, words, HOTWORDS)
     undone, end = found.text, 0
     for change in found.corrections:
         start = undone.index(change.written, end)
@@ -174,12 +174,12 @@ def test_a_correction_can_be_undone_and_is_made_once(text: str) -> None:
         assert change.heard != change.written
     assert len(undone) == len(text)
     assert not found.words or locate_words(found.words, found.text)
-    assert corrected(found.text, (), HOTWORDS).text == found.text
+    assert correct_hotwords(found.text, (), HOTWORDS).text == found.text
 
 
 @given(st.text(max_size=60), st.lists(st.text(min_size=1, max_size=12), max_size=8))
 def test_any_text_and_any_hotwords_do_no_harm(text: str, hotwords: list[str]) -> None:
-    found = corrected(text, (), tuple(hotwords))
+    found = correct_hotwords(text, (), tuple(hotwords))
     assert bool(found.corrections) == (found.text != text)
     assert all(change.written in hotwords for change in found.corrections)
 
@@ -200,7 +200,7 @@ def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> 
     apart = {
         written: distance(sound(heard), sound(written))
         for written in hotwords
-        if len(sound(written)) >= SHORTEST_SOUND and not is_common(heard)
+        if len(sound(written)) >= SHORTEST_SOUND and not is_common_word(heard)
     }
     near = [
         written
@@ -208,15 +208,15 @@ def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> 
         if apart[written] <= (allowed := ALLOWED_DISTANCE * len(sound(written)))
         and (allowed >= NEAR or spelt_vowels(heard) == spelt_vowels(written))
     ]
-    assert corrected(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
+    assert correct_hotwords(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
 
 
 def test_a_long_list_is_not_gone_through_for_every_word() -> None:
     syllables = ["ka", "lo", "mi", "ter", "ven", "sto", "gra", "phi"]
     hotwords = tuple("".join(part).capitalize() for part in product(syllables, repeat=3))
     text = " ".join("".join(part) for part in product(["bor", "dan", "tri", "sel"], repeat=2))
-    corrected(text, (), hotwords)
+    correct_hotwords(text, (), hotwords)
     profile = Profile()
-    profile.runcall(corrected, text, (), hotwords)
+    profile.runcall(correct_hotwords, text, (), hotwords)
     calls = sum(entry.callcount for entry in profile.getstats())
     assert calls < 3 * len(text.split()) * len(hotwords)

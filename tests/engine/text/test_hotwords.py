@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.errors import HotwordsUnreadable
-from engine.text.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, by_weight, read_hotwords, sanitised
+from engine.text.hotwords import MAX_BYTES, MAX_CHARACTERS, MAX_WORDS, read_hotwords, sanitize_hotwords, sort_by_weight
 
 
 def test_one_term_a_line_and_comments(tmp_path: Path) -> None:
@@ -72,26 +72,26 @@ def test_a_comment_fills_its_line_or_stands_behind_a_space(tmp_path: Path, line:
     ],
 )
 def test_what_a_model_could_take_for_an_address_a_file_or_its_own_marks_is_left_out(term: str) -> None:
-    assert sanitised([term, "good"]) == ("good",)
+    assert sanitize_hotwords([term, "good"]) == ("good",)
 
 
 @pytest.mark.parametrize(
     "term", ["C++", "C#", ".NET", "Node.js", "AT&T", "O'Brien", "Yahoo!", "50 %", "Jean-Luc", "Fun (ASR)", "《红楼梦》"]
 )
 def test_what_people_write_in_names_stays(term: str) -> None:
-    assert sanitised([term]) == (term,)
+    assert sanitize_hotwords([term]) == (term,)
 
 
 @pytest.mark.parametrize("between", ["\n", "\x00", "\u2028", "\u202e", "\u2066", "\u00ad", "\ue000", "\U000e0041"])
 def test_what_cannot_be_seen_becomes_a_space(between: str) -> None:
-    assert sanitised([f"Fun{between}ASR"]) == ("Fun ASR",)
+    assert sanitize_hotwords([f"Fun{between}ASR"]) == ("Fun ASR",)
 
 
 @given(st.lists(st.text(), max_size=30))
 def test_terms_are_clean_unique_and_stay_as_they_are(terms: list[str]) -> None:
-    result = sanitised(terms)
+    result = sanitize_hotwords(terms)
     assert len(set(result)) == len(result)
-    assert sanitised(result) == result
+    assert sanitize_hotwords(result) == result
     for term in result:
         assert 0 < len(term) <= MAX_CHARACTERS
         assert term.isprintable()
@@ -100,12 +100,12 @@ def test_terms_are_clean_unique_and_stay_as_they_are(terms: list[str]) -> None:
 
 
 def test_too_many_terms_are_cut_off() -> None:
-    assert len(sanitised(str(number) for number in range(10_000))) == MAX_WORDS
+    assert len(sanitize_hotwords(str(number) for number in range(10_000))) == MAX_WORDS
 
 
 def test_the_heaviest_come_first_and_equal_ones_in_their_order() -> None:
     lines = ["Earshot", "Kubernetes: 30", "Fun ASR: 100", "light:1", "达摩院: 30", "plain: 20"]
-    assert by_weight(lines) == ("Fun ASR", "Kubernetes", "达摩院", "Earshot", "plain", "light")
+    assert sort_by_weight(lines) == ("Fun ASR", "Kubernetes", "达摩院", "Earshot", "plain", "light")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_heaviest_come_first_and_equal_ones_in_their_order() -> None:
     ],
 )
 def test_only_a_number_behind_a_colon_is_a_weight(line: str, term: str) -> None:
-    assert by_weight([line]) == (term,)
+    assert sort_by_weight([line]) == (term,)
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_only_a_number_behind_a_colon_is_a_weight(line: str, term: str) -> None:
     ["http://127.0.0.1/x:30", "/etc/passwd: 30", "words.txt: 30", ":30", "\x00: 30", "a" * 65 + ": 30", "half: 0.5"],
 )
 def test_a_weight_makes_nothing_safe_that_is_not(line: str) -> None:
-    assert by_weight([line, "good: 1"]) == ("good",)
+    assert sort_by_weight([line, "good: 1"]) == ("good",)
 
 
 @given(st.lists(st.text()))
 def test_any_lines_give_clean_terms(lines: list[str]) -> None:
-    terms = by_weight(lines)
-    assert sanitised(terms) == terms
+    terms = sort_by_weight(lines)
+    assert sanitize_hotwords(terms) == terms
 
 
 def test_of_a_list_that_is_too_long_the_heaviest_are_kept(tmp_path: Path) -> None:

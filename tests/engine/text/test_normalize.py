@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from engine.scripts import ChineseScript, locate_words
-from engine.text.normalize import bare, finished, is_chinese, spaced, without_tags
+from engine.text.normalize import is_chinese, normalize_spaces, normalize_text, strip_punctuation, strip_tags
 from engine.transcript import Word
 
 languages = st.sampled_from(["zh", "yue", "en", "ja", "ko", ""])
@@ -16,7 +16,7 @@ def word(text: str) -> Word:
 
 
 def written(text: str, language: str = "en", *, punctuation: bool = True, chinese: ChineseScript = "as spoken") -> str:
-    return finished(text, (), language, punctuation=punctuation, chinese=chinese)[0]
+    return normalize_text(text, (), language, punctuation=punctuation, chinese=chinese)[0]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def written(text: str, language: str = "en", *, punctuation: bool = True, chines
     ],
 )
 def test_tags_are_taken_out(text: str, expected: str) -> None:
-    assert without_tags(text) == expected
+    assert strip_tags(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_tags_are_taken_out(text: str, expected: str) -> None:
     ],
 )
 def test_chinese_has_a_space_beside_latin_words_only(text: str, expected: str) -> None:
-    assert spaced(text, "zh") == expected
-    assert spaced(text) == expected
+    assert normalize_spaces(text, "zh") == expected
+    assert normalize_spaces(text) == expected
 
 
 def test_other_languages_keep_their_spaces() -> None:
-    assert spaced("  Well ,  yes : «  oui » ! ", "fr") == "Well , yes : « oui » !"
-    assert spaced("저는 학교에 갑니다.", "ko") == "저는 학교에 갑니다."
-    assert spaced("これは iPhoneです 。 本", "ja") == "これは iPhoneです。本"
+    assert normalize_spaces("  Well ,  yes : «  oui » ! ", "fr") == "Well , yes : « oui » !"
+    assert normalize_spaces("저는 학교에 갑니다.", "ko") == "저는 학교에 갑니다."
+    assert normalize_spaces("これは iPhoneです 。 本", "ja") == "これは iPhoneです。本"
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_a_text_without_a_language_is_chinese_by_its_script() -> None:
 
 def test_words_change_as_their_text_does() -> None:
     heard = [word("头"), word("发，"), word("don't"), word("3.5"), word("。")]  # noqa: RUF001 - as above
-    text, words = finished("头发，don't 3.5。", heard, "zh", punctuation=False, chinese="traditional")  # noqa: RUF001 - as above
+    text, words = normalize_text("头发，don't 3.5。", heard, "zh", punctuation=False, chinese="traditional")  # noqa: RUF001 - as above
     assert text == "頭髮 don't 3.5"
     assert [said.text for said in words] == ["頭", "髮", "don't", "3.5"]
 
 
 def test_words_that_do_not_spell_the_text_are_left_out() -> None:
     heard = (word("twenty"), word("people"))
-    assert finished("20 people", heard, "en", punctuation=True, chinese="as spoken") == ("20 people", ())
-    assert finished("Twenty people", heard[1:], "en", punctuation=True, chinese="as spoken")[1] == ()
+    assert normalize_text("20 people", heard, "en", punctuation=True, chinese="as spoken") == ("20 people", ())
+    assert normalize_text("Twenty people", heard[1:], "en", punctuation=True, chinese="as spoken")[1] == ()
 
 
 @given(texts, st.lists(texts, max_size=4), languages, st.booleans(), wishes)
@@ -118,18 +118,18 @@ def test_no_text_goes_out_with_a_tag_or_with_words_that_do_not_spell_it(
     chinese: ChineseScript,
 ) -> None:
     heard = [word(part) for part in (*text.split(), *more)]
-    out, words = finished(" ".join([text, *more]), heard, language, punctuation=punctuation, chinese=chinese)
-    assert without_tags(out) == out
-    assert all(without_tags(said.text) == said.text != "" for said in words)
+    out, words = normalize_text(" ".join([text, *more]), heard, language, punctuation=punctuation, chinese=chinese)
+    assert strip_tags(out) == out
+    assert all(strip_tags(said.text) == said.text != "" for said in words)
     assert not words or len(locate_words(words, out)) == len(words)
     assert letters(out) == letters("".join(said.text for said in words)) or not words
 
 
 @given(texts, languages)
 def test_what_has_its_spaces_and_no_marks_stays_as_it_is(text: str, language: str) -> None:
-    assert spaced(spaced(text, language), language) == spaced(text, language)
-    assert bare(bare(text)) == bare(text)
-    assert letters(bare(spaced(text, language))) == letters(text)
+    assert normalize_spaces(normalize_spaces(text, language), language) == normalize_spaces(text, language)
+    assert strip_punctuation(strip_punctuation(text)) == strip_punctuation(text)
+    assert letters(strip_punctuation(normalize_spaces(text, language))) == letters(text)
 
 
 def letters(text: str) -> str:

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 from hypothesis import given, strategies as st
 
-from engine.vad.chunking import Piece, Region, joined, narrowed, padded, split
+from engine.vad.chunking import Chunk, Region, joined, padded, split, trim_to_speech
 
 TOTAL = 100_000
 
@@ -92,7 +92,7 @@ def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
     for piece in padded(found, margin=margin, total=TOTAL):
         inside = st.integers(piece.spoken.start, piece.spoken.end)
         spoken = Region(*sorted([data.draw(inside), data.draw(inside)]))
-        narrow = narrowed(piece, spoken, margin=margin)
+        narrow = trim_to_speech(piece, spoken, margin=margin)
         assert narrow.spoken == spoken
         assert piece.heard.start <= narrow.heard.start <= piece.spoken.start
         assert piece.spoken.end <= narrow.heard.end <= piece.heard.end
@@ -101,16 +101,16 @@ def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
 
 
 def test_a_margin_is_around_what_is_spoken_and_within_what_was_heard() -> None:
-    wide = Piece(Region(100, 200), Region(50, 250))
-    assert narrowed(wide, Region(110, 190), margin=50) == Piece(Region(110, 190), Region(60, 240))
-    assert narrowed(wide, Region(180, 190), margin=50) == Piece(Region(180, 190), Region(100, 240))
+    wide = Chunk(Region(100, 200), Region(50, 250))
+    assert trim_to_speech(wide, Region(110, 190), margin=50) == Chunk(Region(110, 190), Region(60, 240))
+    assert trim_to_speech(wide, Region(180, 190), margin=50) == Chunk(Region(180, 190), Region(100, 240))
 
 
 def test_neighbours_share_the_pause_between_them() -> None:
     pieces = list(padded([Region(100, 200), Region(220, 300)], margin=50, total=310))
     assert pieces == [
-        Piece(Region(100, 200), Region(50, 210)),
-        Piece(Region(220, 300), Region(210, 310)),
+        Chunk(Region(100, 200), Region(50, 210)),
+        Chunk(Region(220, 300), Region(210, 310)),
     ]
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import decode
 from engine.errors import AudioFault, ModelBroken
-from engine.recognizers.funasr_isolation import tamed
+from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.vad.chunking import Region
-from engine.vad.detector import Vad
+from engine.vad.detector import VoiceActivityDetector
 
 Samples = NDArray[np.int16]
 Detect = Callable[[Samples], list[Region]]
@@ -41,8 +41,8 @@ PUBLISHED_MS = [
 
 
 @pytest.fixture(scope="module")
-def vad(starter_models_dir: Path) -> Vad:
-    return Vad.load("fsmn-vad", starter_models_dir / "fsmn-vad")
+def vad(starter_models_dir: Path) -> VoiceActivityDetector:
+    return VoiceActivityDetector.load("fsmn-vad", starter_models_dir / "fsmn-vad")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def in_blocks(samples: Samples, length: int) -> list[Samples]:
 @pytest.fixture(scope="module")
 def funasr(starter_models_dir: Path) -> Detect:
     """FunASR's own detector, in blocks of 20 s."""
-    with tamed():
+    with isolated_process_state():
         from funasr import AutoModel  # noqa: PLC0415 - not before a test needs it
 
         model = AutoModel(
@@ -88,13 +88,15 @@ def funasr(starter_models_dir: Path) -> Detect:
 
 
 @pytest.mark.parametrize("seconds", [1, 7, 20, 100])
-def test_speech_is_where_the_model_s_authors_say_however_long_the_blocks(vad: Vad, shared: Path, seconds: int) -> None:
+def test_speech_is_where_the_model_s_authors_say_however_long_the_blocks(
+    vad: VoiceActivityDetector, shared: Path, seconds: int
+) -> None:
     samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples
     found = vad.speech(in_blocks(samples, seconds * SECOND))
     assert [(region.start // 16, region.end // 16) for region in found] == PUBLISHED_MS
 
 
-def test_speech_is_where_funasr_finds_it(vad: Vad, funasr: Detect, speech: Samples) -> None:
+def test_speech_is_where_funasr_finds_it(vad: VoiceActivityDetector, funasr: Detect, speech: Samples) -> None:
     quiet, steps = np.zeros(3 * SECOND, np.int16), np.geomspace(1, 0.001, 2 * len(speech))
     fading = (np.tile(speech, 2) * steps).astype(np.int16)
     for samples in (speech, np.concatenate([speech, quiet, speech[::-1], quiet, fading])):
@@ -103,7 +105,7 @@ def test_speech_is_where_funasr_finds_it(vad: Vad, funasr: Detect, speech: Sampl
         assert found == funasr(samples)
 
 
-def test_speech_in_the_clips_is_where_funasr_finds_it(vad: Vad, funasr: Detect, shared: Path) -> None:
+def test_speech_in_the_clips_is_where_funasr_finds_it(vad: VoiceActivityDetector, funasr: Detect, shared: Path) -> None:
     compared = 0
     for clip in decoded(shared / "clips"):
         assert [region for region in vad.speech(in_blocks(clip, BLOCK)) if not region.is_empty] == funasr(clip)
@@ -121,55 +123,59 @@ def decoded(clips: Path) -> Iterator[Samples]:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 10 * SECOND), max_size=8))
-def test_regions_do_not_depend_on_how_the_sound_comes(vad: Vad, speech: Samples, cuts: list[int]) -> None:
+def test_regions_do_not_depend_on_how_the_sound_comes(
+    vad: VoiceActivityDetector, speech: Samples, cuts: list[int]
+) -> None:
     assert list(vad.speech(np.split(speech, sorted(cuts)))) == list(vad.speech([speech]))
 
 
-def test_in_silence_noise_and_a_tone_nobody_speaks(vad: Vad) -> None:
+def test_in_silence_noise_and_a_tone_nobody_speaks(vad: VoiceActivityDetector) -> None:
     noise = np.random.default_rng(0).normal(0, 3_000, BLOCK).astype(np.int16)
     tone = (10_000 * np.sin(2 * np.pi * 1_000 * np.arange(BLOCK) / SECOND)).astype(np.int16)
     for sound in (np.zeros(BLOCK, np.int16), noise, tone):
         assert list(vad.speech(in_blocks(sound, SECOND))) == []
 
 
-def test_in_recordings_of_silence_and_noise_nobody_speaks(vad: Vad, shared: Path) -> None:
+def test_in_recordings_of_silence_and_noise_nobody_speaks(vad: VoiceActivityDetector, shared: Path) -> None:
     for name in ("silence_10s.wav", "noise1.wav"):
         samples = decode(shared / "clips/robustness" / name, max_audio_s=100).samples
         assert all(region.is_empty for region in vad.speech(in_blocks(samples, BLOCK)))
 
 
-def test_of_a_long_silence_is_told_as_it_goes_on(vad: Vad) -> None:
+def test_of_a_long_silence_is_told_as_it_goes_on(vad: VoiceActivityDetector) -> None:
     blocks = in_blocks(np.zeros(100 * SECOND, np.int16), BLOCK)
     assert [round(region.end / SECOND) for region in vad.speech(blocks)] == [30, 60, 90]
 
 
-def test_nothing_gives_nothing(vad: Vad) -> None:
+def test_nothing_gives_nothing(vad: VoiceActivityDetector) -> None:
     assert list(vad.speech([])) == []
     assert list(vad.speech([np.empty(0, np.int16)])) == []
 
 
 @pytest.mark.parametrize("frames", [1_600, 1_601, 5_000, BLOCK + 1, BLOCK + 399])
-def test_short_sounds_and_short_last_blocks_do_no_harm(vad: Vad, speech: Samples, frames: int) -> None:
+def test_short_sounds_and_short_last_blocks_do_no_harm(
+    vad: VoiceActivityDetector, speech: Samples, frames: int
+) -> None:
     samples = np.resize(speech, frames)
     found = list(vad.speech(in_blocks(samples, BLOCK)))
     assert all(0 <= region.start < region.end <= frames for region in found)
     assert all(earlier.end <= later.start for earlier, later in pairwise(found))
 
 
-def test_two_recordings_can_be_searched_in_turns(vad: Vad, speech: Samples) -> None:
+def test_two_recordings_can_be_searched_in_turns(vad: VoiceActivityDetector, speech: Samples) -> None:
     alone = list(vad.speech([speech]))
     both = [vad.speech(in_blocks(speech, SECOND)), vad.speech(in_blocks(speech, 2 * SECOND))]
     assert [list(pair) for pair in zip(*both, strict=True)] == [[region, region] for region in alone]
 
 
-def test_threads_can_search_recordings_at_the_same_time(vad: Vad, speech: Samples) -> None:
+def test_threads_can_search_recordings_at_the_same_time(vad: VoiceActivityDetector, speech: Samples) -> None:
     recordings = [np.roll(speech, number * SECOND) for number in range(8)]
     alone = [list(vad.speech([recording])) for recording in recordings]
     with ThreadPoolExecutor(len(recordings)) as threads:
         assert list(threads.map(lambda recording: list(vad.speech([recording])), recordings)) == alone
 
 
-def test_long_recordings_need_no_more_memory_than_short_ones(vad: Vad, speech: Samples) -> None:
+def test_long_recordings_need_no_more_memory_than_short_ones(vad: VoiceActivityDetector, speech: Samples) -> None:
     def peak(times: int) -> int:
         tracemalloc.start()
         for _ in vad.speech(speech for _ in range(times)):
@@ -184,8 +190,8 @@ def test_long_recordings_need_no_more_memory_than_short_ones(vad: Vad, speech: S
 
 def test_neither_torch_nor_funasr_nor_more_threads_are_needed(starter_models_dir: Path) -> None:
     program = (
-        "import pathlib, sys, numpy, threadpoolctl\nfrom engine.vad.detector import Vad\n"
-        f"Vad.load('fsmn-vad', pathlib.Path({str(starter_models_dir / 'fsmn-vad')!r}))\n"
+        "import pathlib, sys, numpy, threadpoolctl\nfrom engine.vad.detector import VoiceActivityDetector\n"
+        f"VoiceActivityDetector.load('fsmn-vad', pathlib.Path({str(starter_models_dir / 'fsmn-vad')!r}))\n"
         "print({'torch', 'funasr', 'scipy', 'onnxruntime'} & set(sys.modules))\n"
         "print({pool['num_threads'] for pool in threadpoolctl.threadpool_info()} - {1})\n"
     )
@@ -205,14 +211,14 @@ def folder(starter_models_dir: Path, tmp_path: Path) -> Path:
 def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(ModelBroken, match=f"{missing} is missing"):
-        Vad.load("mine", folder)
+        VoiceActivityDetector.load("mine", folder)
 
 
 @pytest.mark.parametrize("damaged", ["config.yaml", "model.pt", "am.mvn"])
 def test_a_damaged_file_is_named(folder: Path, damaged: str) -> None:
     (folder / damaged).write_bytes(b"\x00{[")
     with pytest.raises(ModelBroken, match=f"{damaged} is damaged") as fault:
-        Vad.load("mine", folder)
+        VoiceActivityDetector.load("mine", folder)
     assert fault.value.params["path"] == str(folder)
 
 
@@ -220,7 +226,7 @@ def test_a_file_that_is_a_folder_makes_the_model_broken(folder: Path) -> None:
     (folder / "model.pt").unlink()
     (folder / "model.pt").mkdir()
     with pytest.raises(ModelBroken):
-        Vad.load("mine", folder)
+        VoiceActivityDetector.load("mine", folder)
 
 
 def test_weights_of_another_model_are_noticed(folder: Path) -> None:
@@ -228,7 +234,7 @@ def test_weights_of_another_model_are_noticed(folder: Path) -> None:
 
     torch.save({"another.weight": torch.zeros(3)}, folder / "model.pt")
     with pytest.raises(ModelBroken, match="do not fit"):
-        Vad.load("mine", folder)
+        VoiceActivityDetector.load("mine", folder)
 
 
 @pytest.mark.parametrize(
@@ -245,4 +251,4 @@ def test_another_kind_of_detector_is_refused(folder: Path, was: str, now: str, n
     settings_file = folder / "config.yaml"
     settings_file.write_text(settings_file.read_text(encoding="utf-8").replace(was, now), encoding="utf-8")
     with pytest.raises(ModelBroken, match=named):
-        Vad.load("mine", folder)
+        VoiceActivityDetector.load("mine", folder)

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from engine.vad.chunking import Region
-from engine.vad.endpointing import LONG_SILENCE, Endpoints, Patience
+from engine.vad.endpointing import LONG_SILENCE, EndpointConfig, Endpointer
 
 Detect = Callable[[list[bool]], list[Region]]
 Run = tuple[bool, int]
 
-PATIENCE = Patience(window=20, onset=15, offset=15, lead=20, silence=65, trail=10, longest=6_000)
+PATIENCE = EndpointConfig(window=20, onset=15, offset=15, lead=20, silence=65, trail=10, longest=6_000)
 LEAST = 15
 
 
@@ -19,7 +19,7 @@ def frames(runs: Iterable[Run]) -> list[bool]:
 
 
 def heard(spoken: list[bool], *, cut: int = 0) -> list[Region]:
-    endpoints = Endpoints(PATIENCE)
+    endpoints = Endpointer(PATIENCE)
     return [*endpoints.feed(spoken[:cut]), *endpoints.feed(spoken[cut:]), *endpoints.finish()]
 
 

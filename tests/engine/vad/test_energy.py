@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from engine.transcript import Word
-from engine.vad.energy import LONGEST_QUIET_S, Loudness, fitted
+from engine.vad.energy import LONGEST_QUIET_S, EnergyProfile, snap_words_to_energy
 
 SECOND = 16_000
 
@@ -18,25 +18,25 @@ def sound(*parts: tuple[float, int]) -> NDArray[np.int16]:
 @pytest.mark.parametrize("noise", [0, 5, 200])
 def test_the_quiet_at_both_ends_is_left_out_whatever_the_noise(noise: int) -> None:
     samples = sound((0.25, noise), (1.0, 4_000), (0.3, noise), (0.5, 4_000), (0.15, noise))
-    assert Loudness(samples).trimmed(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
+    assert EnergyProfile(samples).trimmed(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
 
 
 def test_long_quiet_is_not_taken_away_whole() -> None:
     samples = sound((2.0, 0), (1.0, 4_000))
-    assert Loudness(samples).trimmed(0.0, 3.0) == pytest.approx((LONGEST_QUIET_S, 3.0))
+    assert EnergyProfile(samples).trimmed(0.0, 3.0) == pytest.approx((LONGEST_QUIET_S, 3.0))
 
 
 @pytest.mark.parametrize("level", [0, 30, 4_000])
 def test_sound_of_one_loudness_stays_whole(level: int) -> None:
     constant = np.full(SECOND, level, np.int16)
-    assert Loudness(constant).trimmed(0.0, 1.0) == (0.0, 1.0)
+    assert EnergyProfile(constant).trimmed(0.0, 1.0) == (0.0, 1.0)
 
 
 @given(st.integers(0, 5_000), st.floats(0, 1), st.floats(0, 1))
 def test_a_stretch_only_gets_shorter_and_never_empty(frames: int, one: float, other: float) -> None:
     samples = sound((0.1, 10), (0.1, 3_000), (0.1, 10))[:frames]
     low, high = sorted((one * frames / SECOND, other * frames / SECOND))
-    start, end = Loudness(samples).trimmed(low, high)
+    start, end = EnergyProfile(samples).trimmed(low, high)
     assert low <= start <= end <= high
     assert (start < end) == (low < high)
 
@@ -44,7 +44,7 @@ def test_a_stretch_only_gets_shorter_and_never_empty(frames: int, one: float, ot
 def test_words_begin_and_end_with_their_sound() -> None:
     samples = sound((0.2, 5), (0.4, 4_000), (0.5, 5), (0.6, 4_000), (0.3, 5))
     words = (Word(start=0.0, end=0.55, text="One,"), Word(start=1.25, end=2.0, text="two."))
-    times = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    times = [time for word in snap_words_to_energy(words, samples) for time in (word.start, word.end)]
     assert times == pytest.approx([0.2, 0.6, 1.1, 1.7], abs=0.02)
 
 
@@ -52,25 +52,25 @@ def test_words_begin_and_end_with_their_sound() -> None:
 def test_a_pause_belongs_to_no_word_wherever_near_it_the_times_change(border: float) -> None:
     samples = sound((0.2, 5), (0.4, 4_000), (0.5, 5), (0.6, 4_000), (0.3, 5))
     words = (Word(start=0.0, end=border, text="One"), Word(start=border, end=2.0, text="two."))
-    times = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    times = [time for word in snap_words_to_energy(words, samples) for time in (word.start, word.end)]
     assert times == pytest.approx([0.2, 0.6, 1.1, 1.7], abs=0.02)
 
 
 def test_the_silence_before_a_consonant_bursts_is_part_of_its_word() -> None:
     samples = sound((0.2, 5), (0.3, 4_000), (0.12, 5), (0.3, 4_000), (0.3, 5))
-    (word,) = fitted((Word(start=0.2, end=0.9, text="Stop"),), samples)
+    (word,) = snap_words_to_energy((Word(start=0.2, end=0.9, text="Stop"),), samples)
     assert (word.start, word.end) == pytest.approx((0.2, 0.92), abs=0.02)
 
 
 def test_the_last_word_lasts_as_long_as_its_sound_though_its_time_ends_before() -> None:
     samples = sound((0.2, 5), (1.0, 4_000), (0.3, 5))
-    (word,) = fitted((Word(start=0.0, end=0.8, text="Themselves."),), samples)
+    (word,) = snap_words_to_energy((Word(start=0.0, end=0.8, text="Themselves."),), samples)
     assert word.end == pytest.approx(1.2, abs=0.02)
 
 
 def test_the_last_word_does_not_take_all_that_nobody_read() -> None:
     samples = sound((1.0, 4_000), (0.02, 3_000), (5.0, 4_000))
-    (word,) = fitted((Word(start=0.0, end=0.8, text="One."),), samples)
+    (word,) = snap_words_to_energy((Word(start=0.0, end=0.8, text="One."),), samples)
     assert word.end <= 0.8 + LONGEST_QUIET_S
 
 
@@ -79,22 +79,22 @@ def test_words_never_overlap_whatever_the_sound(hundredths: list[int], loud: lis
     samples = sound(*((0.06, 4_000 if moment else 5) for moment in loud))
     times = [moment / 100 for moment in sorted(hundredths)]
     words = tuple(Word(start=start, end=end, text="a") for start, end in zip(times[::2], times[1::2], strict=False))
-    after = [time for word in fitted(words, samples) for time in (word.start, word.end)]
+    after = [time for word in snap_words_to_energy(words, samples) for time in (word.start, word.end)]
     assert after == sorted(after)
 
 
 def test_moments_within_words_become_all_of_their_sound() -> None:
     samples = sound((0.3, 5), (0.3, 4_000), (0.02, 400), (0.3, 4_000), (0.4, 5), (0.2, 4_000), (0.3, 5))
     moments = (0.45, 0.8, 1.4)
-    words = fitted(tuple(Word(start=moment, end=moment + 0.03, text="a") for moment in moments), samples)
+    words = snap_words_to_energy(tuple(Word(start=moment, end=moment + 0.03, text="a") for moment in moments), samples)
     times = [time for word in words for time in (word.start, word.end)]
     assert times == pytest.approx([0.3, 0.61, 0.61, 0.92, 1.32, 1.52], abs=0.03)
 
 
 def test_sound_of_one_loudness_tells_nothing_about_words() -> None:
     words = (Word(start=0.2, end=0.3, text="One"), Word(start=0.5, end=0.6, text="two."))
-    assert fitted(words, sound((1.0, 4_000))) == words
+    assert snap_words_to_energy(words, sound((1.0, 4_000))) == words
 
 
 def test_no_words_are_no_words() -> None:
-    assert fitted((), np.zeros(SECOND, np.int16)) == ()
+    assert snap_words_to_energy((), np.zeros(SECOND, np.int16)) == ()
