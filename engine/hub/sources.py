@@ -1,7 +1,7 @@
 """Where each model's files are published: repositories on model hubs, plain addresses, and wheels on the package index.
 
-Versions, revisions and SHA-256 are pinned here, so that a model is the same on every machine. Where one was taken from
-stands beside it; those of wheels were computed from the published wheel.
+Versions, revisions and SHA-256 are pinned where they are known, so that a model is the same on every machine. Where one
+was taken from stands beside it; hashes of a wheel's files are those of the published wheel.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,8 @@ class RemoteFile:
 class Repository:
     """A model's repository ids on the hubs, or its plain files; `subfolders` are downloaded with the top folder.
 
-    `sha256` maps a path to the hash that is pinned; it counts more than what a hub says.
+    `sha256` maps a path to the hash that is pinned; it counts more than what a hub says. On ModelScope
+    it is the branch master that is downloaded.
     """
 
     modelscope: str = ""
@@ -57,8 +58,13 @@ SOURCES: dict[str, Wheel | Repository] = {
     "sensevoice": Repository(
         modelscope="iic/SenseVoiceSmall",
         huggingface="FunAudioLLM/SenseVoiceSmall",
-        # The hash that both hubs publish for the file (HuggingFace: its LFS pointer).
-        sha256={"model.pt": "833ca2dcfdf8ec91bd4f31cfac36d6124e0c459074d5e909aec9cabe6204a3ea"},
+        # The revision and the hashes under which other projects that pin this model have them, from either hub.
+        huggingface_revision="3847d57b6bdf2dd8875cb1508d2af43d80a16bf7",
+        sha256={
+            "model.pt": "833ca2dcfdf8ec91bd4f31cfac36d6124e0c459074d5e909aec9cabe6204a3ea",
+            "am.mvn": "29b3c740a2c0cfc6b308126d31d7f265fa2be74f3bb095cd2f143ea970896ae5",
+            "chn_jpn_yue_eng_ko_spectok.bpe.model": "aa87f86064c3730d799ddf7af3c04659151102cba548bce325cf06ba4da4e6a8",
+        },
     ),
     # HuggingFace has Paraformer only without its hotwords.
     "paraformer": Repository(modelscope="iic/speech_seaco_paraformer_large_asr_nat-zh-cn-16k-common-vocab8404-pytorch"),
