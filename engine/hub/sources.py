@@ -22,8 +22,8 @@ class RemoteFile:
 class Repository:
     """A model's repository ids on the hubs, or its plain files; `subfolders` are downloaded with the top folder.
 
-    `sha256` maps a path to the hash that is pinned; it counts more than what a hub says. On ModelScope
-    it is the branch master that is downloaded.
+    `sha256` maps a path to the hash that is pinned; it counts more than what a hub says. ModelScope's
+    revision is always the branch master.
     """
 
     modelscope: str = ""

@@ -79,7 +79,9 @@ def test_of_the_named_models_sensevoice_uses_all_cores(name: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("asked", [{"language": "en"}, {"languages": ("en",)}, {"languages": ("en", "de")}])
-def test_no_language_can_be_asked_for_of_a_folder_that_tells_none(tmp_path: Path, asked: dict[str, object]) -> None:
+def test_setting_a_language_is_refused_for_a_folder_with_unknown_languages(
+    tmp_path: Path, asked: dict[str, object]
+) -> None:
     folder = put_model(tmp_path / "mine")
     (folder / "config.yaml").write_text("model: Conformer\n")
     check_languages(settings(str(folder), tmp_path))

@@ -79,7 +79,7 @@ def hub() -> Iterator[Hub]:
         do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
@@ -177,7 +177,7 @@ def test_huggingface_alone_is_enough(hub: Hub, silent: str, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("first", ["modelscope", "huggingface"])
-def test_a_folder_within_comes_along_and_no_other(
+def test_only_the_named_subfolder_is_downloaded(
     hub: Hub, refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, first: str
 ) -> None:
     use(monkeypatch, **{"modelscope": refused, "huggingface": refused, first: hub.address})
@@ -228,7 +228,7 @@ def test_a_file_of_another_content_is_refused(
     assert not (tmp_path / "model.pt").exists()
 
 
-def test_our_own_pin_counts_more_than_the_hub_s_word(
+def test_a_pinned_hash_counts_more_than_the_hub_s(
     hub: Hub, refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(monkeypatch, modelscope=hub.address, huggingface=refused)
@@ -313,7 +313,7 @@ def test_nothing_is_written_but_the_files(
     assert found == {"home", "model", "model/model.pt", "model/config.yaml"}
 
 
-def test_where_every_connection_is_refused_nobody_waits(
+def test_refused_connections_are_reported_without_waiting(
     refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     use(monkeypatch, modelscope=refused, huggingface=refused)
@@ -321,7 +321,7 @@ def test_where_every_connection_is_refused_nobody_waits(
         fetch_quietly(REPOSITORY, tmp_path)
 
 
-def test_where_nobody_answers_it_is_said_within_ten_seconds(
+def test_silent_hubs_are_reported_within_ten_seconds(
     silent: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answers: Answers
 ) -> None:
     use(monkeypatch, modelscope=silent, huggingface=silent)

