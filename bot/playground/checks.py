@@ -12,8 +12,6 @@ from aiogram.types import (
 from bot.playground.chats import GENERAL, Conversation
 from bot.playground.entities import check_given, find_entities, trim, utf16_length
 from bot.playground.html import parse_html
-from bot.playground.markdown import parse_markdown
-from bot.playground.old_markdown import parse_old_markdown
 from bot.playground.refusals import bad_request
 
 MAX_TEXT = 4096
@@ -43,10 +41,8 @@ def _parsed(text: str, parse_mode: str | None, entities: list[MessageEntity] | N
     match (parse_mode or "").lower():
         case "html":
             return parse_html(text)
-        case "markdownv2":
-            return parse_markdown(text)
-        case "markdown":
-            return parse_old_markdown(text)
+        case "markdown" | "markdownv2":
+            raise bad_request(f"parse_mode {parse_mode} is not part of the playground")
         case "":
             return text, check_given(text, entities or [])
         case _:

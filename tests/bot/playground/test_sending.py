@@ -69,6 +69,16 @@ async def test_faulty_markup_is_refused(playground: Playground, bot: Bot, chat: 
     assert len(playground.violations) == 2
 
 
+@pytest.mark.parametrize("parse_mode", ["Markdown", "MarkdownV2", "markdownv2"])
+async def test_markdown_is_refused_rather_than_sent_as_plain_text(
+    playground: Playground, bot: Bot, chat: Chat, parse_mode: str
+) -> None:
+    with refused(f"Bad Request: parse_mode {parse_mode} is not part of the playground"):
+        await bot.send_message(chat.id, "*x*", parse_mode=parse_mode)
+    assert playground.messages(chat) == []
+    assert len(playground.violations) == 1
+
+
 async def test_entities_may_be_given_instead(bot: Bot, chat: Chat) -> None:
     sent = await bot.send_message(chat.id, "abc", entities=[MessageEntity(type="italic", offset=1, length=2)])
     assert [(one.type, one.offset, one.length) for one in sent.entities or []] == [("italic", 1, 2)]
