@@ -37,7 +37,7 @@ FOUND = {
 
 def utf16_length(text: str) -> int:
     """Count UTF-16 code units, as all of Telegram's limits and offsets do."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def utf16_slice(text: str, offset: int, length: int) -> str:

@@ -1,13 +1,18 @@
-"""Telegram's HTML: a text with tags becomes a plain text with entities, or a refusal in Telegram's words."""
+"""Parses Telegram's HTML (`parse_mode=HTML`) into plain text and entities; errors are worded as Telegram words them.
 
-from dataclasses import dataclass, field
+The rules are those of TDLib, which the Bot API server parses with. Python's `html.parser` reads HTML as a browser does:
+comments, `1 < 2` and `&nbsp;`, which TDLib refuses or leaves as they are.
+"""
+
+import re
+from dataclasses import dataclass
 
 from aiogram.types import MessageEntity
 
 from bot.playground.entities import link_entity, sort_entities, utf16_length
 from bot.playground.refusals import Refusal, bad_request
 
-STYLES = {
+ENTITY_TYPES = {
     "b": "bold",
     "strong": "bold",
     "i": "italic",
@@ -26,230 +31,181 @@ STYLES = {
     "tg-emoji": "custom_emoji",
     "tg-time": "date_time",
 }
-CHARACTERS = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
-SPACE = " \t\r\n\0\v"
+SPACES = r"[ \t\r\n\v\0]*"
+NAME = r"[^ \t\r\n\v\0>]*"
+ATTRIBUTE_NAME = r"[^ \t\r\n\v\0=>/\"']*"
+INVALID_UNICODE = (
+    "Text contains invalid Unicode characters after decoding HTML entities, check for unmatched surrogate code units"
+)
+NAMED_CHARACTERS = {"lt": "<", "gt": ">", "amp": "&", "quot": '"'}
+CHARACTER_REFERENCE = re.compile(
+    r"&(?:#[xX]([0-9a-fA-F]{1,6})(?![0-9a-fA-F])|#([0-9]{1,7})(?![0-9])|(lt|gt|amp|quot)(?![a-zA-Z]));?"
+)
 
 
 def parse_html(source: str) -> tuple[str, list[MessageEntity]]:
-    """Read `source` as `parse_mode=HTML` does."""
-    reader = _Reader(source)
-    reader.read()
-    return "".join(reader.text), sort_entities(reader.entities)
+    """Give the plain text of `source` and its entities, sorted.
+
+    Raises:
+        Refusal: The markup is wrong.
+    """
+    parser = _Parser(source)
+    parser.parse()
+    return parser.text, sort_entities(map(_without_language_of_code, parser.entities))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Tag:
     name: str
     attributes: dict[str, str]
-    offset: int
     begin: int
 
 
-@dataclass(slots=True)
-class _Reader:
-    source: str
-    at: int = 0
-    offset: int = 0
-    text: list[str] = field(default_factory=list)
-    entities: list[MessageEntity] = field(default_factory=list)
-    open: list[_Tag] = field(default_factory=list)
+class _Parser:
+    def __init__(self, source: str) -> None:
+        self.source, self.at = source, 0
+        self.text = ""
+        self.entities: list[MessageEntity] = []
+        self.open_tags: list[_Tag] = []
 
-    def read(self) -> None:
-        while self.at < len(self.source):
-            if self.source[self.at] == "<":
-                self._tag()
+    def parse(self) -> None:
+        while not self._is_at_end():
+            begin = self.at
+            if plain := self._take("[^<]+"):
+                self.text += _decode_references(plain)
+            elif self._take("</"):
+                self._parse_end_tag(begin)
             else:
-                self._put(self._character())
-        if self.open:
-            raise _unparsable(f'Can\'t find end tag corresponding to start tag "{self.open[-1].name}"')
-        self.entities = [_without_language(entity) for entity in self.entities]
+                self._parse_start_tag(begin)
+        if self.open_tags:
+            raise _parse_error(f'Can\'t find end tag corresponding to start tag "{self.open_tags[-1].name}"')
+        if any("\ud800" <= character <= "\udfff" for character in self.text):
+            raise _parse_error(INVALID_UNICODE)
 
-    def _put(self, character: str) -> None:
-        self.text.append(character)
-        self.offset += utf16_length(character)
+    def _is_at_end(self) -> bool:
+        return self.at == len(self.source)
 
-    def _character(self) -> str:
-        if self.source[self.at] == "&" and (decoded := _reference(self.source, self.at)):
-            character, self.at = decoded
-            return character
-        self.at += 1
-        return self.source[self.at - 1]
+    def _take(self, pattern: str) -> str:
+        """Consume what matches `pattern` here; "" when nothing does."""
+        match = re.compile(pattern).match(self.source, self.at)
+        self.at = match.end() if match else self.at
+        return match[0] if match else ""
 
-    def _tag(self) -> None:
-        begin = self.at
-        self.at += 1
-        if self._peek() == "/":
-            self._end_tag(begin)
-        else:
-            self._start_tag(begin)
+    def _place(self, position: int) -> str:
+        return f"at byte offset {len(self.source[:position].encode())}"
 
-    def _peek(self) -> str:
-        return self.source[self.at] if self.at < len(self.source) else ""
+    def _check_closed(self, begin: int, tag: str = "") -> None:
+        if self._is_at_end():
+            raise _parse_error(f"Unclosed start tag {tag}{self._place(begin)}")
 
-    def _until(self, stops: str) -> str:
-        begin = self.at
-        while (character := self._peek()) and character not in stops:
-            self.at += 1
-        return self.source[begin : self.at]
-
-    def _skip_space(self) -> None:
-        while (character := self._peek()) and character in SPACE:
-            self.at += 1
-
-    def _start_tag(self, begin: int) -> None:
-        name = self._until(SPACE + ">").lower()
-        if not self._peek():
-            raise self._unclosed(begin)
-        if name not in STYLES:
-            raise _unparsable(f'Unsupported start tag "{name}" at byte offset {self._bytes(begin)}')
-        attributes = self._attributes(name, begin)
-        if name == "span" and attributes.get("class") != "tg-spoiler":
-            raise _unparsable(f'Tag "span" must have class "tg-spoiler" at byte offset {self._bytes(begin)}')
-        self.at += 1
-        self.open.append(_Tag(name, attributes, self.offset, len(self.text)))
-
-    def _attributes(self, tag: str, begin: int) -> dict[str, str]:
+    def _parse_start_tag(self, begin: int) -> None:
+        name = _ascii_lower(self._take(f"<{NAME}")[1:])
+        self._check_closed(begin)
+        if name not in ENTITY_TYPES:
+            raise _parse_error(f'Unsupported start tag "{name}" {self._place(begin)}')
         attributes: dict[str, str] = {}
-        while self._peek() != ">":
-            self._skip_space()
-            if self._peek() == ">":
-                break
-            name = self._until(SPACE + "=>")
-            if not name:
-                raise _unparsable(f'Empty attribute name in the tag "{tag}" at byte offset {self._bytes(begin)}')
-            attributes[name.lower()] = self._value(begin)
-        return attributes
+        while not self._take(f"{SPACES}>"):
+            self._parse_attribute(begin, name, attributes)
+        if name == "span" and attributes.get("class") != "tg-spoiler":
+            raise _parse_error(f'Tag "span" must have class "tg-spoiler" {self._place(begin)}')
+        self.open_tags.append(_Tag(name, attributes, len(self.text)))
 
-    def _value(self, begin: int) -> str:
-        self._skip_space()
-        if self._peek() != "=":
-            return self._bare(begin)
-        self.at += 1
-        self._skip_space()
-        value = self._quoted() if self._peek() in {"'", '"'} else self._token(begin)
-        if not self._peek():
-            raise self._unclosed(begin)
-        return value
+    def _parse_attribute(self, begin: int, tag: str, attributes: dict[str, str]) -> None:
+        self._take(SPACES)
+        name = self._take(ATTRIBUTE_NAME)
+        if not name:
+            raise _parse_error(f'Empty attribute name in the tag "{tag}" {self._place(begin)}')
+        self._take(SPACES)
+        has_value = self._take(f"={SPACES}")
+        self._check_closed(begin, f'"{tag}" ')
+        attributes[name] = self._parse_value(begin) if has_value else ""
 
-    def _bare(self, begin: int) -> str:
-        if not self._peek():
-            raise self._unclosed(begin)
-        return ""
+    def _parse_value(self, begin: int) -> str:
+        if quoted := self._take(r"""'[^']*'?|"[^"]*"?"""):
+            self._check_closed(begin)
+            return _decode_references(quoted[1:-1])
+        start, value = self.at, self._take("[a-zA-Z0-9.-]*")
+        self._check_closed(begin)
+        if self.source[self.at] not in " \t\r\n\v\0>":
+            raise _parse_error(f"Unexpected end of name token {self._place(start)}")
+        return value.lower()
 
-    def _quoted(self) -> str:
-        quote = self._peek()
-        self.at += 1
-        value = []
-        while self._peek() and self._peek() != quote:
-            value.append(self._character())
-        if self._peek():
-            self.at += 1
-        return "".join(value)
-
-    def _token(self, begin: int) -> str:
-        start = self.at
-        if not self._peek():
-            raise self._unclosed(begin)
-        while (character := self._peek()) and ((character.isascii() and character.isalnum()) or character in ".-"):
-            self.at += 1
-        if self._peek() and self._peek() not in SPACE + ">":
-            raise _unparsable(f"Unexpected end of name token at byte offset {self._bytes(start)}")
-        return self.source[start : self.at].lower()
-
-    def _end_tag(self, begin: int) -> None:
-        if not self.open:
-            raise _unparsable(f"Unexpected end tag at byte offset {self._bytes(begin)}")
-        self.at += 1
-        name = self._until(SPACE + ">").lower()
-        self._skip_space()
-        if self._peek() != ">":
-            raise _unparsable(f"Unclosed end tag at byte offset {self._bytes(begin)}")
-        self.at += 1
-        tag = self.open.pop()
+    def _parse_end_tag(self, begin: int) -> None:
+        if not self.open_tags:
+            raise _parse_error(f"Unexpected end tag {self._place(begin)}")
+        name = _ascii_lower(self._take(NAME))
+        if not self._take(f"{SPACES}>"):
+            raise _parse_error(f"Unclosed end tag {self._place(begin)}")
+        tag = self.open_tags.pop()
         if name not in {"", tag.name}:
-            raise _unparsable(
-                f'Unmatched end tag at byte offset {self._bytes(begin)}, expected "</{tag.name}>", found "</{name}>"'
-            )
-        self._close(tag)
+            raise _parse_error(f'Unmatched end tag {self._place(begin)}, expected "</{tag.name}>", found "</{name}>"')
+        covered = self.text[tag.begin :]
+        entity = _entity(tag, utf16_length(self.text[: tag.begin]), covered) if covered else None
+        if entity is not None:
+            self._add(entity)
 
-    def _close(self, tag: _Tag) -> None:
-        if self.offset == tag.offset:
-            return
-        entity = _entity(tag, self.offset - tag.offset, "".join(self.text[tag.begin :]))
-        if entity is not None and not self._merged_code(tag, entity):
+    def _add(self, entity: MessageEntity) -> None:
+        """Add an entity; `<pre>` and `<code class="language-…">` around the same text become one."""
+        last = self.entities[-1] if self.entities else entity
+        code, pre = sorted((last, entity), key=lambda one: one.type)
+        is_block = (code.type, pre.type) == ("code", "pre") and code.language and not pre.language
+        if is_block and (code.offset, code.length) == (pre.offset, pre.length):
+            self.entities[-1] = pre.model_copy(update={"language": code.language})
+        else:
             self.entities.append(entity)
 
-    def _merged_code(self, tag: _Tag, entity: MessageEntity) -> bool:
-        """Make one block with a language out of `<pre><code class="language-…">`."""
-        inner = self.entities[-1] if self.entities else None
-        if tag.name != "pre" or inner is None or inner.type != "code" or not inner.language:
-            return False
-        if (inner.offset, inner.length) != (entity.offset, entity.length):
-            return False
-        self.entities[-1] = entity.model_copy(update={"language": inner.language})
-        return True
 
-    def _bytes(self, position: int) -> int:
-        return len(self.source[:position].encode("utf-8", "surrogatepass"))
-
-    def _unclosed(self, begin: int) -> Refusal:
-        return _unparsable(f"Unclosed start tag at byte offset {self._bytes(begin)}")
-
-
-def _without_language(entity: MessageEntity) -> MessageEntity:
-    return entity.model_copy(update={"language": None}) if entity.type == "code" else entity
-
-
-def _unparsable(words: str) -> Refusal:
-    return bad_request(f"can't parse entities: {words}")
-
-
-def _reference(source: str, at: int) -> tuple[str, int] | None:
-    """Decode `&amp;`, `&#38;` or `&#x26;` at `at`; the semicolon may be missing."""
-    end = at + 1
-    if source.startswith("#", end):
-        return _number(source, at)
-    while end < len(source) and source[end].isascii() and source[end].isalpha():
-        end += 1
-    character = CHARACTERS.get(source[at + 1 : end])
-    return (character, end + source.startswith(";", end)) if character else None
-
-
-def _number(source: str, at: int) -> tuple[str, int] | None:
-    hexadecimal = source.startswith("x", at + 2)
-    start = end = at + (3 if hexadecimal else 2)
-    while end < len(source) and source[end] in ("0123456789abcdefABCDEF" if hexadecimal else "0123456789"):
-        end += 1
-    code = int(source[start:end] or "0", 16 if hexadecimal else 10)
-    if code == 0 or code >= 0x10FFFF or end - at >= 10:  # noqa: PLR2004 - the bounds are Telegram's
-        return None
-    return chr(code), end + source.startswith(";", end)
-
-
-def _entity(tag: _Tag, length: int, covered: str) -> MessageEntity | None:
-    kind = STYLES[tag.name]
-    entity = MessageEntity(type=kind, offset=tag.offset, length=length)
-    if tag.name == "blockquote" and "expandable" in tag.attributes:
-        return entity.model_copy(update={"type": "expandable_blockquote"})
-    if tag.name == "code" and tag.attributes.get("class", "").startswith("language-"):
-        return entity.model_copy(update={"language": tag.attributes["class"].removeprefix("language-")})
-    if tag.name == "a":
-        return link_entity(entity, tag.attributes.get("href") or covered)
-    if tag.name == "tg-emoji":
-        return _emoji(entity, tag.attributes.get("emoji-id", ""))
-    if tag.name == "tg-time":
-        return _time(entity, tag.attributes)
+def _entity(tag: _Tag, offset: int, covered: str) -> MessageEntity | None:
+    entity = MessageEntity(type=ENTITY_TYPES[tag.name], offset=offset, length=utf16_length(covered))
+    language = tag.attributes.get("class", "")
+    match tag.name:
+        case "blockquote" if "expandable" in tag.attributes:
+            return entity.model_copy(update={"type": "expandable_blockquote"})
+        case "code" if language.startswith("language-"):
+            return entity.model_copy(update={"language": language.removeprefix("language-")})
+        case "a":
+            return link_entity(entity, tag.attributes.get("href") or covered)
+        case "tg-emoji":
+            return _custom_emoji(entity, tag.attributes.get("emoji-id", ""))
+        case "tg-time":
+            return _date_time(entity, tag.attributes.get("unix", ""), tag.attributes.get("format", ""))
     return entity
 
 
-def _emoji(entity: MessageEntity, emoji: str) -> MessageEntity:
-    if not emoji.isdecimal() or int(emoji) == 0:
-        raise _unparsable("Invalid custom emoji identifier specified")
-    return entity.model_copy(update={"custom_emoji_id": emoji})
+def _custom_emoji(entity: MessageEntity, emoji_id: str) -> MessageEntity:
+    if not re.fullmatch("-?[1-9][0-9]{0,18}", emoji_id):
+        raise _parse_error("Invalid custom emoji identifier specified")
+    return entity.model_copy(update={"custom_emoji_id": emoji_id})
 
 
-def _time(entity: MessageEntity, attributes: dict[str, str]) -> MessageEntity:
-    unix = attributes.get("unix", "")
-    if not unix.isdecimal():
-        raise _unparsable("Invalid date-time specified")
-    return entity.model_copy(update={"unix_time": int(unix), "date_time_format": attributes.get("format") or None})
+def _date_time(entity: MessageEntity, unix: str, style: str) -> MessageEntity | None:
+    if not re.fullmatch("[rR]?|[tTdDwW]+", style):
+        raise _parse_error("Invalid date format used")
+    seconds = re.match("[0-9]*", unix)
+    if seconds is None or not int(seconds[0] or 0):
+        return None
+    return entity.model_copy(update={"unix_time": int(seconds[0]), "date_time_format": style or None})
+
+
+def _without_language_of_code(entity: MessageEntity) -> MessageEntity:
+    return entity.model_copy(update={"language": None}) if entity.type == "code" else entity
+
+
+def _ascii_lower(name: str) -> str:
+    return name.encode().lower().decode()
+
+
+def _decode_references(text: str) -> str:
+    return CHARACTER_REFERENCE.sub(_decoded, text)
+
+
+def _decoded(reference: re.Match[str]) -> str:
+    hexadecimal, decimal, name = reference.groups()
+    if name:
+        return NAMED_CHARACTERS[name]
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal)
+    return chr(code) if 0 < code < 0x10FFFF else reference[0]  # noqa: PLR2004 - TDLib's bound
+
+
+def _parse_error(words: str) -> Refusal:
+    return bad_request(f"can't parse entities: {words}")
