@@ -1,1 +1,1 @@
-"""The queue between the chat and the engine. The only room that touches arq; knows nothing of Telegram."""
+"""The job queue between chat and engine, and its workers. The only room that uses arq; knows nothing of Telegram."""

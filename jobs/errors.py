@@ -1,4 +1,4 @@
-"""What can go wrong around the queue, each with its remedy."""
+"""Faults of the queue, its Redis and its workers; each sentence names the remedy."""
 
 from engine import Fault
 
@@ -10,8 +10,8 @@ class QueueUnreachable(Fault):
     sentence = "The queue cannot be reached at the moment: {reason}. Nothing is lost; try again in a minute."
 
 
-class RedisUrlWrong(Fault):
-    """`redis.url` is no URL of a Redis."""
+class RedisUrlInvalid(Fault):
+    """`redis.url` is not the URL of a Redis."""
 
     code = "redis_url_wrong"
     sentence = (
@@ -21,7 +21,7 @@ class RedisUrlWrong(Fault):
 
 
 class RedisMissing(Fault):
-    """There is no Redis to embed."""
+    """No Redis server is installed that could be embedded."""
 
     code = "redis_missing"
     sentence = (
@@ -30,36 +30,36 @@ class RedisMissing(Fault):
     )
 
 
-class RedisBroken(Fault):
+class RedisStartFailed(Fault):
     """The embedded Redis does not start."""
 
     code = "redis_broken"
     sentence = "The embedded Redis in {folder} does not start: {reason}."
 
 
-class RedisTaken(Fault):
-    """Another Earshot uses the same data folder."""
+class RedisFolderInUse(Fault):
+    """Another Earshot runs the Redis of the same data folder."""
 
     code = "redis_taken"
     sentence = "Another Earshot runs with the data folder {folder}. Stop it, or set data_dir to another folder."
 
 
 class RedisFolderUnsafe(Fault):
-    """Somebody else could reach into the folder of the socket."""
+    """Other users could enter the folder of the Redis socket."""
 
     code = "redis_folder_unsafe"
     sentence = "The folder {folder} must belong to this user alone (mode 0700). Delete it, or set a shorter data_dir."
 
 
-class GaveUp(Fault):
-    """The note has ended too many workers."""
+class MaxTriesExceeded(Fault):
+    """Too many workers died while they worked on the note."""
 
     code = "gave_up"
     sentence = "I gave up on this recording: it stopped the worker {tries} times. Send it in another format."
 
 
 class MemoryLimitTooSmall(Fault):
-    """A worker without any note is larger than it may be."""
+    """A worker exceeds `workers.max_memory_mb` before its first note."""
 
     code = "memory_limit_too_small"
     sentence = (

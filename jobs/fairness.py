@@ -1,15 +1,15 @@
-"""The order between chats, as a pure function: each note of a chat stands behind its earlier ones by a quantum."""
+"""Fair order between chats, as a pure function: each note of a chat is scored a quantum behind its earlier ones."""
 
 QUANTUM_MS = 60_000
 MAX_BEHIND = 20_000
-BEGUN_SCORE = 0  # before all that have not been begun
-PAST_MS = 30 * 86_400_000  # scores lie in the past: arq leaves alone what has a score in the future, even when idle
+BEGUN_SCORE = 0  # before all notes that no worker has begun
+PAST_MS = 30 * 86_400_000  # scores lie in the past: arq does not run what has a score in the future, even when idle
 
 
 def score_ms(queued_at_ms: int, unfinished_before: int) -> int:
-    """Give the note's place in the queue; lower runs earlier.
+    """Return the note's score in the queue, in milliseconds; lower runs earlier.
 
-    `unfinished_before` is how many notes of the same chat came earlier and are not over. The first note of every chat
-    stands by its time alone; so a chat that sends many at once does not hold up one that sends a single note.
+    `unfinished_before` is how many notes of the same chat came earlier and are not over. The first note of a chat is
+    scored by its time alone; so a chat that sends many at once does not hold up one that sends a single note.
     """
     return queued_at_ms - PAST_MS + QUANTUM_MS * min(unfinished_before, MAX_BEHIND)

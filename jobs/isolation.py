@@ -1,43 +1,43 @@
-"""Who is in the engine with whom: a note over which a worker died goes alone, so that it cannot take others with it."""
+"""Runs a note that may have killed a worker alone, so that it cannot take other notes with it."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Company:
-    """The notes that are decoded and transcribed in one process."""
+class Isolation:
+    """Admits notes to the engine of one process: any number of ordinary ones, or one suspect by itself."""
 
     def __init__(self) -> None:
-        """Nobody is there."""
+        """Start with no note inside."""
         self._inside = 0
         self._suspects = 0
-        self._alone = False
+        self._is_exclusive = False
         self._left = asyncio.Event()
 
     @property
-    def is_closed(self) -> bool:
-        """Tell whether a suspect is alone, or waits to be: a newcomer would only wait."""
+    def has_suspects(self) -> bool:
+        """Whether a suspect is inside, or waits to be: a new note would only wait."""
         return self._suspects > 0
 
     @asynccontextmanager
-    async def joined(self, *, suspect: bool) -> AsyncIterator[None]:
-        """Be inside for as long as the block runs, a suspect with nobody else; wait until that can be."""
+    async def slot(self, *, suspect: bool) -> AsyncIterator[None]:
+        """Hold a slot for as long as the block runs, a suspect with no other note inside; wait until that can be."""
         self._suspects += suspect
         try:
-            await self._admitted(alone=suspect)
+            await self._until_admitted(exclusive=suspect)
             self._inside += 1
-            self._alone = suspect
+            self._is_exclusive = suspect
             try:
                 yield
             finally:
                 self._inside -= 1
-                self._alone = False
+                self._is_exclusive = False
                 self._left.set()
         finally:
             self._suspects -= suspect
 
-    async def _admitted(self, *, alone: bool) -> None:
-        while self._inside if alone else self._alone:
+    async def _until_admitted(self, *, exclusive: bool) -> None:
+        while self._inside if exclusive else self._is_exclusive:
             self._left.clear()
             await self._left.wait()

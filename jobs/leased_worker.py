@@ -1,7 +1,7 @@
-"""arq's worker with what its queue guarantees lack: leases that only their holder ends, and outages that it survives.
+"""arq's worker with stronger guarantees: short leases that only their holder can end, and outages that it survives.
 
-What differs from arq: a job is picked in one step, past however many run elsewhere, with a lease of seconds; only the
-run that holds the lease may end the job; trouble with Redis is waited out.
+Unlike arq, it picks a job in one atomic step, past any number that run elsewhere, with a lease of seconds; only the run
+that holds the lease may end the job; errors of Redis are waited out.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from arq import ArqRedis, Retry, Worker
 from arq.worker import func
 
 from jobs.admission import has_room_for_long
-from jobs.door import NotNow
-from jobs.lease import LEASE_S
-from jobs.outage import Outage
+from jobs.door import RetryLater
+from jobs.leases import LEASE_S
+from jobs.lua_scripts import LuaScripts, Run, long_key
 from jobs.queue import TRANSCRIBE
-from jobs.redis import QUEUE, TROUBLE, from_json, to_json
-from jobs.scripts import Run, Scripts, long_key
+from jobs.redis import QUEUE, REDIS_ERRORS, from_json, to_json
+from jobs.resilience import Outage
 
 POLL_S = 0.05
 OUTAGE_PAUSE_S = 0.5
-FOREVER = 10_000_000  # seconds, or tries: `jobs` has its own limits for both
+FOREVER = 10_000_000  # seconds, and tries: the ledger and the engine threads limit both
 HEALTH_S = 60
 HAND_BACK_S = 10.0
 LEASE_MS = round(LEASE_S * 1000)
@@ -36,29 +36,29 @@ log = structlog.get_logger()
 
 
 class LeasedWorker(Worker):
-    """Runs `at_once` jobs at a time. `do` gets the id of a note, and raises nothing but NotNow."""
+    """Runs `at_once` jobs at a time. `run_note` gets the id of a note, and may raise nothing but RetryLater."""
 
     def __init__(  # noqa: PLR0913 - what it is made of, the numbers by name
         self,
         redis: ArqRedis,
         worker_id: str,
-        do: Callable[[str], Awaitable[None]],
-        takes_more: Callable[[], bool],
+        run_note: Callable[[str], Awaitable[None]],
+        can_take_more: Callable[[], bool],
         *,
         at_once: int,
         grace_s: float,
     ) -> None:
-        """Prepare to work for the queue in `redis`; on SIGTERM, let jobs run on for `grace_s`.
+        """Prepare to work on the queue in `redis`; on SIGTERM, running jobs get `grace_s` to finish.
 
-        `takes_more` is asked all the time, tells whether a job may be picked, and raises when this process should end.
+        `can_take_more` is called at every poll: whether a job may be picked. It raises if this process should end.
         """
 
         async def transcribe(ctx: dict[str, object], *args: str, **_: str) -> None:
             del ctx
             (note_id,) = args
             try:
-                await do(note_id)
-            except NotNow as later:
+                await run_note(note_id)
+            except RetryLater as later:
                 self._delays_s[note_id] = later.after_s
                 raise Retry from None
 
@@ -72,7 +72,7 @@ class LeasedWorker(Worker):
             max_tries=FOREVER,
             keep_result=0,
             poll_delay=POLL_S,
-            queue_read_limit=1,  # only to see whether there is anything; `start_jobs` looks further by itself
+            queue_read_limit=1,  # only to see whether there is any job; `start_jobs` looks further by itself
             health_check_interval=HEALTH_S,
             health_check_key=f"arq:health:{worker_id}",
             job_serializer=to_json,
@@ -80,15 +80,15 @@ class LeasedWorker(Worker):
             log_results=False,
         )
         self._worker_id = worker_id
-        self._takes_more = takes_more
-        self._scripts = Scripts(redis)
+        self._can_take_more = can_take_more
+        self._scripts = LuaScripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
         self.outage = Outage("queue")
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Pick the first job that nobody runs, if `job_ids` says that there is any job at all."""
-        if not job_ids or self.job_counter >= self.max_jobs or not self._takes_more():
+        """Pick the first job that nobody runs, if `job_ids` shows that there is any job at all."""
+        if not job_ids or self.job_counter >= self.max_jobs or not self._can_take_more():
             return
         token = f"{self._worker_id}:{secrets.token_hex(8)}"
         takes_long = has_room_for_long(sum(run.is_long for run in self._runs.values()), self.max_jobs)
@@ -102,21 +102,21 @@ class LeasedWorker(Worker):
         self.job_counter += 1
         self._runs[run.job_id] = run
         task = asyncio.create_task(self.run_job(run.job_id, run.score))
-        task.add_done_callback(partial(self._left, run.job_id))
+        task.add_done_callback(partial(self._release_place, run.job_id))
         self.tasks[run.job_id] = task
 
-    def _left(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        """Free the place; of a run that arq lost in trouble with Redis, nothing else tells that it is over."""
+    def _release_place(self, job_id: str, task: "asyncio.Task[None]") -> None:
+        """Free the job's place; nothing else does where arq lost the run to an error of Redis."""
         self._release_sem_dec_counter_on_complete()
         if self.tasks.get(job_id, task) is task:
             self._runs.pop(job_id, None)
 
-    async def only_deliver(self, note_id: str) -> None:
-        """Count the note as short from now on: should it be put back, any free place may deliver it."""
+    async def mark_only_delivery(self, note_id: str) -> None:
+        """Count the note as short from now on: if it is put back, any free place may deliver it."""
         if run := self._runs.get(note_id):
             self._runs[note_id] = replace(run, is_long=False)
             if run.is_long:
-                with contextlib.suppress(*TROUBLE):  # it then waits for a place for long ones
+                with contextlib.suppress(*REDIS_ERRORS):  # then it waits for a place for long notes
                     await self.pool.delete(long_key(note_id))
 
     async def renew(self, note_id: str) -> None:
@@ -134,19 +134,19 @@ class LeasedWorker(Worker):
         incr_score: int | None,
         keep_in_progress: float | None,
     ) -> None:
-        """End the run in Redis if the lease is still ours. Results are not kept: the ledger has them."""
+        """End the run in Redis if its lease is still ours. Results are not kept: the ledger has them."""
         del result_data, result_timeout_s, keep_result_forever, incr_score, keep_in_progress
         await self._end(job_id, finished=finish)
 
     async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """End a run that arq would not begin (the job expired, or is no job of ours); the ledger brings it back."""
+        """End a run that arq did not begin (the job expired or cannot be read); the reaper queues the note again."""
         del result_data
         await self._end(job_id, finished=True)
 
-    async def stopped(self) -> None:
+    async def wait_stopped(self) -> None:
         """Wait until no job runs any more, after the worker was told to stop.
 
-        Who is cancelled here again still lets the jobs hand back their notes.
+        A caller that is cancelled once more still lets the jobs hand back their notes.
         """
         if self.tasks:
             ending = asyncio.create_task(asyncio.wait(self.tasks.values()))
@@ -162,18 +162,20 @@ class LeasedWorker(Worker):
         run = self._runs.pop(job_id)
         try:
             done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
-        except TROUBLE as error:  # the lease runs out by itself, and whoever picks the job finds it ended
-            self.outage.goes_on(error)
+        except (
+            REDIS_ERRORS
+        ) as error:  # the lease expires by itself, and whoever picks the job then finds the note ended
+            self.outage.report_failure(error)
         else:
             if not done:
                 log.info("lease_lost", job=job_id)
 
     async def _poll_iteration(self) -> None:
-        self._takes_more()
+        self._can_take_more()
         try:
             await super()._poll_iteration()
-        except TROUBLE as error:
-            self.outage.goes_on(error)
+        except REDIS_ERRORS as error:
+            self.outage.report_failure(error)
             await asyncio.sleep(OUTAGE_PAUSE_S)
         else:
-            self.outage.is_over()
+            self.outage.report_success()

@@ -1,4 +1,4 @@
-"""The queue as others see it. It carries nothing but ids: what is lost here is queued again from the ledger."""
+"""The queue of notes in Redis. It carries only their ids: what is lost here is queued again from the ledger."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -11,39 +11,39 @@ from arq.jobs import serialize_job
 from jobs.admission import is_long
 from jobs.errors import QueueUnreachable
 from jobs.fairness import BEGUN_SCORE, score_ms
-from jobs.outage import Outage
-from jobs.presence import Presence, present
-from jobs.redis import QUEUE, TROUBLE, connect, to_json
-from jobs.scripts import Scripts, long_key
+from jobs.lua_scripts import LuaScripts, long_key
+from jobs.redis import QUEUE, REDIS_ERRORS, connect, to_json
+from jobs.resilience import Outage
+from jobs.worker_registry import WorkerInfo, live_workers
 from storage.ledger import Ledger
 from storage.note import Note, State
 
 __all__ = ["TRANSCRIBE", "Queue", "Snapshot", "connect"]
 
-TRANSCRIBE = "transcribe"  # the job's name, which workers know
-KEPT_MS = 30 * 86_400_000
+TRANSCRIBE = "transcribe"  # the name of the job that workers register
+JOB_TTL_MS = 30 * 86_400_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Who works, and the ids of the notes that wait, in their order."""
 
-    workers: tuple[Presence, ...]
+    workers: tuple[WorkerInfo, ...]
     waiting: tuple[str, ...]
 
 
 class Queue:
-    """Where notes wait for a worker."""
+    """The queue in which notes wait for a worker."""
 
     def __init__(self, redis: ArqRedis, ledger: Ledger) -> None:
         """Queue the notes of `ledger` in `redis`."""
         self.redis = redis
         self._ledger = ledger
-        self._scripts = Scripts(redis)
+        self._scripts = LuaScripts(redis)
         self._outage = Outage("queue")
 
     async def enqueue(self, note: Note) -> bool:
-        """Put the note in its place. Again changes nothing.
+        """Queue the note by its score. Doing so again changes nothing.
 
         False when Redis does not answer: the note is safe in the ledger and is queued once Redis is back.
         """
@@ -51,24 +51,24 @@ class Queue:
         job = serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json)
         try:
             async with self.redis.pipeline() as pipe:
-                pipe.set(f"arq:job:{note.id}", job, px=KEPT_MS)
+                pipe.set(f"arq:job:{note.id}", job, px=JOB_TTL_MS)
                 if is_long(note):
-                    pipe.set(long_key(note.id), b"", px=KEPT_MS)
+                    pipe.set(long_key(note.id), b"", px=JOB_TTL_MS)
                 pipe.zadd(QUEUE, {note.id: score}, nx=True)
                 await pipe.execute()
-        except TROUBLE as error:
-            self._outage.goes_on(error)
+        except REDIS_ERRORS as error:
+            self._outage.report_failure(error)
             return False
-        self._outage.is_over()
+        self._outage.report_success()
         return True
 
-    async def forget(self, note_id: str) -> None:
-        """Take the note out, if it is there. While Redis does not answer it stays; a worker then finds it ended."""
+    async def remove(self, note_id: str) -> None:
+        """Remove the note, if it is queued. If Redis does not answer it stays, and a worker finds it ended."""
         try:
             await self.redis.zrem(QUEUE, note_id)
             await self.redis.delete(f"arq:job:{note_id}", long_key(note_id))
-        except TROUBLE as error:
-            self._outage.goes_on(error)
+        except REDIS_ERRORS as error:
+            self._outage.report_failure(error)
 
     async def position(self, note_id: str) -> int:
         """Say the note's turn: 1 for the next to run, 0 when it runs or is not queued.
@@ -76,42 +76,42 @@ class Queue:
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        async with _reaching():
+        async with _redis_errors_as_faults():
             ahead = await self._scripts.waiting(before=note_id)
         return 0 if ahead is None else len(ahead) + 1
 
-    async def ahead(self, note: Note) -> list[str] | None:
-        """Give the ids of the waiting notes whose turn comes earlier, also of those of a note that is not queued yet.
+    async def ids_ahead(self, note: Note) -> list[str] | None:
+        """Return the ids of the waiting notes that run before this one, which may be about to be queued.
 
-        None when the note runs.
+        None if the note itself runs.
 
         Raises:
             QueueUnreachable: Redis does not answer.
         """
         score = await self._score_ms(note)
-        async with _reaching():
+        async with _redis_errors_as_faults():
             return await self._scripts.waiting(before=note.id, score=score)
 
-    async def unknown(self, note_ids: Sequence[str]) -> list[str]:
-        """Give those of the ids that are not in the queue, neither waiting nor running.
+    async def missing(self, note_ids: Sequence[str]) -> list[str]:
+        """Return those of the ids that are not in the queue, neither waiting nor running.
 
         Raises:
             QueueUnreachable: Redis does not answer.
         """
         if not note_ids:
             return []
-        async with _reaching():
+        async with _redis_errors_as_faults():
             scores = await self.redis.zmscore(QUEUE, list(note_ids))
         return [note_id for note_id, score in zip(note_ids, scores, strict=True) if score is None]
 
-    async def workers(self) -> list[Presence]:
-        """Give the workers that are there.
+    async def workers(self) -> list[WorkerInfo]:
+        """Return the live workers.
 
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        async with _reaching():
-            return await present(self.redis)
+        async with _redis_errors_as_faults():
+            return await live_workers(self.redis)
 
     async def snapshot(self) -> Snapshot:
         """Give who works and who waits.
@@ -119,7 +119,7 @@ class Queue:
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        async with _reaching():
+        async with _redis_errors_as_faults():
             waiting = await self._scripts.waiting()
         return Snapshot(workers=tuple(await self.workers()), waiting=tuple(waiting or ()))
 
@@ -135,8 +135,8 @@ class Queue:
 
 
 @asynccontextmanager
-async def _reaching() -> AsyncIterator[None]:
+async def _redis_errors_as_faults() -> AsyncIterator[None]:
     try:
         yield
-    except TROUBLE as error:
+    except REDIS_ERRORS as error:
         raise QueueUnreachable(reason=str(error) or type(error).__name__) from error

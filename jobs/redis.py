@@ -1,4 +1,4 @@
-"""How all processes reach Redis: with time limits, which a frozen one runs into, and JSON, which stays harmless."""
+"""Redis client for all processes: with time-outs, for a server that is frozen, and JSON instead of pickle."""
 
 import json
 from typing import cast
@@ -9,31 +9,31 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError, RedisError  # noqa: A004 - redis-py's
 
-from jobs.errors import RedisUrlWrong
+from jobs.errors import RedisUrlInvalid
 
 QUEUE = "arq:queue"
 SOCKET_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 3
 RETRIES = 2
 MAX_PAUSE_S = 0.5
-TROUBLE = (RedisError, OSError)  # what any call may raise while Redis is away
+REDIS_ERRORS = (RedisError, OSError)  # what any call may raise while Redis does not answer
 
 
 def to_json(job: dict[str, object]) -> bytes:
-    """Write a job; what JSON does not know, such as arq's own exceptions, is written as text."""
+    """Serialise a job; what JSON does not know, such as arq's own exceptions, becomes text."""
     return json.dumps(job, default=str).encode()
 
 
 def from_json(text: bytes) -> dict[str, object]:
-    """Read a job. Unlike pickle, nothing that somebody put into Redis can run here."""
+    """Deserialise a job. Unlike pickle, this runs no code that somebody put into Redis."""
     return cast("dict[str, object]", json.loads(text))
 
 
 def connect(url: str) -> ArqRedis:
-    """Give a client of the Redis at `url`, for the queue and for workers alike. It connects when it is first used.
+    """Make a client of the Redis at `url`, for the queue and for workers alike; it connects when first used.
 
     Raises:
-        RedisUrlWrong: `url` cannot be read.
+        RedisUrlInvalid: `url` cannot be read.
     """
     try:
         pool = ConnectionPool.from_url(
@@ -47,12 +47,12 @@ def connect(url: str) -> ArqRedis:
             **_network_options(url),
         )
     except ValueError:
-        raise RedisUrlWrong from None
+        raise RedisUrlInvalid from None
     return ArqRedis(pool, job_serializer=to_json, job_deserializer=from_json, default_queue_name=QUEUE)
 
 
 def _network_options(url: str) -> dict[str, bool]:
-    """Give what only a network connection has. Of TLS, redis-py leaves out by default to compare the host's name."""
+    """Return the options of network connections; by default redis-py does not check the host name in TLS."""
     if url.startswith("unix:"):
         return {}
     return {"socket_keepalive": True, **({"ssl_check_hostname": True} if url.startswith("rediss:") else {})}

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from jobs.errors import RedisBroken, RedisFolderUnsafe, RedisMissing, RedisTaken
+from jobs.errors import RedisFolderInUse, RedisFolderUnsafe, RedisMissing, RedisStartFailed
 
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes on Linux and 104 on macOS
 START_S = 60  # a long journal takes time to read
@@ -75,9 +75,9 @@ class RedisServer:
 
         Raises:
             RedisMissing: there is no server on this machine.
-            RedisTaken: another program runs it.
+            RedisFolderInUse: another program runs it.
             RedisFolderUnsafe: others could reach the socket.
-            RedisBroken: it does not come up.
+            RedisStartFailed: it does not come up.
         """
         binary = find_server()
         await self._dismiss_guard()
@@ -134,7 +134,7 @@ class RedisServer:
         if self._lock is None:
             self._lock = _lock(self._folder / "lock")
         if self._lock is None:
-            raise RedisTaken(folder=str(self._folder.parent))
+            raise RedisFolderInUse(folder=str(self._folder.parent))
 
     def _flags(self) -> list[str]:
         return [
@@ -162,10 +162,10 @@ class RedisServer:
                 async with asyncio.timeout(START_S):
                     while not await _answers(client):
                         if process.returncode is not None:
-                            raise RedisBroken(folder=str(self._folder), reason=self.last_words())
+                            raise RedisStartFailed(folder=str(self._folder), reason=self.last_words())
                         await asyncio.sleep(POLL_S)
             except TimeoutError:
-                raise RedisBroken(folder=str(self._folder), reason=f"no answer within {START_S} s") from None
+                raise RedisStartFailed(folder=str(self._folder), reason=f"no answer within {START_S} s") from None
 
     def last_words(self) -> str:
         """Give the last line of the server's log."""

@@ -1,4 +1,4 @@
-"""What an owner can set about the queue and its workers."""
+"""Settings of the queue and its workers."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

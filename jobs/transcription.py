@@ -1,214 +1,260 @@
-"""What a worker does with one note, from its claim to its answer. Knows nothing of how it got the note's id."""
+"""Transcribes one note, from its claim to the delivery of its answer. Knows nothing of how it got the note's id."""
 
 import asyncio
 import contextlib
 import errno
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import structlog
 
-from engine import Audio, Fault, Transcript
-from jobs.delivery import deliver, settle_lost
-from jobs.door import NotNow
-from jobs.engine_threads import NoteLost
-from jobs.errors import GaveUp
-from jobs.lease import Lease
-from jobs.persistence import persistently
-from jobs.progress import ProgressTeller
-from jobs.scratch import scratch_folder
-from jobs.speech import options_of, request_for
-from jobs.workplace import Workplace
+from engine import Audio, Fault, Progress, Transcript
+from jobs.delivery import deliver, handle_lost_note
+from jobs.door import Door, RetryLater
+from jobs.errors import MaxTriesExceeded
+from jobs.leases import Lease, LeaseLost
+from jobs.resilience import cancel_and_wait, retry_until_written
+from jobs.scratch_folders import scratch_folder
+from jobs.speech_engine import options_hash, request_for
+from jobs.worker_context import WorkerContext
 from storage.errors import DatabaseFault
 from storage.note import Failure, Note, State
 
 MAX_TRIES = 3
-TWIN_PAUSE_S = 2.0
+SAME_AUDIO_PAUSE_S = 2.0
 DATABASE_PAUSE_S = 5.0
 DISK_PAUSE_S = 10.0
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # somebody will see to it
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # may pass once the owner acts
 RELEASE_S = 3.0
+PROGRESS_INTERVAL_S = 1.0
+LAST_PROGRESS_S = 2.0  # how long a call that is under way may still take at the end
 
 log = structlog.get_logger()
 
 
 async def transcribe_note(
-    place: Workplace,
+    context: WorkerContext,
     note_id: str,
     renew_in_redis: Callable[[], Awaitable[object]],
-    tell_ended: Callable[[], Awaitable[object]] | None = None,
+    on_only_delivery: Callable[[], Awaitable[object]] | None = None,
 ) -> None:
-    """Do what is to be done for the note: transcribe it, or just deliver what was done before.
+    """Claim the note and do what it needs: transcribe it, or only deliver what was transcribed before.
 
-    `tell_ended` is called when only the delivery is left.
+    `on_only_delivery` is called once nothing but the delivery is left.
 
     Raises:
-        NotNow: it has to wait; it was handed back and comes again.
+        RetryLater: the note was handed back and comes again later.
     """
-    note = await _claimed(place, note_id)
+    note = await _claim(context, note_id)
     if note is None:
         return
-    lease = Lease(place.ledger, note, renew_in_redis)
-    transcription = Transcription(place, note, lease)
+    lease = Lease(context.ledger, note, renew_in_redis)
+    transcription = Transcription(context, note, lease)
     try:
-        async with lease.kept():
+        async with lease.renewed():
             if note.state is State.PROCESSING:
                 await transcription.run()
-            if tell_ended is not None:
-                await tell_ended()
-            await deliver(place, note, lease)
-    except NoteLost:
-        await settle_lost(place, note)
-    except (NotNow, asyncio.CancelledError):
-        await _release(place, note, begun=transcription.begun)
+            if on_only_delivery is not None:
+                await on_only_delivery()
+            await deliver(context, note, lease)
+    except LeaseLost:
+        await handle_lost_note(context, note)
+    except (RetryLater, asyncio.CancelledError):
+        await _release(context, note, begun=transcription.has_begun)
         raise
 
 
-async def _claimed(place: Workplace, note_id: str) -> Note | None:
+async def _claim(context: WorkerContext, note_id: str) -> Note | None:
     try:
-        note = await place.ledger.get(note_id)
+        note = await context.ledger.get(note_id)
         if note is None:
             return None
-        options = options_of(place.engine.model, request_for(note, place.defaults))
-        return await place.ledger.claim(note_id, place.worker_id, options=options)
+        options = options_hash(context.engine.model, request_for(note, context.defaults))
+        return await context.ledger.claim(note_id, context.worker_id, options=options)
     except DatabaseFault as fault:
         log.warning("database_trouble", job=note_id, error=str(fault))
-        raise NotNow(DATABASE_PAUSE_S) from fault
+        raise RetryLater(DATABASE_PAUSE_S) from fault
 
 
-async def _release(place: Workplace, note: Note, *, begun: bool) -> None:
-    """Hand the note back. If the database does not answer, others find it unheld a little later."""
+async def _release(context: WorkerContext, note: Note, *, begun: bool) -> None:
+    """Hand the note back. If the database does not answer, its hold expires a little later."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(RELEASE_S):
-            await persistently(lambda: place.ledger.release(note.id, note.fence, begun=begun))
+            await retry_until_written(lambda: context.ledger.release(note.id, note.fence, begun=begun))
 
 
 class Transcription:
-    """One try to get a note's transcript into the ledger."""
+    """One attempt to get a note's transcript into the ledger."""
 
-    def __init__(self, place: Workplace, note: Note, lease: Lease) -> None:
-        """Prepare to work on `note`, which is held by `lease`."""
-        self._place = place
+    def __init__(self, context: WorkerContext, note: Note, lease: Lease) -> None:
+        """Prepare to work on `note`, whose lease is `lease`."""
+        self._context = context
         self._note = note
         self._lease = lease
-        self._request = request_for(note, place.defaults)
-        self._options = options_of(place.engine.model, self._request)
+        self._request = request_for(note, context.defaults)
+        self._options = options_hash(context.engine.model, self._request)
         self._engine_s = 0.0
-        self.begun = False
+        self.has_begun = False
 
     async def run(self) -> None:
-        """End the note: done, or failed with the reason.
+        """Transcribe, and record the note as done, or as failed with the reason.
 
         Raises:
-            NoteLost: it is no longer ours.
-            NotNow: it has to wait.
+            LeaseLost: the note is no longer ours.
+            RetryLater: the note has to wait.
         """
         try:
-            transcript = await self._transcript()
-            ended = await persistently(lambda: self._finish(transcript))
+            transcript = await self._make_transcript()
+            ended = await retry_until_written(lambda: self._finish(transcript))
         except DatabaseFault as fault:
-            raise NotNow(DATABASE_PAUSE_S) from fault
+            raise RetryLater(DATABASE_PAUSE_S) from fault
         except Fault as fault:
             failure = Failure.of(fault)
-            ended = await persistently(lambda: self._fail(failure))
-        except (NoteLost, NotNow):
+            ended = await retry_until_written(lambda: self._fail(failure))
+        except (LeaseLost, RetryLater):
             raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+            if isinstance(error, OSError) and error.errno in DISK_ERRORS:
                 log.warning("disk_trouble", job=self._note.id, error=str(error))
-                raise NotNow(DISK_PAUSE_S) from error
+                raise RetryLater(DISK_PAUSE_S) from error
             log.exception("internal", job=self._note.id)
-            ended = await persistently(lambda: self._fail(Failure(code=Fault.code, params={})))
+            ended = await retry_until_written(lambda: self._fail(Failure(code=Fault.code, params={})))
         if not ended:
-            raise NoteLost
+            raise LeaseLost
 
     async def _finish(self, transcript: Transcript) -> bool:
         note = self._note
         digest = note.digest or ""
-        return await self._place.ledger.finish(note.id, note.fence, transcript, engine_s=self._engine_s, digest=digest)
+        return await self._context.ledger.finish(
+            note.id, note.fence, transcript, engine_s=self._engine_s, digest=digest
+        )
 
     async def _fail(self, failure: Failure) -> bool:
-        return await self._place.ledger.fail(self._note.id, self._note.fence, failure)
+        return await self._context.ledger.fail(self._note.id, self._note.fence, failure)
 
-    async def _transcript(self) -> Transcript:
+    async def _make_transcript(self) -> Transcript:
         if self._note.tries >= MAX_TRIES:
-            raise GaveUp(tries=MAX_TRIES)
-        if found := await self._made_before():
+            raise MaxTriesExceeded(tries=MAX_TRIES)
+        if found := await self._existing_transcript():
             return found
-        with scratch_folder(self._place.scratch, self._note) as folder:
-            path = await self._fetched(folder)
-            async with contextlib.AsyncExitStack() as inside:
-                joined = self._place.company.joined(suspect=self._note.tries > 0)
-                await self._lease.unless_lost(inside.enter_async_context(joined))
-                audio = await self._decoded(path)
-                found = await self._made_before()
-                return replace(found, promised_duration=audio.declared_s) if found else await self._by_engine(audio)
+        with scratch_folder(self._context.scratch, self._note) as folder:
+            path = await self._fetch(folder)
+            async with contextlib.AsyncExitStack() as stack:
+                slot = self._context.isolation.slot(suspect=self._note.tries > 0)
+                await self._lease.unless_lost(stack.enter_async_context(slot))
+                audio = await self._decode(path)
+                found = await self._existing_transcript()
+                return replace(found, promised_duration=audio.declared_s) if found else await self._transcribe(audio)
 
-    async def _made_before(self) -> Transcript | None:
-        """Give the transcript of the same audio, if there is one that nobody asked to make anew.
+    async def _existing_transcript(self) -> Transcript | None:
+        """Return the transcript of the same audio with the same options, unless a person asked for a new one.
 
         Raises:
-            NotNow: it is being made right now.
+            RetryLater: another worker is transcribing that audio now.
         """
-        ledger, note = self._place.ledger, self._note
+        ledger, note = self._context.ledger, self._note
         if note.run > 0:
             return None
-        twin = await ledger.same_audio(note, self._options)
-        if twin is None and note.digest:
-            twin = await ledger.same_digest(note, self._options, note.digest)
-        if twin is None:
-            if await ledger.same_running(note):
-                raise NotNow(TWIN_PAUSE_S)
+        same = await ledger.find_same_file(note, self._options)
+        if same is None and note.digest:
+            same = await ledger.find_same_digest(note, self._options, note.digest)
+        if same is None:
+            if await ledger.is_same_audio_running(note):
+                raise RetryLater(SAME_AUDIO_PAUSE_S)
             return None
-        self._note = replace(note, digest=twin.digest)
-        return await ledger.transcript(twin.id)
+        self._note = replace(note, digest=same.digest)
+        return await ledger.transcript(same.id)
 
-    async def _fetched(self, folder: Path) -> Path:
-        path = await self._lease.unless_lost(self._place.door.fetch(self._note, folder))
+    async def _fetch(self, folder: Path) -> Path:
+        path = await self._lease.unless_lost(self._context.door.fetch(self._note, folder))
         await self._keep_recording(path)
         return path
 
-    async def _decoded(self, path: Path) -> Audio:
-        place, note = self._place, self._note
-        await self._begin()
-        audio = await place.threads.run(
-            lambda cancelled: place.engine.decode(path, cancelled),
-            limit_s=place.timeout_s,
+    async def _decode(self, path: Path) -> Audio:
+        context, note = self._context, self._note
+        await self._begin_attempt()
+        audio = await context.threads.run(
+            lambda cancelled: context.engine.decode(path, cancelled),
+            limit_s=context.timeout_s,
             lost=self._lease.lost,
         )
         self._note = replace(note, digest=audio.digest)
-        await place.ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration)
+        await context.ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration)
         return audio
 
-    async def _begin(self) -> None:
-        """Count a try from here on: fetching and delivering have never killed a worker by what the sound holds."""
-        self.begun = await self._place.ledger.begin(self._note.id, self._note.fence)
-        if not self.begun:
-            raise NoteLost
+    async def _begin_attempt(self) -> None:
+        """Count a try from here on: fetching and delivering cannot kill a worker by what the audio holds."""
+        self.has_begun = await self._context.ledger.begin_attempt(self._note.id, self._note.fence)
+        if not self.has_begun:
+            raise LeaseLost
 
     async def _keep_recording(self, path: Path) -> None:
         try:
-            name = await asyncio.to_thread(self._place.recordings.save, self._note.id, path, path.suffix)
+            name = await asyncio.to_thread(self._context.recordings.save, self._note.id, path, path.suffix)
         except OSError as error:
             log.warning("recording_not_kept", job=self._note.id, error=str(error))
             return
-        if name != self._note.recording and not await self._place.ledger.set_recording(self._note.id, name):
-            await asyncio.to_thread(self._place.recordings.forget, self._note.id)
-            raise NoteLost
+        if name != self._note.recording and not await self._context.ledger.set_recording(self._note.id, name):
+            await asyncio.to_thread(self._context.recordings.delete, self._note.id)
+            raise LeaseLost
 
-    async def _by_engine(self, audio: Audio) -> Transcript:
-        teller = ProgressTeller(self._place.door, self._note)
+    async def _transcribe(self, audio: Audio) -> Transcript:
+        reporter = ProgressReporter(self._context.door, self._note)
 
         def work(cancelled: threading.Event) -> Transcript:
-            return self._place.engine.transcribe(audio, self._request, on_progress=teller.hear, cancelled=cancelled)
+            return self._context.engine.transcribe(
+                audio, self._request, on_progress=reporter.update, cancelled=cancelled
+            )
 
         began = monotonic()
-        async with teller.telling():
-            transcript = await self._place.threads.run(
-                work, limit_s=self._place.timeout_s, lost=self._lease.lost, turn_s=self._place.engine.running_s
+        async with reporter.reporting():
+            transcript = await self._context.threads.run(
+                work, limit_s=self._context.timeout_s, lost=self._lease.lost, running_s=self._context.engine.running_s
             )
             self._engine_s = monotonic() - began
         return transcript
+
+
+class ProgressReporter:
+    """Passes the engine's latest progress, which comes from its thread, on to the door about once a second."""
+
+    def __init__(self, door: Door, note: Note) -> None:
+        """Report to `door` about `note`."""
+        self._door = door
+        self._note = note
+        self._fraction = 0.0
+        self._reported = 0.0
+        self._over = asyncio.Event()
+
+    def update(self, progress: Progress) -> None:
+        """Keep how far the engine is. Called in the engine's thread."""
+        if progress.total_s > 0:
+            self._fraction = min(1.0, progress.done_s / progress.total_s)
+
+    @contextlib.asynccontextmanager
+    async def reporting(self) -> AsyncIterator[None]:
+        """Report for as long as the block runs. No report comes after it, so none overwrites the answer."""
+        task = asyncio.create_task(self._report_until_over())
+        try:
+            yield
+        finally:
+            self._over.set()
+            await asyncio.wait({task}, timeout=LAST_PROGRESS_S)
+            await cancel_and_wait(task)
+
+    async def _report_until_over(self) -> None:
+        while not self._over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), PROGRESS_INTERVAL_S)
+            if self._fraction > self._reported and not self._over.is_set():
+                self._reported = self._fraction
+                await self._report()
+
+    async def _report(self) -> None:
+        try:
+            await self._door.progress(self._note, self._reported)
+        except Exception as error:  # noqa: BLE001 - progress is a courtesy; the answer matters
+            log.info("progress_not_told", job=self._note.id, error=repr(error))

@@ -1,10 +1,12 @@
-"""A worker: takes notes from the queue until it is told to stop. The engine and the door are handed in."""
+"""A worker process: takes notes from the queue until it is told to stop. Engine and door are passed in."""
 
 import asyncio
 import contextlib
 import os
+import resource
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,34 +14,43 @@ import structlog
 from arq import ArqRedis
 
 from engine import Request
-from jobs.door import Door, NotNow
-from jobs.ending import end
+from jobs.door import Door, RetryLater
 from jobs.engine_threads import STOP_S
-from jobs.errors import EngineStuck
+from jobs.errors import EngineStuck, MemoryLimitTooSmall
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
-from jobs.memory import Outgrown, check_growth, check_limit
-from jobs.periodic import meanwhile
-from jobs.presence import SILENCE_S, Announcer
 from jobs.queue import Queue
 from jobs.reaper import INTERVAL_S, Reaper
-from jobs.redis import TROUBLE
-from jobs.scratch import sweep
-from jobs.speech import Speech
+from jobs.redis import REDIS_ERRORS
+from jobs.resilience import cancel_and_wait, running_periodically
+from jobs.scratch_folders import sweep
+from jobs.speech_engine import SpeechEngine
 from jobs.transcription import transcribe_note
-from jobs.workplace import Workplace
+from jobs.worker_context import WorkerContext
+from jobs.worker_registry import EXPIRY_S, WorkerRegistration
 from storage.ledger import Ledger
 from storage.recordings import Recordings
 from storage.states import HOLD_S
 
-PRESENCE_S = SILENCE_S / 3
-GOODBYE_S = 2.0
+ANNOUNCE_INTERVAL_S = EXPIRY_S / 3
+UNREGISTER_TIMEOUT_S = 2.0
+MB = 1024 * 1024
+STATM = Path("/proc/self/statm")
 
 log = structlog.get_logger()
 
 
+class MemoryLimitExceeded(Exception):
+    """The worker has grown past its limit: a new process should take its place."""
+
+    def __init__(self, resident_mb: float) -> None:
+        """Say how much memory it holds, in MB."""
+        self.resident_mb = resident_mb
+        super().__init__(f"{resident_mb:.0f} MB")
+
+
 async def run_worker(  # noqa: PLR0913 - a composition root hands in every part by name
     *,
-    engine: Speech,
+    engine: SpeechEngine,
     ledger: Ledger,
     redis: ArqRedis,
     door: Door,
@@ -52,18 +63,18 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     defaults: Request | None = None,
     name: str | None = None,
 ) -> None:
-    """Work until SIGTERM or SIGINT; then finish the notes at hand, for up to `grace_s`, or hand them back.
+    """Run a worker until SIGTERM or SIGINT; then finish its notes within `grace_s`, or hand them back.
 
     A worker that has grown past `max_memory_mb` (0 is no limit) takes no more notes and ends with its last.
     `timeout_s` limits decoding a note, and transcribing it. `notes_at_once` is how many it takes at the same time; 0 is
-    as many as suit the engine. `defaults` holds where a note asks for nothing.
+    as many as suit the engine. `defaults` is the request where a note asks for nothing else.
 
     Raises:
-        MemoryLimitTooSmall: it is larger than that before it began.
-        EngineStuck: the engine does not stop; the process should end, so that a new one takes its place.
+        MemoryLimitTooSmall: it is larger than that before its first note.
+        EngineStuck: the engine does not stop; the process should end and be replaced.
     """
-    check_limit(max_memory_mb)
-    place = Workplace(
+    check_memory_at_start(max_memory_mb)
+    context = WorkerContext(
         worker_id=f"{name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
         ledger=ledger,
         door=door,
@@ -76,104 +87,136 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     )
     queue = Queue(redis, ledger)
     at_once = notes_at_once or engine.notes_at_once
-    announcer = Announcer(redis, place.worker_id, engine.model, at_once)
+    registration = WorkerRegistration(redis, context.worker_id, engine.model, at_once)
     reaper = Reaper(redis, ledger, queue)
     async with (
-        _announced(announcer),
-        meanwhile(INTERVAL_S, reaper.pass_by, "reaper"),
-        meanwhile(INTERVAL_S, lambda: sweep(place.scratch, ledger), "scratch"),
+        _registered(registration),
+        running_periodically(INTERVAL_S, reaper.requeue_orphans, "reaper"),
+        running_periodically(INTERVAL_S, lambda: sweep(context.scratch, ledger), "scratch"),
     ):
-        await _Shift(place, redis, announcer, at_once, grace_s).work()
+        await _WorkerRun(context, redis, registration, at_once, grace_s).work()
 
 
-class _Shift:
+class _WorkerRun:
     """A worker from its first note to its end."""
 
-    def __init__(self, place: Workplace, redis: ArqRedis, announcer: Announcer, at_once: int, grace_s: float) -> None:
-        self._place = place
-        self._announcer = announcer
-        self._met_stuck_engine = False
+    def __init__(
+        self, context: WorkerContext, redis: ArqRedis, registration: WorkerRegistration, at_once: int, grace_s: float
+    ) -> None:
+        self._context = context
+        self._registration = registration
+        self._must_end = False
         self._worker = LeasedWorker(
-            redis, place.worker_id, self._do, self._takes_more, at_once=at_once, grace_s=grace_s
+            redis, context.worker_id, self._run_note, self._can_take_more, at_once=at_once, grace_s=grace_s
         )
 
     async def work(self) -> None:
         """Take notes until a signal, or until this process should be replaced."""
-        log.info("worker_ready", worker=self._place.worker_id, model=self._place.engine.model)
-        working = asyncio.create_task(_through_outages(self._worker))
-        signalled = self._worker.main_task = asyncio.create_task(_forever())  # what arq cancels to stop
+        log.info("worker_ready", worker=self._context.worker_id, model=self._context.engine.model)
+        working = asyncio.create_task(_run_through_outages(self._worker))
+        signalled = self._worker.main_task = asyncio.create_task(_until_cancelled())  # what arq cancels to stop
         try:
             await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             signalled.cancel()
-            await _ended(self._worker, working)
-            await self._place.threads.rest()
+            await _stop(self._worker, working)
+            await self._context.threads.wait_idle()
 
-    async def _do(self, note_id: str) -> None:
-        self._announcer.notes.add(note_id)
-        with contextlib.suppress(*TROUBLE):
-            await self._announcer.announce()
+    async def _run_note(self, note_id: str) -> None:
+        self._registration.notes.add(note_id)
+        with contextlib.suppress(*REDIS_ERRORS):
+            await self._registration.refresh()
         try:
             worker = self._worker
             await transcribe_note(
-                self._place, note_id, lambda: worker.renew(note_id), lambda: worker.only_deliver(note_id)
+                self._context, note_id, lambda: worker.renew(note_id), lambda: worker.mark_only_delivery(note_id)
             )
-        except NotNow:
+        except RetryLater:
             raise
         except Exception:
             log.exception("internal", job=note_id)
-            raise NotNow(HOLD_S) from None  # by then nobody holds the note, and the ledger counts the try
+            raise RetryLater(HOLD_S) from None  # by then no worker holds the note, and the ledger counts the try
         finally:
-            self._announcer.notes.discard(note_id)
-            self._met_stuck_engine = self._place.threads.stuck  # not before: the chat has to be told first
+            self._registration.notes.discard(note_id)
+            self._must_end = self._context.threads.is_stuck  # not earlier: the chat has to be told first
 
-    def _takes_more(self) -> bool:
-        if self._met_stuck_engine or self._place.engine.is_stuck:
+    def _can_take_more(self) -> bool:
+        if self._must_end or self._context.engine.is_stuck:
             raise EngineStuck(seconds=STOP_S)
         try:
-            check_growth(self._place.max_memory_mb)
-        except Outgrown:
+            check_memory(self._context.max_memory_mb)
+        except MemoryLimitExceeded:
             if self._worker.tasks:
                 return False
             raise
-        return not (self._place.engine.is_blocked or self._place.company.is_closed)
+        return not (self._context.engine.is_blocked or self._context.isolation.has_suspects)
 
 
-async def _forever() -> None:
+async def _until_cancelled() -> None:
     await asyncio.Event().wait()
 
 
-async def _through_outages(worker: LeasedWorker) -> None:
-    """Run arq's loop; it asks Redis who it is at its beginning, when that may not be there yet."""
+async def _run_through_outages(worker: LeasedWorker) -> None:
+    """Run arq's loop again and again; it begins with a call to Redis, which may not be up yet."""
     while True:
         try:
             await worker.main()
-        except TROUBLE as error:
-            worker.outage.goes_on(error)
+        except REDIS_ERRORS as error:
+            worker.outage.report_failure(error)
             await asyncio.sleep(OUTAGE_PAUSE_S)
 
 
-async def _ended(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
+async def _stop(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
     for task in worker.tasks.values():
         if not task.cancelling():  # a second time would break off the handing back
             task.cancel()
-    await end(working)
-    with contextlib.suppress(*TROUBLE):
-        await worker.stopped()
+    await cancel_and_wait(working)
+    with contextlib.suppress(*REDIS_ERRORS):
+        await worker.wait_stopped()
     try:
         await working
-    except Outgrown as held:
-        log.info("worker_outgrown", held_mb=round(held.resident_mb))
+    except MemoryLimitExceeded as exceeded:
+        log.info("worker_outgrown", held_mb=round(exceeded.resident_mb))
     except asyncio.CancelledError:
         pass
 
 
 @contextlib.asynccontextmanager
-async def _announced(announcer: Announcer) -> AsyncIterator[None]:
+async def _registered(registration: WorkerRegistration) -> AsyncIterator[None]:
     try:
-        async with meanwhile(PRESENCE_S, announcer.announce, "presence"):
+        async with running_periodically(ANNOUNCE_INTERVAL_S, registration.refresh, "presence"):
             yield
     finally:
-        with contextlib.suppress(TimeoutError, *TROUBLE):
-            async with asyncio.timeout(GOODBYE_S):
-                await announcer.leave()
+        with contextlib.suppress(TimeoutError, *REDIS_ERRORS):
+            async with asyncio.timeout(UNREGISTER_TIMEOUT_S):
+                await registration.remove()
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process in MB; where the system has no /proc, its highest value so far."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / MB
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB
+
+
+def check_memory(limit_mb: int) -> None:
+    """Check that this process may take another note; a limit of 0 is none.
+
+    Raises:
+        MemoryLimitExceeded: it has grown past the limit.
+    """
+    if limit_mb and (held_mb := resident_mb()) > limit_mb:
+        raise MemoryLimitExceeded(held_mb)
+
+
+def check_memory_at_start(limit_mb: int) -> None:
+    """Check the limit before the first note: a worker that starts beyond it would be replaced for ever.
+
+    Raises:
+        MemoryLimitTooSmall: the worker is larger already.
+    """
+    try:
+        check_memory(limit_mb)
+    except MemoryLimitExceeded as exceeded:
+        raise MemoryLimitTooSmall(limit_mb=limit_mb, needed_mb=round(exceeded.resident_mb)) from None

@@ -1,1 +1,1 @@
-"""What is kept: the ledger, transcripts, recordings. Knows nothing of queues or chats."""
+"""Storage: the ledger with its transcripts (SQL) and the recordings (files). Knows nothing of queues or chats."""

@@ -1,4 +1,4 @@
-"""Opens the database, brings its tables up to date, and turns its errors into faults. Knows nothing of notes."""
+"""Opens and migrates the database, and converts its errors into faults. Knows nothing of notes."""
 
 import asyncio
 import fcntl
@@ -28,61 +28,61 @@ from storage.errors import (
     DatabaseBusy,
     DatabaseDamaged,
     DatabaseFault,
-    DatabaseForbidden,
     DatabaseFull,
+    DatabaseNotWritable,
     DatabaseUnreachable,
-    DatabaseUrlWrong,
+    DatabaseUrlInvalid,
 )
-from storage.migration import bring_up_to_date
+from storage.migration import migrate
 
 BUSY_TIMEOUT_S = 10
 CONNECT_TIMEOUT_S = 10
-COMMAND_TIMEOUT_S = 15  # a server that vanished without a word never answers
+COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
     ("locked", DatabaseBusy),
     ("busy", DatabaseBusy),
-    ("locking protocol", DatabaseBusy),  # somebody was stopped in the middle of what takes SQLite an instant
+    ("locking protocol", DatabaseBusy),  # another process was stopped in the middle of a short critical section
     ("not a database", DatabaseDamaged),
     ("malformed", DatabaseDamaged),
     ("is full", DatabaseFull),
     ("no space left", DatabaseFull),
     ("disk i/o error", DatabaseFull),  # what SQLite says at a quota or a limit on the size of files
-    ("readonly", DatabaseForbidden),
-    ("unable to open", DatabaseForbidden),
+    ("readonly", DatabaseNotWritable),
+    ("unable to open", DatabaseNotWritable),
 )
-NOT_THE_DATABASES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-_alembic = asyncio.Lock()  # it keeps what it works on in globals
+QUERY_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_alembic = asyncio.Lock()  # Alembic keeps its state in globals
 
 
 class Database:
-    """An open database whose tables are up to date. `open_database` makes one."""
+    """An open, migrated database, made by `open_database`. `where` names it in messages, without a password."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        """Wrap an engine."""
+        """Wrap an SQLAlchemy engine."""
         self._engine = engine
         self.where = engine.url.database or "" if is_sqlite(engine.url) else engine.url.render_as_string()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection that sees one state of the tables.
+        """Open a read transaction, which sees one state of the tables.
 
         Raises:
             DatabaseFault: the database does not work now.
         """
-        with faults(self.where):
+        with database_faults(self.where):
             async with self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection that may write; everything or nothing of what is written stays.
+        """Open a write transaction: all of it is committed, or nothing.
 
         Raises:
             DatabaseFault: the database does not work now; nothing was written.
         """
-        with faults(self.where):
+        with database_faults(self.where):
             async with self._engine.connect() as connection:
                 await connection.execution_options(earshot_writes=True)
                 async with connection.begin():
@@ -102,7 +102,7 @@ async def open_database(url: str, data_dir: Path) -> Database:
     engine = _engine(_full_url(url, data_dir))
     database = Database(engine)
     try:
-        with faults(database.where):
+        with database_faults(database.where):
             async with _alembic:
                 await _migrate(engine, data_dir)
     except BaseException:
@@ -112,12 +112,12 @@ async def open_database(url: str, data_dir: Path) -> Database:
 
 
 def is_sqlite(url: URL) -> bool:
-    """Say whether `url` is a file of SQLite."""
+    """Return whether `url` is that of a SQLite file."""
     return url.get_backend_name() == "sqlite"
 
 
 def _full_url(url: str, data_dir: Path) -> URL:
-    """Name the driver, which people rightly leave out, and the file where no URL is set."""
+    """Add the driver, which people leave out of a URL, or make the URL of the default file."""
     if not url:
         return URL.create("sqlite+aiosqlite", database=str(data_dir / "earshot.db"))
     try:
@@ -125,14 +125,14 @@ def _full_url(url: str, data_dir: Path) -> URL:
         parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise DatabaseUrlWrong from None
+        raise DatabaseUrlInvalid from None
     if parsed.drivername not in DRIVERS.values() or not parsed.database:
-        raise DatabaseUrlWrong
-    return _with_asyncpg_words(parsed)
+        raise DatabaseUrlInvalid
+    return _with_asyncpg_names(parsed)
 
 
-def _with_asyncpg_words(url: URL) -> URL:
-    """Say `ssl` for what every other PostgreSQL program calls `sslmode`."""
+def _with_asyncpg_names(url: URL) -> URL:
+    """Rename `sslmode`, PostgreSQL's usual parameter, to `ssl`, which asyncpg expects."""
     if is_sqlite(url) or "sslmode" not in url.query:
         return url
     return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
@@ -150,7 +150,7 @@ def _engine(url: URL) -> AsyncEngine:
 
 
 def _make_private_file(path: Path) -> None:
-    with faults(str(path)):
+    with database_faults(str(path)):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
@@ -174,17 +174,17 @@ async def _migrate(engine: AsyncEngine, data_dir: Path) -> None:
     if not is_sqlite(engine.url):
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            await connection.run_sync(bring_up_to_date)
+            await connection.run_sync(migrate)
         return
-    async with _one_at_a_time(data_dir), engine.connect() as connection:
+    async with _opening_lock(data_dir), engine.connect() as connection:
         await connection.execution_options(earshot_writes=True)
         async with connection.begin():
-            await connection.run_sync(bring_up_to_date)
+            await connection.run_sync(migrate)
 
 
 @asynccontextmanager
-async def _one_at_a_time(data_dir: Path) -> AsyncIterator[None]:
-    """Wait until no other process of this machine opens SQLite: switching to WAL does not heed the busy timeout."""
+async def _opening_lock(data_dir: Path) -> AsyncIterator[None]:
+    """Wait until no other process of this machine opens SQLite: switching to WAL ignores the busy timeout."""
     lock = await asyncio.to_thread(_locked, data_dir)
     try:
         yield
@@ -200,15 +200,15 @@ def _locked(folder: Path) -> int:
 
 
 @contextmanager
-def faults(where: str) -> Iterator[None]:
-    """Turn the database's own errors into faults that name the database and the remedy.
+def database_faults(where: str) -> Iterator[None]:
+    """Convert the database's own errors into faults that name the database and the remedy.
 
     Raises:
-        DatabaseFault: the block failed by the database, and not by what was asked of it.
+        DatabaseFault: the database failed, and not the query by its own mistake.
     """
     try:
         yield
-    except NOT_THE_DATABASES:
+    except QUERY_ERRORS:
         raise
     except PoolTimeout as error:
         raise DatabaseBusy(where=where) from error

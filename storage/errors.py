@@ -1,4 +1,4 @@
-"""What can go wrong with what is kept, each with its remedy."""
+"""Faults of the database and of stored notes; each sentence names the remedy."""
 
 from engine import Fault
 
@@ -11,14 +11,14 @@ class DatabaseFault(Fault):
 
 
 class DatabaseBusy(DatabaseFault):
-    """Another program holds the database for longer than anybody waits."""
+    """Another program has locked the database for longer than the busy timeout."""
 
     code = "database_busy"
     sentence = "The database {where} is locked by another program. Close what else has it open, then try again."
 
 
 class DatabaseDamaged(DatabaseFault):
-    """The file is no SQLite database, or a broken one."""
+    """The file is not a SQLite database, or is corrupt."""
 
     code = "database_damaged"
     sentence = (
@@ -28,7 +28,7 @@ class DatabaseDamaged(DatabaseFault):
 
 
 class DatabaseFull(DatabaseFault):
-    """The disk takes no more, be it full or broken."""
+    """The disk takes no more data: it is full, over quota, or broken."""
 
     code = "database_full"
     sentence = (
@@ -37,22 +37,22 @@ class DatabaseFull(DatabaseFault):
     )
 
 
-class DatabaseForbidden(DatabaseFault):
-    """The file or its folder cannot be opened or written."""
+class DatabaseNotWritable(DatabaseFault):
+    """The file or its folder cannot be opened for writing."""
 
     code = "database_forbidden"
     sentence = "The database {where} cannot be opened for writing. Check that this user owns the file and its folder."
 
 
 class DatabaseUnreachable(DatabaseFault):
-    """The database server does not answer or does not let us in."""
+    """The database server does not answer or refuses the login."""
 
     code = "database_unreachable"
     sentence = "The database {where} cannot be reached: {reason}. Check database.url and that the server runs."
 
 
-class DatabaseNewer(DatabaseFault):
-    """A newer program has already changed the tables."""
+class DatabaseTooNew(DatabaseFault):
+    """A newer Earshot has already migrated the tables."""
 
     code = "database_newer"
     sentence = (
@@ -61,8 +61,8 @@ class DatabaseNewer(DatabaseFault):
     )
 
 
-class DatabaseUrlWrong(DatabaseFault):
-    """`database.url` is no URL of a database that is supported."""
+class DatabaseUrlInvalid(DatabaseFault):
+    """`database.url` is not the URL of a supported database."""
 
     code = "database_url_wrong"
     sentence = (
@@ -71,7 +71,7 @@ class DatabaseUrlWrong(DatabaseFault):
     )
 
 
-class NoteGone(Fault):
+class NoteDeleted(Fault):
     """The note was deleted."""
 
     code = "note_gone"

@@ -1,12 +1,12 @@
 """The ledger: the record of every voice note and what became of it, and the only durable truth about them."""
 
-from storage.answers import Answers
-from storage.queries import Lookup
-from storage.states import Life
-from storage.statistics import Figures
-from storage.unbroken import unbroken
+from storage.queries import NoteQueries
+from storage.replies import Replies
+from storage.states import NoteStates
+from storage.statistics import Statistics
+from storage.uninterruptible import uninterruptible
 
 
-@unbroken
-class Ledger(Life, Answers, Lookup, Figures):
-    """All that is asked of the ledger: the life of a note and its answers, looking notes up, and figures over them."""
+@uninterruptible
+class Ledger(NoteStates, Replies, NoteQueries, Statistics):
+    """The whole ledger: states of notes, replies to them, queries, and statistics."""

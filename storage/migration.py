@@ -1,37 +1,37 @@
-"""Brings the tables up to date. Alembic takes long to import, and is loaded only where there is something to change."""
+"""Migrates the tables. Alembic takes long to import, and is loaded only if there is something to change."""
 
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from storage.errors import DatabaseNewer
+from storage.errors import DatabaseTooNew
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def bring_up_to_date(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
     """Run the migrations that the database lacks.
 
     Raises:
-        DatabaseNewer: a newer Earshot has already changed it.
+        DatabaseTooNew: a newer Earshot has already changed it.
     """
-    if revision_of(connection) != newest_revision():
-        _migrate(connection)
+    if current_revision(connection) != latest_revision():
+        _run_alembic(connection)
 
 
-def newest_revision() -> str:
-    """Give the number of the last migration: its file's name begins with it."""
+def latest_revision() -> str:
+    """Return the number of the last migration, with which its file name begins."""
     return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
-def revision_of(connection: Connection) -> str | None:
-    """Give the number of the last migration that the database has seen."""
+def current_revision(connection: Connection) -> str | None:
+    """Return the number of the last migration that was run on the database; None before the first."""
     if not connection.dialect.has_table(connection, "alembic_version"):
         return None
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
 
 
-def _migrate(connection: Connection) -> None:
+def _run_alembic(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - as the first line of this file says
     from alembic.config import Config  # noqa: PLC0415 - as above
     from alembic.util import CommandError  # noqa: PLC0415 - as above
@@ -43,4 +43,4 @@ def _migrate(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         where = connection.engine.url.render_as_string()
-        raise DatabaseNewer(where=where, revision=str(revision_of(connection))) from error
+        raise DatabaseTooNew(where=where, revision=str(current_revision(connection))) from error

@@ -1,4 +1,4 @@
-"""A voice note as the ledger knows it: plain values. Knows nothing of SQL."""
+"""Voice notes as plain values, and what became of them. Knows nothing of SQL."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from engine import Fault, Param
 
 
 class State(StrEnum):
-    """Where a voice note is on its way: queued → processing → done, failed or cancelled."""
+    """The state of a voice note: queued → processing → done, failed or cancelled."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
@@ -19,7 +19,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Say whether nothing more happens to the note by itself, apart from telling the chat."""
+        """Whether only the delivery of the outcome can be left to do."""
         return self in FINAL
 
 
@@ -28,20 +28,20 @@ FINAL = (State.DONE, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a note has no transcript: a fault's code and the values in its sentence, fit to be kept and translated."""
+    """Why a note has no transcript: a fault's code and parameters, which can be stored and translated."""
 
     code: str
     params: dict[str, Param]
 
     @classmethod
     def of(cls, fault: Fault) -> Self:
-        """Keep what `fault` says."""
+        """Convert a fault."""
         return cls(code=fault.code, params=dict(fault.params))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A voice note as it comes in at the door. What the sender claims about it may be wrong."""
+    """A voice note as a door receives it. The `claimed_` values come from the sender and may be wrong."""
 
     bot_id: int
     chat_id: int
@@ -62,11 +62,10 @@ class Incoming:
 class Note(Incoming):
     """A voice note and what became of it.
 
-    `fence` grows with every worker that takes the note, `run` with every retry that a person asked for, and `tries`
-    counts how often in this run a worker began on the sound and was not heard of again. `preview` is the beginning of
-    the text. `undeliverable` is why the chat can never be told. `moved_to` is the group that the chat turned into.
-    While a message is being sent for the note, and after whoever sent it died, it may be in the chat and nobody knows
-    its number; that is higher than `stray_after`.
+    `fence` grows with every claim, `run` with every retry that a person asked for, and `tries` counts how often in this
+    run a worker began on the audio and did not end it. `preview` is the beginning of the text. `undeliverable` is why
+    the chat can never be told. `moved_to` is the group that the chat became. A message whose sender died before it
+    recorded the message id is a stray: its id is higher than `stray_after`, which is None while there can be none.
     """
 
     id: str
@@ -100,7 +99,7 @@ class Note(Incoming):
 
     @property
     def is_settled(self) -> bool:
-        """Say whether nothing is left to do: the chat knows how the note ended, or can never be told."""
+        """Whether nothing is left to do: the chat knows how the note ended, or can never be told."""
         return self.delivered_at is not None or self.undeliverable is not None
 
 

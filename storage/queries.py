@@ -1,4 +1,4 @@
-"""Finds notes and their transcripts. Changes nothing."""
+"""Queries for notes and their transcripts. Changes nothing."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,24 +8,24 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from engine import Transcript
 from storage.database import Database
 from storage.note import Note, Page, State
-from storage.rows import COLUMNS, note_of, now
+from storage.rows import COLUMNS, note_from_row, now
 from storage.states import HOLD_S, UNSETTLED
 from storage.tables import notes, replies, transcripts
 
 
-class Lookup:
-    """What reads notes."""
+class NoteQueries:
+    """The part of the ledger that finds notes."""
 
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
         self._database = database
 
     async def get(self, note_id: str) -> Note | None:
-        """Give the note of that id."""
+        """Return the note with that id."""
         return await self._first(select(*COLUMNS).where(notes.c.id == note_id))
 
     async def by_message(self, bot_id: int, chat_id: int, message_id: int) -> Note | None:
-        """Give the note that a message belongs to: as the voice note itself, its status reply or a part of its text."""
+        """Return the note of a message, be that the voice note itself, its status message or a part of its text."""
         reply = select(replies.c.note_id).where(
             replies.c.bot_id == bot_id, replies.c.chat_id == chat_id, replies.c.message_id == message_id
         )
@@ -33,11 +33,11 @@ class Lookup:
         return await self._first(_of_chat(bot_id, chat_id).where(or_(itself, notes.c.id.in_(reply))))
 
     async def newest(self, bot_id: int, chat_id: int) -> Note | None:
-        """Give the note that came last to the chat."""
+        """Return the newest note of the chat."""
         return await self._first(_of_chat(bot_id, chat_id))
 
     async def page(self, bot_id: int, chat_id: int, page: int, size: int = 10) -> Page:
-        """Give the chat's notes, newest first, `size` at a time."""
+        """Return a page of the chat's notes, newest first, `size` a page."""
         count = select(func.count()).select_from(_of_chat(bot_id, chat_id).subquery())
         async with self._database.reading() as connection:
             total = (await connection.execute(count)).scalar_one()
@@ -45,22 +45,22 @@ class Lookup:
             page = min(max(page, 0), pages - 1)
             found = await connection.execute(_of_chat(bot_id, chat_id).limit(size).offset(page * size))
             rows = found.mappings().all()
-        return Page(notes=tuple(note_of(row) for row in rows), page=page, pages=pages, total=total)
+        return Page(notes=tuple(note_from_row(row) for row in rows), page=page, pages=pages, total=total)
 
     async def recent(self, chat_id: int | None = None, limit: int = 20) -> list[Note]:
-        """Give the newest notes of one chat or of all."""
+        """Return the newest notes of one chat or of all, newest first."""
         found = select(*COLUMNS).order_by(notes.c.id.desc()).limit(limit)
         return await self._all(found if chat_id is None else found.where(_in_chat(chat_id)))
 
     async def transcript(self, note_id: str) -> Transcript | None:
-        """Give what was said in the note."""
+        """Return the transcript of the note, if there is one."""
         asked = select(transcripts.c.transcript).where(transcripts.c.note_id == note_id)
         async with self._database.reading() as connection:
             text = (await connection.execute(asked)).scalar_one_or_none()
         return None if text is None else Transcript.from_json(text)
 
-    async def parts(self, note_id: str) -> dict[int, int]:
-        """Give the messages that hold the current run's text beyond the status reply: part → message."""
+    async def text_parts(self, note_id: str) -> dict[int, int]:
+        """Return the messages that hold the current run's text beyond the status message: part → message id."""
         asked = (
             select(replies.c.part, replies.c.message_id)
             .join(notes, and_(notes.c.id == replies.c.note_id, notes.c.run == replies.c.run))
@@ -70,16 +70,16 @@ class Lookup:
         async with self._database.reading() as connection:
             return {row.part: row.message_id for row in await connection.execute(asked)}
 
-    async def same_audio(self, note: Note, options: str) -> Note | None:
-        """Give another note of the very same file whose transcript was made with the same options."""
+    async def find_same_file(self, note: Note, options: str) -> Note | None:
+        """Return another note of the same Telegram file that was transcribed with the same options."""
         return await self._reusable(note, options, notes.c.file_unique_id == note.file_unique_id)
 
-    async def same_digest(self, note: Note, options: str, digest: str) -> Note | None:
-        """Give another note of the very same sound whose transcript was made with the same options."""
+    async def find_same_digest(self, note: Note, options: str, digest: str) -> Note | None:
+        """Return another note with the same decoded audio that was transcribed with the same options."""
         return await self._reusable(note, options, notes.c.digest == digest)
 
-    async def same_running(self, note: Note) -> bool:
-        """Say whether a worker that is alive has begun on the same sound, with the same options, before this note's."""
+    async def is_same_audio_running(self, note: Note) -> bool:
+        """Return whether a live worker began on the same audio, with the same options, before this note's worker."""
         same_sound = notes.c.file_unique_id == note.file_unique_id
         if note.digest is not None:
             same_sound = or_(same_sound, notes.c.digest == note.digest)
@@ -87,13 +87,13 @@ class Lookup:
             notes.c.started_at < note.started_at,
             and_(notes.c.started_at == note.started_at, notes.c.id < note.id),
         )
-        mine = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
+        own_options = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
         alive = notes.c.beat_at >= now() - timedelta(seconds=HOLD_S)
-        running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == mine, alive)
+        running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == own_options, alive)
         return await self._first(select(*COLUMNS).where(running, same_sound, earlier)) is not None
 
-    async def adrift(self, quiet_s: float) -> list[str]:
-        """Give the ids of unfinished notes that no living worker holds and that nobody touched for `quiet_s`."""
+    async def orphaned(self, quiet_s: float) -> list[str]:
+        """Return the ids of unsettled notes that no live worker holds and that did not change for `quiet_s`."""
         quiet, dead = (now() - timedelta(seconds=seconds) for seconds in (quiet_s, HOLD_S))
         touched = func.coalesce(notes.c.finished_at, notes.c.queued_at)
         held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= dead)
@@ -101,8 +101,8 @@ class Lookup:
         async with self._database.reading() as connection:
             return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
 
-    async def many(self, note_ids: Sequence[str]) -> list[Note]:
-        """Give those of the notes that exist."""
+    async def get_many(self, note_ids: Sequence[str]) -> list[Note]:
+        """Return those of the notes that exist, by id."""
         return await self._all(select(*COLUMNS).where(notes.c.id.in_(note_ids)).order_by(notes.c.id))
 
     async def _reusable(self, note: Note, options: str, same_sound: ColumnElement[bool]) -> Note | None:
@@ -112,11 +112,11 @@ class Lookup:
     async def _first(self, asked: Select[tuple[object, ...]]) -> Note | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(asked.limit(1))).mappings().one_or_none()
-        return None if row is None else note_of(row)
+        return None if row is None else note_from_row(row)
 
     async def _all(self, asked: Select[tuple[object, ...]]) -> list[Note]:
         async with self._database.reading() as connection:
-            return [note_of(row) for row in (await connection.execute(asked)).mappings()]
+            return [note_from_row(row) for row in (await connection.execute(asked)).mappings()]
 
 
 def _of_chat(bot_id: int, chat_id: int) -> Select[tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""The newest recordings, as files. Knows nothing of the ledger."""
+"""Keeps the newest recordings as files in a folder. Knows nothing of the ledger."""
 
 import contextlib
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from time import time
 
 NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,})_(?P<note>[0-9a-f]+)\.(?P<ext>[a-z0-9]{1,8})")
-ABANDONED_S = 3600  # nobody copies a recording for so long: what is left of it was a dead worker's
+ABANDONED_S = 3600  # no copy takes so long: a partial file this old was left by a dead worker
 
 
 class Recordings:
@@ -22,7 +22,7 @@ class Recordings:
     def save(self, note_id: str, source: Path, ext: str) -> str | None:
         """Copy `source` into the folder and drop the oldest beyond the limit.
 
-        Gives the file name, or None where no recordings are kept. A note that has a recording already keeps that.
+        Returns the file name, or None where no recordings are kept. A note keeps its name when it is saved again.
         """
         if self._keep == 0:
             self._prune()
@@ -44,13 +44,13 @@ class Recordings:
         path = self._folder / name
         return path if NAME.fullmatch(name) and path.is_file() else None
 
-    def forget(self, note_id: str) -> None:
-        """Delete whatever is kept of the note."""
+    def delete(self, note_id: str) -> None:
+        """Delete the recording of the note."""
         for path in self._folder.glob(f"*_{note_id}.*"):
             path.unlink(missing_ok=True)
 
     def _names(self) -> list[str]:
-        """Give the names of all recordings, oldest first."""
+        """Return the file names of all recordings, oldest first."""
         found = [match for path in self._folder.glob("*_*_*.*") if (match := NAME.fullmatch(path.name))]
         return [match[0] for match in sorted(found, key=lambda match: (match["day"], int(match["number"]), match[0]))]
 

@@ -1,4 +1,4 @@
-"""Between a row of `notes` and a `Note`."""
+"""Converts rows of the table `notes` into `Note` values."""
 
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ PLAIN = tuple(field.name for field in fields(Note) if field.name not in {"state"
 COLUMNS = [notes.c[name] for name in (*PLAIN, "state", "error_code", "error_params")]
 
 
-def note_of(row: RowMapping) -> Note:
-    """Read a note from a row that has `COLUMNS`."""
+def note_from_row(row: RowMapping) -> Note:
+    """Convert a row that has `COLUMNS`."""
     code = row["error_code"]
     return Note(
         **{name: row[name] for name in PLAIN},
@@ -23,5 +23,5 @@ def note_of(row: RowMapping) -> Note:
 
 
 def now() -> datetime:
-    """Give this moment."""
+    """Return the current time, in UTC."""
     return datetime.now(UTC)

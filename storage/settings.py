@@ -1,4 +1,4 @@
-"""What an owner can set about what is kept."""
+"""Settings of the database and of what is kept."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

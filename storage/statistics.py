@@ -1,4 +1,4 @@
-"""Counts and measures over the notes."""
+"""Statistics over the notes: counts, speed, audio and engine time."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,25 +12,25 @@ from storage.rows import now
 from storage.states import UNSETTLED
 from storage.tables import notes
 
-USUAL_AUDIO_S = 20.0  # what to expect of a note whose sender does not say how long it is
+DEFAULT_AUDIO_S = 20.0  # for a note whose duration is not known yet
 MEASURED_NOTES = 50
 
-SECONDS = func.coalesce(notes.c.audio_s, notes.c.claimed_s, USUAL_AUDIO_S)
+SECONDS = func.coalesce(notes.c.audio_s, notes.c.claimed_s, DEFAULT_AUDIO_S)
 
 
-class Figures:
-    """What counts notes."""
+class Statistics:
+    """The part of the ledger that counts and measures notes."""
 
     def __init__(self, database: Database) -> None:
         """Count in `database`."""
         self._database = database
 
-    async def counts(self) -> dict[State, int]:
-        """Say how many notes are in each state."""
+    async def counts_by_state(self) -> dict[State, int]:
+        """Return how many notes are in each state."""
         return await self._counts()
 
-    async def speed(self) -> float | None:
-        """Give the median RTF (seconds of work for a second of audio) of the last notes; None before there are any."""
+    async def median_rtf(self) -> float | None:
+        """Return the median RTF (processing seconds per second of audio) of the last notes; None if there are none."""
         asked = (
             select(notes.c.engine_s / notes.c.audio_s)
             .where(notes.c.state == State.DONE, notes.c.engine_s > 0, notes.c.audio_s > 0)
@@ -41,8 +41,8 @@ class Figures:
             measured = [float(rtf) for rtf in (await connection.execute(asked)).scalars()]
         return median(measured) if measured else None
 
-    async def at_once(self) -> float:
-        """Say how many of the last notes were at work at the same time, on average; 1 before there are any."""
+    async def average_concurrency(self) -> float:
+        """Return how many of the last notes were processed at the same time, on average; 1 before there are any."""
         asked = (
             select(notes.c.finished_at, notes.c.engine_s)
             .where(notes.c.state == State.DONE, notes.c.engine_s > 0)
@@ -55,14 +55,14 @@ class Figures:
         spans = [(age_s, age_s + engine_s) for age_s, engine_s in ages]
         return sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0
 
-    async def ahead_s(self, note_ids: Sequence[str]) -> float:
-        """Give how many seconds of audio these notes have together, as far as is known."""
+    async def total_audio_s(self, note_ids: Sequence[str]) -> float:
+        """Return the seconds of audio of these notes together, as far as is known."""
         asked = select(func.coalesce(func.sum(SECONDS), 0.0)).where(notes.c.id.in_(note_ids))
         async with self._database.reading() as connection:
             return float((await connection.execute(asked)).scalar_one())
 
     async def unfinished_before(self, note: Note) -> int:
-        """Say how many notes of the same chat came earlier and are not over."""
+        """Return how many notes of the same chat were queued earlier and are not finished."""
         asked = select(func.count()).where(
             UNSETTLED,
             notes.c.bot_id == note.bot_id,
@@ -74,14 +74,14 @@ class Figures:
             return (await connection.execute(asked)).scalar_one()
 
     async def oldest_wait_s(self) -> float:
-        """Say for how long the note that waits longest has been waiting."""
+        """Return for how long the note that waits longest has been waiting, in seconds; 0 if none waits."""
         asked = select(func.min(notes.c.queued_at)).where(notes.c.state == State.QUEUED)
         async with self._database.reading() as connection:
             oldest: datetime | None = (await connection.execute(asked)).scalar_one()
         return 0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds())
 
     async def stats(self, bot_id: int, user_id: int | None = None) -> Stats:
-        """Sum up the notes of one person, or of everybody."""
+        """Return the totals for one person, or for everybody."""
         whose = [notes.c.bot_id == bot_id, *([] if user_id is None else [notes.c.user_id == user_id])]
         done = [*whose, notes.c.state == State.DONE]
         sums = select(func.coalesce(func.sum(notes.c.audio_s), 0.0), func.coalesce(func.sum(notes.c.engine_s), 0.0))
@@ -99,7 +99,7 @@ class Figures:
 
 
 def _covered_s(spans: list[tuple[float, float]]) -> float:
-    """Give how much time these spans take together; where several overlap, it counts once."""
+    """Return the length of the union of these spans, in seconds."""
     covered_s, until = 0.0, 0.0
     for begin, end in sorted(spans):
         covered_s += max(0.0, end - max(begin, until))

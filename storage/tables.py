@@ -1,4 +1,4 @@
-"""The tables of the ledger. How they came to be is in `migrations`; a test holds the two together."""
+"""The tables of the ledger. `migrations` creates them; a test compares the two."""
 
 import json
 from datetime import UTC, datetime
@@ -24,38 +24,38 @@ from sqlalchemy.types import TypeDecorator
 PREVIEW_LENGTH = 120
 
 
-class Utc(TypeDecorator[datetime]):
-    """A moment in UTC: SQLite forgets the zone of what it keeps, so it is put back when read."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC: SQLite does not store the zone, so it is added when the value is read."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn a moment of any zone into UTC."""
+        """Convert a time of any zone into UTC."""
         del dialect
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Read a moment back with its zone."""
+        """Return the stored time with its zone."""
         del dialect
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class Words(TypeDecorator[tuple[str, ...]]):
-    """A tuple of words, kept as JSON text so that every database can compare it."""
+class StringTuple(TypeDecorator[tuple[str, ...]]):
+    """A tuple of strings, stored as JSON text so that every database can compare it."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
-        """Write the words as a JSON list."""
+        """Return the strings as a JSON list."""
         del dialect
         return None if value is None else json.dumps(list(value), ensure_ascii=False)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
-        """Read the JSON list back."""
+        """Return the strings of the JSON list."""
         del dialect
         return None if value is None else tuple(json.loads(value))
 
@@ -91,19 +91,19 @@ notes = Table(
     Column("tries", Integer, nullable=False),
     Column("run", Integer, nullable=False),
     Column("language", String(16)),
-    Column("hotwords", Words, nullable=False),
-    Column("options", String(64)),  # which model and request the transcript is of, as `jobs` names it
+    Column("hotwords", StringTuple, nullable=False),
+    Column("options", String(64)),  # hash of the model and request of the transcript, made in `jobs`
     Column("status_message_id", BigInteger),
     Column("stray_after", BigInteger),
     Column("moved_to", BigInteger),
-    Column("received_at", Utc, nullable=False),
-    Column("queued_at", Utc, nullable=False),
-    Column("started_at", Utc),
-    Column("finished_at", Utc),
-    Column("delivered_at", Utc),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("queued_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    Column("delivered_at", UtcDateTime),
     Column("undeliverable", Text),
     Column("worker", Text),
-    Column("beat_at", Utc),  # when its worker was last seen alive; empty while nobody holds the note
+    Column("beat_at", UtcDateTime),  # last heartbeat of its worker; empty while nobody holds the note
     Column("audio_s", Float),
     Column("engine_s", Float),
     Column("model", Text),
@@ -134,7 +134,7 @@ transcripts = Table(
     Column("text", Text, nullable=False),
 )
 
-# Every message that the bot sent for a note: part 0 is the status reply, 1 and up the further parts of its text.
+# Every message that the bot sent for a note: part 0 is the status message, 1 and up are further parts of its text.
 replies = Table(
     "replies",
     metadata,

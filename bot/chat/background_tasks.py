@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 
 import structlog
 
-from jobs.ending import end
+from jobs.resilience import cancel_and_wait
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class BackgroundTasks:
             left_s = deadline - asyncio.get_running_loop().time()
             done, late = await asyncio.wait(self._tasks, timeout=max(0.0, left_s))
             if not done:
-                await end(*late)
+                await cancel_and_wait(*late)
                 return
 
     def _ended(self, task: asyncio.Task[object]) -> None:

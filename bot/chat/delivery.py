@@ -26,7 +26,7 @@ from bot.chat.layout import Reply, has_text, plain_text, render_reply
 from bot.chat.lost_messages import PERMANENT_REFUSALS, LostMessages
 from bot.chat.texts import missing_audio_text, translate, use_language
 from engine import Segment, Transcript
-from jobs.note_log import tell_story
+from jobs.note_log import log_outcome
 from storage.ledger import Ledger
 from storage.note import Note
 
@@ -57,7 +57,7 @@ class Delivery:
         else:
             await self.ledger.mark_undeliverable(note.id, outcome.refusal, fence, run=note.run)
         if ended := await self.ledger.get(note.id):
-            tell_story(ended)
+            log_outcome(ended)
 
     @property
     def lost_messages(self) -> LostMessages:
@@ -89,7 +89,7 @@ class Delivery:
             await tell()
         except TelegramMigrateToChat as moved:
             latest = await self.ledger.get(note.id) or note
-            await self.ledger.move_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
+            await self.ledger.migrate_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
             await tell()
 
     async def _show(
@@ -122,7 +122,7 @@ class Delivery:
         reply = _render_reply(transcript)
         first, *rest = reply.messages
         await self._show(current, first, mode=ParseMode.HTML)
-        sent = await self.ledger.parts(note.id)
+        sent = await self.ledger.text_parts(note.id)
         for number, text in enumerate(rest, start=1):
             if number not in sent:
                 await self._send_part(current, number, partial(self.reply, current, text, mode=ParseMode.HTML))
@@ -160,7 +160,7 @@ class Delivery:
 
     async def remember(self, note: Note, message_ids: Iterable[int]) -> None:
         """Keep which messages show the text besides the answer: /delete finds them, a reply to one means the note."""
-        last = max([_FIRST_COPY, *await self.ledger.parts(note.id)])
+        last = max([_FIRST_COPY, *await self.ledger.text_parts(note.id)])
         for number, message_id in enumerate(message_ids, start=last + 1):
             await self.ledger.add_part(note.id, number, message_id)
 
@@ -175,7 +175,7 @@ class Delivery:
 
     async def _shown(self, note: Note) -> set[int]:
         current = await self.ledger.get(note.id) or note
-        return {*filter(None, [current.status_message_id]), *(await self.ledger.parts(note.id)).values()}
+        return {*filter(None, [current.status_message_id]), *(await self.ledger.text_parts(note.id)).values()}
 
     async def _erase_message(self, chat_id: int, message_id: int) -> None:
         """Delete a message; what is too old for that is emptied."""

@@ -12,13 +12,13 @@ from bot.chat.handlers import audio, cancel, delete, fallback, group_migration, 
 from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.intake import Intake
 from bot.chat.note_actions import NoteActions
+from bot.chat.notice_store import NoticeStore
 from bot.chat.outage_notice import OutageNotice
 from bot.chat.size_limits import size_limits
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
-from jobs.notices import Notices
 from jobs.queue import Queue
-from jobs.speech import options_of
+from jobs.speech_engine import options_hash
 from storage.ledger import Ledger
 from storage.recordings import Recordings
 
@@ -61,9 +61,9 @@ def build_dispatcher(
         ledger=ledger,
         queue=queue,
         background=background,
-        outage_notice=OutageNotice(bot, Notices(queue.redis)),
+        outage_notice=OutageNotice(bot, NoticeStore(queue.redis)),
         limits=size_limits(settings),
-        options=options_of(model_name(settings.engine), default_request(settings.engine)),
+        options=options_hash(model_name(settings.engine), default_request(settings.engine)),
         record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
     )
     gatekeeper = Gatekeeper(access, background)

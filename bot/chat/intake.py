@@ -22,12 +22,10 @@ from bot.chat.size_limits import SizeLimits
 from bot.chat.texts import use_language
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
-from jobs.estimate import outlook
-from jobs.lease import RENEW_S
-from jobs.outage import Outage
-from jobs.periodic import meanwhile
-from jobs.persistence import persistently
+from jobs.estimate import estimate_wait
+from jobs.leases import RENEW_S
 from jobs.queue import Queue
+from jobs.resilience import Outage, retry_until_written, running_periodically
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
@@ -126,12 +124,12 @@ class Intake:
         with self.outage_notice.shown_when_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
-                note, is_new = await persistently(lambda: self.ledger.record(incoming), self.outage)
+                note, is_new = await retry_until_written(lambda: self.ledger.record(incoming), self.outage)
         self.background.spawn(self._welcome(note) if is_new or _was_never_welcomed(note) else self._take_over(note))
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
-        for note in await persistently(lambda: self.ledger.unwelcomed(self.delivery.bot.id, before)):
+        for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
             await self._welcome(note)
 
     async def _welcome(self, note: Note) -> None:
@@ -148,7 +146,7 @@ class Intake:
         message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
             return
-        if not await persistently(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
+        if not await retry_until_written(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
             with suppress(AiogramError):
                 await self.delivery.bot.delete_message(note.answer_chat_id, message_id)
         await self.outage_notice.forget(note)
@@ -164,7 +162,7 @@ class Intake:
     async def _place(self, note: Note) -> str:
         try:
             async with asyncio.timeout(_OUTLOOK_S):
-                seen = await outlook(self.ledger, self.queue, note)
+                seen = await estimate_wait(self.ledger, self.queue, note)
         except (TimeoutError, QueueUnreachable):
             return status_message.queue_is_silent()
         return status_message.queued(seen.position, seen.wait_s)
@@ -178,7 +176,7 @@ class Intake:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
     async def _answered_before(self, note: Note) -> bool:
-        twin = await self.ledger.same_audio(note, self.options)
+        twin = await self.ledger.find_same_file(note, self.options)
         transcript = await self.ledger.transcript(twin.id) if twin else None
         if twin is None or transcript is None:
             return False
@@ -202,8 +200,8 @@ class Intake:
         return True
 
     async def _conclude(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
-        """Tell the chat, and hold the note meanwhile as a worker does: Telegram may let that last."""
-        held = meanwhile(RENEW_S, lambda: self.ledger.beat(mine.id, mine.fence), "lease")
+        """Tell the chat, and hold the note running_periodically as a worker does: Telegram may let that last."""
+        held = running_periodically(RENEW_S, lambda: self.ledger.heartbeat(mine.id, mine.fence), "lease")
         async with held, permanent_refusals_recorded(mine) as outcome:
             await tell()
         await self.delivery.settle(mine, outcome, mine.fence)

@@ -46,15 +46,15 @@ class LostMessages:
     @asynccontextmanager
     async def recorded_until_confirmed(self, note: Note) -> AsyncIterator[None]:
         """Send a message for `note` inside the block, and write down its number: else it can be found later."""
-        is_the_only_one = await self.ledger.expect_message(note.id)
+        is_the_only_one = await self.ledger.expect_stray(note.id)
         try:
             yield
         except Exception as error:
             if is_the_only_one and surely_not_sent(error):
-                await self.ledger.narrow_strays(note.id, None)
+                await self.ledger.set_stray_after(note.id, None)
             raise
         if is_the_only_one:
-            await self.ledger.narrow_strays(note.id, None)
+            await self.ledger.set_stray_after(note.id, None)
 
     async def remove(self, note_id: str) -> None:
         """Delete what may have been sent for the note besides what the ledger knows. Goes on where it was cut short."""
@@ -62,13 +62,13 @@ class LostMessages:
         if note is None or note.stray_after is None:
             return
         with low_priority():
-            for number in await self.ledger.possible_strays(note, _MOST):
+            for number in await self.ledger.possible_stray_ids(note, _MOST):
                 if await self._answers(note, number):
                     log.info("stray_removed", note=note.id, message=number)
                     with suppress(*PERMANENT_REFUSALS):  # whoever sent it was quicker
                         await self.bot.delete_message(note.answer_chat_id, number)
-                await self.ledger.narrow_strays(note.id, number)
-        await self.ledger.narrow_strays(note.id, None)
+                await self.ledger.set_stray_after(note.id, number)
+        await self.ledger.set_stray_after(note.id, None)
 
     async def _answers(self, note: Note, number: int) -> bool:
         """Tell whether a message is ours and replies to `note`: only our own can be edited, and an edit shows it."""

@@ -45,7 +45,7 @@ class NoteActions:
         """
         if not note.state.is_final:
             return False
-        earlier = await self.ledger.parts(note.id)
+        earlier = await self.ledger.text_parts(note.id)
         again = await self.ledger.retry(note.id, language=language, hotwords=note.hotwords)
         if again.run == note.run:
             return False
@@ -65,10 +65,10 @@ class NoteActions:
         async with permanent_refusals_recorded(note):
             await self.delivery.erase(latest)
         await self.ledger.delete(note.id)
-        await asyncio.to_thread(self.recordings.forget, note.id)  # last: a worker that saves one later finds no note
+        await asyncio.to_thread(self.recordings.delete, note.id)  # last: a worker that saves one later finds no note
 
     async def _leave_queue(self, note: Note) -> None:
         try:
-            await self.queue.forget(note.id)
+            await self.queue.remove(note.id)
         except Exception as error:  # noqa: BLE001 - a job whose note has ended does nothing when it comes up
             log.warning("not_taken_from_queue", note=note.id, error=type(error).__name__)

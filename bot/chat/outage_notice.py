@@ -10,9 +10,9 @@ from aiogram import Bot
 from aiogram.exceptions import AiogramError
 from aiogram.types import ReplyParameters
 
+from bot.chat.notice_store import NoticeStore
 from bot.chat.texts import translate, use_language
 from bot.telegram.request_policy import total_timeout
-from jobs.notices import Notices
 from storage.note import Incoming
 
 TELL_AFTER_S = 3.0
@@ -28,7 +28,7 @@ class OutageNotice:
     """The notes that wait to be written down, and the messages that say so."""
 
     bot: Bot
-    notices: Notices  # for whoever goes on when this process dies meanwhile
+    notices: NoticeStore  # for whoever goes on when this process dies meanwhile
     _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager

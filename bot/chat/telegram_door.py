@@ -21,7 +21,7 @@ from bot.chat.texts import translate, use_language
 from bot.telegram import downloads
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from engine import Transcript
-from jobs.door import NotNow, Undeliverable
+from jobs.door import RetryLater, Undeliverable
 from storage.note import Failure, Note, State
 
 TRY_AGAIN_S = 5.0
@@ -119,8 +119,8 @@ async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
         with total_timeout(PATIENCE_S):
             yield
     except TelegramRetryAfter as flood:
-        raise NotNow(flood.retry_after) from flood
+        raise RetryLater(flood.retry_after) from flood
     except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.DownloadUnavailable) as trouble:
-        raise NotNow(TRY_AGAIN_S) from trouble
+        raise RetryLater(TRY_AGAIN_S) from trouble
     except PERMANENT_REFUSALS as refusal:
         raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal

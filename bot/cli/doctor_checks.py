@@ -28,7 +28,7 @@ from engine import (
     is_downloaded,
 )
 from jobs.queue import connect
-from jobs.redis import TROUBLE
+from jobs.redis import REDIS_ERRORS
 from jobs.redis_server import find_server
 
 FREE_GB = 1.0
@@ -78,7 +78,7 @@ async def redis(settings: Settings) -> str:
     client = connect(redis_url(settings))
     try:
         await client.ping()
-    except TROUBLE as error:
+    except REDIS_ERRORS as error:
         if settings.redis.url:
             raise Wrong(f"Redis does not answer ({type(error).__name__}). Start it, or correct redis.url.") from None
         return f"`earshot run` starts its own, {find_server()}"
@@ -90,7 +90,7 @@ async def redis(settings: Settings) -> str:
 async def database(settings: Settings) -> str:
     """Open the ledger, which also brings it up to date."""
     async with open_ledger(settings) as ledger:
-        notes = sum((await ledger.counts()).values())
+        notes = sum((await ledger.counts_by_state()).values())
     return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
 
 

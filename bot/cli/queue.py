@@ -8,7 +8,7 @@ from bot.cli.startup import print_json, start_command
 from bot.config.settings import Settings
 from bot.process.connections import open_ledger, open_queue
 from jobs.errors import QueueUnreachable
-from jobs.statistics import QueueReport, queue_report, report_with
+from jobs.queue_report import QueueReport, queue_report, report_for_workers
 
 
 @click.command()
@@ -34,4 +34,4 @@ async def read_queue(settings: Settings) -> QueueReport:
         except QueueUnreachable:
             if settings.redis.url:
                 raise
-        return await report_with([], ledger)
+        return await report_for_workers([], ledger)

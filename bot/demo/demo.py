@@ -16,11 +16,11 @@ from bot.demo.chat_printer import ChatPrinter
 from bot.playground.server import Playground
 from bot.process.supervisor import longest_stop_s
 from engine import Fault, decode
-from jobs.presence import present
 from jobs.queue import connect
-from jobs.redis import TROUBLE
+from jobs.redis import REDIS_ERRORS
 from jobs.redis_server import embedded_url
 from jobs.settings import WorkersSettings
+from jobs.worker_registry import live_workers
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import State
@@ -144,8 +144,8 @@ async def model_is_loaded(folder: Path, system: System) -> None:
         while not is_loaded:
             await asyncio.sleep(POLL_S)
             system.check()
-            with suppress(*TROUBLE):  # Redis ends with the system, whose log tells why
-                is_loaded = bool(await present(redis))
+            with suppress(*REDIS_ERRORS):  # Redis ends with the system, whose log tells why
+                is_loaded = bool(await live_workers(redis))
     finally:
         await redis.aclose(close_connection_pool=True)
 

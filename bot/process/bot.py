@@ -14,8 +14,7 @@ from bot.process.connections import open_ledger, open_queue, open_recordings, re
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
 from bot.telegram.updates import check_webhook, poll, subscribe, webhook_server
-from jobs.ending import end
-from jobs.persistence import persistently
+from jobs.resilience import cancel_and_wait, retry_until_written
 
 FINISH_S = 10.0
 
@@ -52,7 +51,7 @@ async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[object, object
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     is_done = working.done()
-    await end(working, stopping)
+    await cancel_and_wait(working, stopping)
     if is_done:
         working.result()
     return is_done
@@ -84,5 +83,5 @@ async def _introduce(settings: TelegramSettings, app: BotApplication) -> None:
 
 async def _recall_moves(app: BotApplication) -> None:
     """Learn which groups moved before any update is judged by who may use the bot."""
-    for chat_id, moved_to in (await persistently(lambda: app.intake.ledger.moved_chats(app.bot.id))).items():
+    for chat_id, moved_to in (await retry_until_written(lambda: app.intake.ledger.migrated_chats(app.bot.id))).items():
         app.access.add_migration(chat_id, moved_to)

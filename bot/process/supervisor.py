@@ -13,8 +13,8 @@ from bot.config.settings import Settings
 from bot.process.child import Child
 from bot.process.sizing import memory_gib, suitable_threads, suitable_workers
 from engine import Fault, cores, uses_all_cores
-from jobs.outage import Outage
 from jobs.redis_server import STOP_S as REDIS_STOP_S, RedisServer
+from jobs.resilience import Outage
 
 log = structlog.get_logger(__name__)
 
@@ -117,12 +117,12 @@ async def keep_redis_running(server: RedisServer) -> None:
     """Start Redis again whenever it dies, on a full disk every second; the ledger holds all that it loses."""
     outage = Outage("redis")
     while True:
-        steady = asyncio.get_running_loop().call_later(REDIS_STEADY_S, outage.is_over)
+        steady = asyncio.get_running_loop().call_later(REDIS_STEADY_S, outage.report_success)
         code = await server.wait()
         steady.cancel()
-        outage.goes_on(ChildProcessError(f"exit code {code}; its last words: {server.last_words()}"))
+        outage.report_failure(ChildProcessError(f"exit code {code}; its last words: {server.last_words()}"))
         await asyncio.sleep(REDIS_PAUSE_S)
         try:
             await server.start()
         except (Fault, OSError) as error:
-            outage.goes_on(error)
+            outage.report_failure(error)

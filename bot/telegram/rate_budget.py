@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from redis.asyncio import Redis
 
-from jobs.outage import Outage
-from jobs.redis import TROUBLE
+from jobs.redis import REDIS_ERRORS
+from jobs.resilience import Outage
 
 ANSWER_S = 0.5
 TRY_AGAIN_S = 3.0
@@ -112,11 +112,11 @@ class RateBudget:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     answer = await ask()
-            except TROUBLE as trouble:
+            except REDIS_ERRORS as trouble:
                 self._asks_again_at = monotonic() + TRY_AGAIN_S
-                self._outage.goes_on(trouble)
+                self._outage.report_failure(trouble)
                 return None
-            self._outage.is_over()
+            self._outage.report_success()
             return answer
 
 

@@ -19,7 +19,7 @@ from aiogram.methods.base import TelegramType
 
 from bot.telegram.rate_limits import SENDS
 from bot.telegram.request_policy import current_policy, total_timeout
-from jobs.outage import Outage
+from jobs.resilience import Outage
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
@@ -53,11 +53,11 @@ class Retries(BaseRequestMiddleware):
             except (TelegramNetworkError, TelegramServerError, ClientDecodeError, OSError) as error:
                 if not _may_repeat(method, error) or monotonic() + pause_s > deadline:
                     raise
-                self._outage.goes_on(error, method=type(method).__name__, remedy=_REMEDY)
+                self._outage.report_failure(error, method=type(method).__name__, remedy=_REMEDY)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
-                self._outage.is_over()
+                self._outage.report_success()
                 return response
 
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenRefused, WebhookUnsafe
 from bot.telegram.request_policy import total_timeout
-from jobs.ending import end
+from jobs.resilience import cancel_and_wait
 
 CONFIRM_S = 5
 POLLING_S = 20
@@ -77,7 +77,7 @@ async def poll(bot: Bot, dispatcher: Dispatcher, stop: asyncio.Event, last_seen:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOPS_WITHIN_S):
                 await dispatcher.stop_polling()
-        await end(running)
+        await cancel_and_wait(running)
     if (seen := last_seen()) is not None:
         await _confirm(bot, seen)
 

@@ -1,1 +1,1 @@
-"""How the tables came to be, step by step. Alembic runs these when the database is opened."""
+"""Alembic migrations, run when the database is opened."""

@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate: it uses the connection that `storage.database` has opened and locked."""
+"""Alembic's entry point: migrates over the connection that `storage.database` has opened and locked."""
 
 from alembic import context
 

@@ -73,7 +73,7 @@ async def carry_out(campaign: Campaign, folder: Path, tell: Callable[[str], None
     (folder / "settings.toml").touch()
     place = Installation(playground, folder, SETTINGS | {"EARSHOT_DATABASE__URL": campaign.database_url})
     database = await open_database(campaign.database_url, folder)
-    if any((await Ledger(database).counts()).values()):
+    if any((await Ledger(database).counts_by_state()).values()):
         await database.close()
         raise DatabaseInUse
     run = Run(campaign, place, Holdings(database), lambda words: tell(f"{monotonic() - began:7.1f} s  {words}"))

@@ -20,18 +20,18 @@ from bot.chat import (
 from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import notes
 from bot.chat.telegram_door import TelegramDoor
-from jobs import delivery, lease, leased_worker, queue, transcription
+from jobs import delivery, leased_worker, leases, queue, transcription
 from jobs.transcription import transcribe_note
-from storage import answers, database, queries, states
+from storage import database, queries, replies, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
     *(gatekeeper, notes, intake, bot_delivery, lost_messages, outage_notice, telegram_door, status_message),
-    *(queue, transcription, delivery, lease, leased_worker),
-    *(states, answers, queries, database),
+    *(queue, transcription, delivery, leases, leased_worker),
+    *(states, replies, queries, database),
 )
 FILES = frozenset(str(module.__file__) for module in MODULES)
-WITHOUT_A_NOTE = frozenset({"_poll_iteration", "start_jobs", "stopped"})  # what a worker does beside its notes
+WITHOUT_A_NOTE = frozenset({"_poll_iteration", "start_jobs", "wait_stopped"})  # what a worker does beside its notes
 BEGINNINGS = frozenset(work.__code__ for work in (Gatekeeper.__call__, transcribe_note, TelegramDoor.done))
 
 

@@ -18,7 +18,7 @@ from jobs import reaper, worker
 from jobs.queue import Queue, connect
 from jobs.redis_server import RedisServer
 from jobs.transcription import transcribe_note
-from jobs.workplace import Workplace
+from jobs.worker_context import WorkerContext
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Note
@@ -55,8 +55,8 @@ def door(tmp_path: Path) -> FileDoor:
 
 
 @pytest.fixture
-def place(tmp_path: Path, ledger: Ledger, door: FileDoor) -> Workplace:
-    return Workplace(
+def context(tmp_path: Path, ledger: Ledger, door: FileDoor) -> WorkerContext:
+    return WorkerContext(
         worker_id="worker-a",
         ledger=ledger,
         door=door,
@@ -169,8 +169,8 @@ async def renew() -> None:
     """There is no Redis here."""
 
 
-async def work_on(place: Workplace, note: Note) -> Note:
-    await transcribe_note(place, note.id, renew)
-    found = await place.ledger.get(note.id)
+async def work_on(context: WorkerContext, note: Note) -> Note:
+    await transcribe_note(context, note.id, renew)
+    found = await context.ledger.get(note.id)
     assert found is not None
     return found

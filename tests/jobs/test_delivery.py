@@ -4,9 +4,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from jobs import delivery
-from jobs.door import NotNow, Undeliverable
+from jobs.door import RetryLater, Undeliverable
 from jobs.transcription import transcribe_note
-from jobs.workplace import Workplace
+from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from storage.note import State
 from tests.jobs.conftest import Arrivals, renew, work_on
@@ -19,41 +19,41 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_cancelled_note_that_was_not_told_so_is_told(
-    place: Workplace, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
 ) -> None:
     note = await arrivals.note()
     await ledger.cancel(note.id)
-    ended = await work_on(place, note)
+    ended = await work_on(context, note)
     assert ended.delivered_at is not None
     assert [event["code"] for event in door.events()] == ["cancelled"]
 
 
-async def test_a_delivery_that_fails_is_tried_again(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+async def test_a_delivery_that_fails_is_tried_again(context: WorkerContext, arrivals: Arrivals, door: FileDoor) -> None:
     door.troubles = [OSError("network"), RuntimeError("what")]
-    ended = await work_on(place, await arrivals.note())
+    ended = await work_on(context, await arrivals.note())
     assert ended.delivered_at is not None
     assert len(door.events("done")) == 3
 
 
 async def test_a_delivery_that_keeps_failing_comes_again_without_another_transcription(
-    place: Workplace, arrivals: Arrivals, door: FileDoor
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor
 ) -> None:
     note = await arrivals.note()
     door.troubles = [OSError("network")] * 3
-    with pytest.raises(NotNow):
-        await transcribe_note(place, note.id, renew)
-    waiting = await place.ledger.get(note.id)
+    with pytest.raises(RetryLater):
+        await transcribe_note(context, note.id, renew)
+    waiting = await context.ledger.get(note.id)
     assert waiting is not None
     assert (waiting.state, waiting.delivered_at) == (State.DONE, None)
-    ended = await work_on(place, note)
+    ended = await work_on(context, note)
     assert ended.delivered_at is not None
     assert len(door.events("fetch")) == 1
     assert ended.tries == 1
 
 
-async def test_a_chat_that_is_gone_ends_the_note(place: Workplace, arrivals: Arrivals, door: FileDoor) -> None:
+async def test_a_chat_that_is_gone_ends_the_note(context: WorkerContext, arrivals: Arrivals, door: FileDoor) -> None:
     door.troubles = [Undeliverable("blocked")]
     with capture_logs() as logs:
-        ended = await work_on(place, await arrivals.note())
+        ended = await work_on(context, await arrivals.note())
     assert (ended.delivered_at, ended.undeliverable) == (None, "blocked")
     assert [line["delivery"] for line in logs if line["event"] == "voice_note"] == ["undeliverable"]

@@ -5,7 +5,8 @@ import time
 import pytest
 
 from engine.errors import TranscriptionTimeout
-from jobs.engine_threads import EngineThreads, NoteLost
+from jobs.engine_threads import EngineThreads
+from jobs.leases import LeaseLost
 
 
 async def test_the_loop_goes_on_while_the_engine_works() -> None:
@@ -35,7 +36,7 @@ async def test_what_takes_too_long_is_told_to_stop() -> None:
     thread = EngineThreads()
     with pytest.raises(TranscriptionTimeout, match=r"longer than 0\.1 s"):
         await thread.run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event())
-    assert not thread.stuck
+    assert not thread.is_stuck
 
 
 async def test_a_time_in_which_several_work_counts_for_each_in_part() -> None:
@@ -53,7 +54,7 @@ async def test_the_time_in_which_one_waits_for_its_turn_counts_for_nobody() -> N
         return release.wait(30) and not stop.is_set()
 
     waiting = asyncio.create_task(
-        threads.run(work, limit_s=0.2, lost=asyncio.Event(), turn_s=lambda _: None),
+        threads.run(work, limit_s=0.2, lost=asyncio.Event(), running_s=lambda _: None),
     )
     for _ in range(3):
         with pytest.raises(TranscriptionTimeout):
@@ -66,11 +67,11 @@ async def test_the_time_in_which_one_waits_for_its_turn_counts_for_nobody() -> N
 async def test_what_waited_is_limited_once_it_has_its_turn() -> None:
     waited_s: list[float | None] = [None] * 5 + [0.0]
 
-    def turn_s(_: threading.Event) -> float | None:
+    def running_s(_: threading.Event) -> float | None:
         return waited_s.pop(0) if len(waited_s) > 1 else waited_s[0]
 
     with pytest.raises(TranscriptionTimeout):
-        await EngineThreads().run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event(), turn_s=turn_s)
+        await EngineThreads().run(lambda stop: stop.wait(30), limit_s=0.1, lost=asyncio.Event(), running_s=running_s)
     assert waited_s == [0.0]
 
 
@@ -80,7 +81,7 @@ async def test_a_turn_that_lasts_longer_than_the_limit_is_nobody_else_s() -> Non
         asyncio.create_task(threads.run(lambda _: release.wait(30), limit_s=60, lost=asyncio.Event())) for _ in range(9)
     ]
     with pytest.raises(TranscriptionTimeout, match="longer than 20 s"):
-        await threads.run(lambda stop: stop.wait(30), limit_s=20, lost=asyncio.Event(), turn_s=lambda _: 21.0)
+        await threads.run(lambda stop: stop.wait(30), limit_s=20, lost=asyncio.Event(), running_s=lambda _: 21.0)
     release.set()
     assert all(await asyncio.gather(*others))
 
@@ -88,15 +89,15 @@ async def test_a_turn_that_lasts_longer_than_the_limit_is_nobody_else_s() -> Non
 async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
     lost = asyncio.Event()
     asyncio.get_running_loop().call_later(0.05, lost.set)
-    with pytest.raises(NoteLost):
+    with pytest.raises(LeaseLost):
         await EngineThreads().run(lambda stop: stop.wait(30), limit_s=10, lost=lost)
 
 
 async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
     thread, release = EngineThreads(), threading.Event()
     with pytest.raises(TranscriptionTimeout):
-        await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), patience_s=0.05)
-    assert thread.stuck
+        await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), stop_timeout_s=0.05)
+    assert thread.is_stuck
     release.set()
 
 
@@ -112,8 +113,8 @@ async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await thread.rest(0.05)
-    assert thread.stuck
+    await thread.wait_idle(0.05)
+    assert thread.is_stuck
     release.set()
-    await thread.rest()
-    assert not thread.stuck
+    await thread.wait_idle()
+    assert not thread.is_stuck

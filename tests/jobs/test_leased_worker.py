@@ -16,15 +16,15 @@ from engine.audio.samples import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_threads
-from jobs.door import NotNow
+from jobs.door import RetryLater
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
+from jobs.queue_report import queue_report
 from jobs.redis import QUEUE
-from jobs.speech import Speech
-from jobs.statistics import queue_report
+from jobs.speech_engine import SpeechEngine
 from jobs.worker import run_worker
-from jobs.workplace import Workplace
+from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, until
 from tests.jobs.doors import FileDoor
@@ -37,21 +37,21 @@ LIMIT_S = 2.0
 
 @asynccontextmanager
 async def working(
-    place: Workplace,
+    context: WorkerContext,
     redis: ArqRedis,
-    engine: Speech | None = None,
+    engine: SpeechEngine | None = None,
     *,
     notes_at_once: int = 1,
     max_memory_mb: int = 0,
 ) -> AsyncIterator["asyncio.Task[None]"]:
     task = asyncio.create_task(
         run_worker(
-            engine=engine or place.engine,
-            ledger=place.ledger,
+            engine=engine or context.engine,
+            ledger=context.ledger,
             redis=redis,
-            door=place.door,
-            recordings=place.recordings,
-            data_dir=place.scratch.parent,
+            door=context.door,
+            recordings=context.recordings,
+            data_dir=context.scratch.parent,
             timeout_s=LIMIT_S,
             grace_s=0,
             notes_at_once=notes_at_once,
@@ -80,19 +80,19 @@ async def forgotten(redis: ArqRedis) -> bool:
     "payload", [None, b"\x80\x04nonsense", b'{"f":"unknown","a":[],"k":{},"t":null,"et":1}', b"{}"]
 )
 async def test_a_job_that_arq_drops_comes_back(  # noqa: PLR0913, PLR0917 - fixtures
-    payload: bytes | None, place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    payload: bytes | None, context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
     await (redis.delete(f"arq:job:{note.id}") if payload is None else redis.set(f"arq:job:{note.id}", payload))
-    async with working(place, redis) as task:
-        await until(lambda: told(place.ledger))
+    async with working(context, redis) as task:
+        await until(lambda: told(context.ledger))
         assert not task.done()
     assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
 
 
 async def test_a_bug_in_a_job_does_not_end_the_worker(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*_: object) -> None:
         raise ZeroDivisionError
@@ -101,13 +101,13 @@ async def test_a_bug_in_a_job_does_not_end_the_worker(
     monkeypatch.setattr("jobs.transcription.Lease", explode)
     await queue.enqueue(note)
     with capture_logs() as logs:
-        async with working(place, redis) as task:
+        async with working(context, redis) as task:
             await until(lambda: any(line["event"] == "internal" for line in logs))
             monkeypatch.undo()
             await queue.enqueue(sound)
 
             async def answered() -> bool:
-                found = await place.ledger.get(sound.id)
+                found = await context.ledger.get(sound.id)
                 return found is not None and found.delivered_at is not None
 
             await until(answered)
@@ -115,7 +115,12 @@ async def test_a_bug_in_a_job_does_not_end_the_worker(
 
 
 async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext,
+    queue: Queue,
+    redis: ArqRedis,
+    arrivals: Arrivals,
+    door: FileDoor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begin, begun = LeasedWorker.run_job, []
 
@@ -131,26 +136,26 @@ async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again( 
 
     async def told_once_the_lease_is_over() -> bool:
         await redis.delete(f"arq:in-progress:{note.id}")
-        return await told(place.ledger)
+        return await told(context.ledger)
 
-    async with working(place, redis):
+    async with working(context, redis):
         await until(lambda: bool(begun))
         await until(told_once_the_lease_is_over)
     assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
 
 
 async def test_a_long_note_that_only_has_to_be_delivered_needs_no_place_for_long_ones(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)
     assert await redis.keys("earshot:long:*")
-    door.troubles.append(NotNow(60))
+    door.troubles.append(RetryLater(60))
 
     async def put_back() -> bool:
         return bool(await redis.get(f"arq:in-progress:{note.id}") == b"later")
 
-    async with working(place, redis):
+    async with working(context, redis):
         await until(put_back)
     assert await redis.keys("earshot:long:*") == []
 
@@ -163,7 +168,7 @@ class Stuck:
     is_stuck = False
     is_blocked = False
 
-    def __init__(self, inner: Speech) -> None:
+    def __init__(self, inner: SpeechEngine) -> None:
         self._inner = inner
         self.release = threading.Event()
 
@@ -191,13 +196,13 @@ class Patient(Stuck):
 
 
 async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
-    engine = Stuck(place.engine)
+    engine = Stuck(context.engine)
     note, following = await arrivals.note(), await arrivals.note()
     for each in (note, following):
         await queue.enqueue(each)
-    async with working(place, redis, engine) as task:
+    async with working(context, redis, engine) as task:
         with pytest.raises(EngineStuck, match=str(engine_threads.STOP_S)):
             await asyncio.wait_for(asyncio.shield(task), 20)
     engine.release.set()
@@ -208,25 +213,25 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
 
 
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
 ) -> None:
     await queue.enqueue(await arrivals.note())  # not while the reaper is there, who may be quicker
-    async with working(place, redis):
-        await until(lambda: told(place.ledger))
+    async with working(context, redis):
+        await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []
     assert await redis.zcard(QUEUE) == 0
 
 
-async def test_one_worker_s_end_does_not_hide_the_health_of_another(place: Workplace, redis: ArqRedis) -> None:
-    async with working(place, redis):
+async def test_one_worker_s_end_does_not_hide_the_health_of_another(context: WorkerContext, redis: ArqRedis) -> None:
+    async with working(context, redis):
 
         async def healthy() -> bool:
             return len(await redis.keys("arq:health:*")) == 1
 
         await until(healthy)
-        async with working(replace(place, worker_id="worker-b"), redis):
+        async with working(replace(context, worker_id="worker-b"), redis):
 
             async def both() -> bool:
                 return len(await redis.keys("arq:health:*")) == 2
@@ -236,27 +241,27 @@ async def test_one_worker_s_end_does_not_hide_the_health_of_another(place: Workp
 
 
 async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
 ) -> None:
     for number in range(250):
         await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
         await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
     await queue.enqueue(await arrivals.note())
-    async with working(place, redis):
-        await until(lambda: told(place.ledger), timeout_s=10)
+    async with working(context, redis):
+        await until(lambda: told(context.ledger), timeout_s=10)
     assert await redis.zcard(QUEUE) == 250
 
 
 async def test_workers_show_themselves_and_what_they_do(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
 ) -> None:
-    engine = Patient(place.engine)
+    engine = Patient(context.engine)
     note = await arrivals.note()
-    async with working(place, redis, engine), working(place, redis, engine):
+    async with working(context, redis, engine), working(context, redis, engine):
         await queue.enqueue(note)
 
         async def seen() -> bool:
-            report = await queue_report(place.ledger, queue)
+            report = await queue_report(context.ledger, queue)
             return (report["workers"], report["workers_busy"], report["processing"]) == (2, 1, 1)
 
         await until(seen)
@@ -275,7 +280,7 @@ async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: Ar
 
     stopping = LeasedWorker(redis, "worker-a", do, lambda: True, at_once=1, grace_s=0)
     stopping.tasks["note"] = asyncio.create_task(hand_back())
-    waiting = asyncio.create_task(stopping.stopped())
+    waiting = asyncio.create_task(stopping.wait_stopped())
     await asyncio.sleep(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -283,8 +288,8 @@ async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: Ar
     assert handed_back.is_set()
 
 
-async def test_a_worker_clears_away_what_dead_ones_fetched(place: Workplace, redis: ArqRedis) -> None:
-    left = place.scratch / "0123456789abcdef-1"
+async def test_a_worker_clears_away_what_dead_ones_fetched(context: WorkerContext, redis: ArqRedis) -> None:
+    left = context.scratch / "0123456789abcdef-1"
     left.mkdir(parents=True)
-    async with working(place, redis):
+    async with working(context, redis):
         await until(lambda: not left.exists())

@@ -6,12 +6,12 @@ from arq import ArqRedis
 
 from engine.transcript import Transcript
 from jobs.errors import QueueUnreachable
-from jobs.estimate import LOADING_S, OVERHEAD_S, USUAL_RTF, outlook
-from jobs.presence import Announcer, present
+from jobs.estimate import DEFAULT_RTF, LOADING_S, OVERHEAD_S, estimate_wait
+from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue, connect
+from jobs.queue_report import queue_report
 from jobs.redis import QUEUE
-from jobs.scripts import Scripts
-from jobs.statistics import queue_report
+from jobs.worker_registry import WorkerRegistration, live_workers
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals
 
@@ -19,8 +19,8 @@ NOW_MS = 10**13
 
 
 @pytest.fixture
-def scripts(redis: ArqRedis) -> Scripts:
-    return Scripts(redis)
+def scripts(redis: ArqRedis) -> LuaScripts:
+    return LuaScripts(redis)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def test_a_note_keeps_its_place_when_it_is_queued_again(queue: Queue, arri
     assert (await queue.snapshot()).waiting == tuple(note.id for note in notes)
 
 
-async def test_position_counts_only_those_who_wait(queue: Queue, scripts: Scripts, arrivals: Arrivals) -> None:
+async def test_position_counts_only_those_who_wait(queue: Queue, scripts: LuaScripts, arrivals: Arrivals) -> None:
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2, 3)]
     for note in notes:
         await queue.enqueue(note)
@@ -55,8 +55,8 @@ async def test_position_counts_only_those_who_wait(queue: Queue, scripts: Script
 async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    await queue.forget(note.id)
-    assert await queue.unknown([note.id]) == [note.id]
+    await queue.remove(note.id)
+    assert await queue.missing([note.id]) == [note.id]
     assert (await queue.snapshot()).waiting == ()
 
 
@@ -65,9 +65,9 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
 ) -> None:
     note = await arrivals.note()
     assert not await away.enqueue(note)
-    await away.forget(note.id)
+    await away.remove(note.id)
     asking = (away.position(note.id), away.snapshot(), away.workers(), queue_report(ledger, away))
-    for asked in (*asking, outlook(ledger, away, note)):
+    for asked in (*asking, estimate_wait(ledger, away, note)):
         with pytest.raises(QueueUnreachable):
             await asked
     await away.close()
@@ -79,27 +79,29 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
     notes = [await arrivals.note(chat_id=chat, seconds=2) for chat in (1, 2, 3)]
     for note in notes:
         await queue.enqueue(note)
-    one_note_s = 2 * USUAL_RTF + OVERHEAD_S
-    looks = [await outlook(ledger, queue, note) for note in notes]
+    one_note_s = 2 * DEFAULT_RTF + OVERHEAD_S
+    looks = [await estimate_wait(ledger, queue, note) for note in notes]
     assert [look.position for look in looks] == [1, 2, 3]
     assert [look.wait_s for look in looks] == pytest.approx([LOADING_S + turn * one_note_s for turn in (1, 2, 3)])
     for worker in ("a", "b"):
-        await Announcer(redis, worker, "fake", at_once=1).announce()
-    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
-    await Announcer(redis, "b", "fake", at_once=3).announce()
-    ahead_s = 2 * OVERHEAD_S / 4 + 2 * 2 * USUAL_RTF / 2
-    assert (await outlook(ledger, queue, notes[2])).wait_s == pytest.approx(ahead_s + one_note_s), "two have the cores"
+        await WorkerRegistration(redis, worker, "fake", at_once=1).refresh()
+    assert (await estimate_wait(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
+    await WorkerRegistration(redis, "b", "fake", at_once=3).refresh()
+    ahead_s = 2 * OVERHEAD_S / 4 + 2 * 2 * DEFAULT_RTF / 2
+    assert (await estimate_wait(ledger, queue, notes[2])).wait_s == pytest.approx(ahead_s + one_note_s), (
+        "two have the cores"
+    )
 
 
 async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
     queue: Queue, redis: ArqRedis, ledger: Ledger, arrivals: Arrivals
 ) -> None:
-    await Announcer(redis, "a", "fake", at_once=4).announce()
+    await WorkerRegistration(redis, "a", "fake", at_once=4).refresh()
     ahead, last = await arrivals.note(chat_id=1, seconds=8), await arrivals.note(chat_id=2, seconds=2)
     await queue.enqueue(ahead)
 
     async def waits_s() -> float:
-        return (await outlook(ledger, queue, last)).wait_s - 2 * 0.5 - OVERHEAD_S - OVERHEAD_S / 4
+        return (await estimate_wait(ledger, queue, last)).wait_s - 2 * 0.5 - OVERHEAD_S - OVERHEAD_S / 4
 
     await ended(ledger, arrivals)
     assert await waits_s() == pytest.approx(8 * 0.5), "alone, it had all the cores"
@@ -120,28 +122,28 @@ async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledg
     for _ in range(3):
         await queue.enqueue(await arrivals.note(chat_id=1))
     newcomer = await arrivals.note(chat_id=2)
-    foreseen = await outlook(ledger, queue, newcomer)
+    foreseen = await estimate_wait(ledger, queue, newcomer)
     await queue.enqueue(newcomer)
     assert foreseen.position == await queue.position(newcomer.id) == 2
 
 
 async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
-    announcer = Announcer(redis, "a", "fake", at_once=2)
-    announcer.notes.add("note")
-    await announcer.announce()
-    assert [(worker.id, worker.notes, worker.at_once, worker.model) for worker in await present(redis)] == [
+    registration = WorkerRegistration(redis, "a", "fake", at_once=2)
+    registration.notes.add("note")
+    await registration.refresh()
+    assert [(worker.id, worker.notes, worker.at_once, worker.model) for worker in await live_workers(redis)] == [
         ("a", ("note",), 2, "fake")
     ]
     assert 0 < await redis.ttl("earshot:worker:a") <= 12
     await redis.delete("earshot:worker:a")
-    assert await present(redis) == []
-    await announcer.announce()
-    await announcer.leave()
-    assert await present(redis) == []
+    assert await live_workers(redis) == []
+    await registration.refresh()
+    await registration.remove()
+    assert await live_workers(redis) == []
 
 
 async def test_only_the_run_that_has_the_lease_can_end_a_job(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
@@ -160,7 +162,7 @@ async def test_only_the_run_that_has_the_lease_can_end_a_job(
 
 
 async def test_a_lease_that_redis_forgot_is_taken_again(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     await queue.enqueue(await arrivals.note())
     run = await scripts.pick(NOW_MS, "token", 1000)
@@ -171,7 +173,7 @@ async def test_a_lease_that_redis_forgot_is_taken_again(
 
 
 async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, ledger: Ledger, arrivals: Arrivals
 ) -> None:
     early, behind, late = [await arrivals.note(chat_id=chat) for chat in (1, 1, 2)]
     for note in (early, behind, late):
@@ -195,7 +197,7 @@ async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
 
 
 async def test_a_note_queued_anew_while_it_runs_stays_queued(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
@@ -206,7 +208,9 @@ async def test_a_note_queued_anew_while_it_runs_stays_queued(
     assert await queue.position(note.id) == 1
 
 
-async def test_what_is_put_back_keeps_its_place_and_waits(queue: Queue, scripts: Scripts, arrivals: Arrivals) -> None:
+async def test_what_is_put_back_keeps_its_place_and_waits(
+    queue: Queue, scripts: LuaScripts, arrivals: Arrivals
+) -> None:
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2)]
     for note in notes:
         await queue.enqueue(note)
@@ -221,7 +225,7 @@ async def test_what_is_put_back_keeps_its_place_and_waits(queue: Queue, scripts:
 
 
 async def test_the_first_free_job_is_found_behind_hundreds_that_run(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     for number in range(250):
         await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
@@ -235,7 +239,7 @@ async def test_the_first_free_job_is_found_behind_hundreds_that_run(
 
 
 async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     long, short = await arrivals.note(claimed_s=3600), await arrivals.note()
     await queue.enqueue(long)
@@ -253,7 +257,7 @@ async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
 
 @pytest.mark.parametrize("delay_ms", [0, 60_000])
 async def test_a_long_note_that_was_put_back_is_still_long(
-    queue: Queue, redis: ArqRedis, scripts: Scripts, arrivals: Arrivals, delay_ms: int
+    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals, delay_ms: int
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)
@@ -270,5 +274,5 @@ async def test_nothing_is_kept_of_a_long_note_that_is_forgotten(
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)
-    await queue.forget(note.id)
+    await queue.remove(note.id)
     assert await redis.keys("*") == []

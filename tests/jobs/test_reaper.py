@@ -3,7 +3,7 @@ from arq import ArqRedis
 
 from jobs import reaper as reaper_module
 from jobs.queue import Queue
-from jobs.reaper import LOCK, Reaper
+from jobs.reaper import LOCK_KEY, Reaper
 from jobs.redis import QUEUE
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals
@@ -23,20 +23,20 @@ async def test_what_the_queue_lost_is_queued_again_in_its_order(
         await queue.enqueue(await arrivals.note(chat_id=chat_id))
     before = await redis.zrange(QUEUE, 0, -1, withscores=True)
     await redis.flushall()
-    assert await reaper.pass_by() == 3
+    assert await reaper.requeue_orphans() == 3
     assert await redis.zrange(QUEUE, 0, -1, withscores=True) == before
 
 
 async def test_what_the_queue_knows_is_left_alone(reaper: Reaper, queue: Queue, arrivals: Arrivals) -> None:
     await queue.enqueue(await arrivals.note())
-    assert await reaper.pass_by() == 0
+    assert await reaper.requeue_orphans() == 0
 
 
 async def test_a_note_that_never_got_into_the_queue_gets_there(
     reaper: Reaper, queue: Queue, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
-    assert await reaper.pass_by() == 1
+    assert await reaper.requeue_orphans() == 1
     assert await queue.position(note.id) == 1
 
 
@@ -46,7 +46,7 @@ async def test_a_job_that_arq_drops_because_it_expired_comes_back(
     note = await arrivals.note()
     await queue.enqueue(note)
     await redis.zrem(QUEUE, note.id)
-    assert await reaper.pass_by() == 1
+    assert await reaper.requeue_orphans() == 1
     assert await queue.position(note.id) == 1
 
 
@@ -56,18 +56,18 @@ async def test_what_is_done_but_not_delivered_is_queued(reaper: Reaper, ledger: 
     assert claimed is not None
     await ledger.finish(note.id, claimed.fence, transcript(), engine_s=1, digest="d")
     await ledger.release(note.id, claimed.fence)
-    assert await reaper.pass_by() == 1
+    assert await reaper.requeue_orphans() == 1
 
 
 async def test_what_a_living_worker_holds_is_left_alone(reaper: Reaper, ledger: Ledger, arrivals: Arrivals) -> None:
     await ledger.claim((await arrivals.note()).id, "worker")
-    assert await reaper.pass_by() == 0
+    assert await reaper.requeue_orphans() == 0
 
 
 async def test_only_one_reaper_goes_round_at_a_time(reaper: Reaper, redis: ArqRedis, arrivals: Arrivals) -> None:
     await arrivals.note()
-    await redis.set(LOCK, "1", px=1000)
-    assert await reaper.pass_by() == 0
+    await redis.set(LOCK_KEY, "1", px=1000)
+    assert await reaper.requeue_orphans() == 0
 
 
 async def test_what_has_just_come_is_left_to_the_bot(
@@ -75,4 +75,4 @@ async def test_what_has_just_come_is_left_to_the_bot(
 ) -> None:
     monkeypatch.setattr(reaper_module, "QUIET_S", 8.0)
     await arrivals.note()
-    assert await reaper.pass_by() == 0
+    assert await reaper.requeue_orphans() == 0

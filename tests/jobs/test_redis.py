@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from jobs import redis as redis_module
-from jobs.errors import RedisUrlWrong
-from jobs.redis import TROUBLE, connect, from_json, to_json
+from jobs.errors import RedisUrlInvalid
+from jobs.redis import REDIS_ERRORS, connect, from_json, to_json
 from jobs.redis_server import RedisServer
 
 
@@ -31,7 +31,7 @@ async def test_a_frozen_redis_is_noticed_at_the_time_limit(silent: str, monkeypa
     client = connect(f"{silent}/3")
     began = time.monotonic()
     for _ in range(2):
-        with pytest.raises(TROUBLE):
+        with pytest.raises(REDIS_ERRORS):
             await client.ping()
     assert time.monotonic() - began < 5
     await client.aclose(close_connection_pool=True)
@@ -44,7 +44,7 @@ async def test_a_redis_that_freezes_later_is_noticed_too(server: RedisServer, mo
     await client.ping()
     server.process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    with pytest.raises(TROUBLE):
+    with pytest.raises(REDIS_ERRORS):
         await client.ping()
     assert time.monotonic() - began < 5
     server.process.send_signal(signal.SIGCONT)
@@ -69,7 +69,7 @@ def test_with_tls_the_name_of_the_host_is_compared() -> None:
 
 @pytest.mark.parametrize("url", ["host:6379", "http://host", ""])
 def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
-    with pytest.raises(RedisUrlWrong):
+    with pytest.raises(RedisUrlInvalid):
         connect(url)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs import redis_server
-from jobs.errors import RedisBroken, RedisFolderUnsafe, RedisMissing, RedisTaken
+from jobs.errors import RedisFolderInUse, RedisFolderUnsafe, RedisMissing, RedisStartFailed
 from jobs.queue import connect
 from jobs.redis_server import RedisServer, embedded_url, find_server, socket_path
 from tests.jobs.conftest import until
@@ -75,7 +75,7 @@ async def test_only_its_user_can_reach_it(server: RedisServer, tmp_path: Path) -
 
 
 async def test_two_programs_cannot_run_it_in_one_folder(server: RedisServer, tmp_path: Path) -> None:
-    with pytest.raises(RedisTaken, match="Another Earshot"):
+    with pytest.raises(RedisFolderInUse, match="Another Earshot"):
         await RedisServer(tmp_path).start()
     assert await value_of(server) is None
 
@@ -134,7 +134,7 @@ async def test_a_broken_journal_is_named(server: RedisServer, tmp_path: Path) ->
     await server.stop()
     for file in (tmp_path / "redis" / "appendonlydir").glob("*.incr.aof"):
         file.write_bytes(b"*1\r\nnonsense\r\n" * 3)
-    with pytest.raises(RedisBroken, match="redis"):
+    with pytest.raises(RedisStartFailed, match="redis"):
         await server.start()
 
 

@@ -20,11 +20,11 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.transcript import Transcript
 from engine.vad.chunking import Region
-from jobs import memory
+from jobs import worker
 from jobs.errors import EngineStuck
 from jobs.queue import Queue
-from jobs.statistics import queue_report
-from jobs.workplace import Workplace
+from jobs.queue_report import queue_report
+from jobs.worker_context import WorkerContext
 from storage import states
 from storage.ledger import Ledger
 from storage.note import Note, State
@@ -52,8 +52,8 @@ class Holding(Patient):
 
     notes_at_once = AT_ONCE
 
-    def __init__(self, place: Workplace) -> None:
-        super().__init__(place.engine)
+    def __init__(self, context: WorkerContext) -> None:
+        super().__init__(context.engine)
         self.held = Held()
 
     def transcribe(
@@ -88,8 +88,8 @@ class Hanging:
 
 
 @pytest.fixture
-async def engine(place: Workplace) -> AsyncIterator[Holding]:
-    engine = Holding(place)
+async def engine(context: WorkerContext) -> AsyncIterator[Holding]:
+    engine = Holding(context)
     yield engine
     engine.held.go_on.set()
 
@@ -106,24 +106,24 @@ async def died_over(ledger: Ledger, notes: Iterable[Note], monkeypatch: pytest.M
     for note in notes:
         held = await ledger.claim(note.id, "dead")
         assert held is not None
-        assert await ledger.begin(note.id, held.fence)
+        assert await ledger.begin_attempt(note.id, held.fence)
     monkeypatch.setattr(states, "now", lambda: now() + timedelta(seconds=states.HOLD_S + 1))
 
 
 async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_worker_is_busy(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     notes = await queued(queue, arrivals, AT_ONCE + 2)
-    async with working(place, redis, engine, notes_at_once=0):
+    async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: len(engine.held.inside) == AT_ONCE)
         await asyncio.sleep(0.3)  # for what would be one too many
-        report = await queue_report(place.ledger, queue)
+        report = await queue_report(context.ledger, queue)
         assert (report["workers"], report["workers_busy"], report["processing"]) == (1, 1, AT_ONCE)
         (worker,) = await queue.workers()
         assert (set(worker.notes), worker.at_once) == ({note.id for note in notes[:AT_ONCE]}, AT_ONCE)
         assert [await queue.position(note.id) for note in notes] == [0, 0, 0, 1, 2]
         engine.held.go_on.set()
-        await until(lambda: told(place.ledger))
+        await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))
     assert max(engine.held.at_once) == AT_ONCE
     assert {event["note"]: event["text"] for event in door.events("done")} == arrivals.texts
@@ -132,54 +132,54 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
 
 
 async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     long = [await arrivals.note(claimed_s=3600) for _ in range(AT_ONCE + 1)]
     for note in long:
         await queue.enqueue(note)
-    async with working(place, redis, engine, notes_at_once=0):
+    async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: len(engine.held.inside) == AT_ONCE - 1)
         short = await arrivals.note(chat_id=8)
         await queue.enqueue(short)
         await until(lambda: len(engine.held.inside) == AT_ONCE)
         assert [await queue.position(note.id) for note in (*long, short)] == [0, 0, 1, 2, 0]
         engine.held.go_on.set()
-        await until(lambda: told(place.ledger))
+        await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))  # what the reaper queued as well is picked once more
     assert len(door.events("done")) == len(arrivals.texts)
     assert await redis.keys("arq:*") == await redis.keys("earshot:long:*") == []
 
 
 async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding
 ) -> None:
     notes = await queued(queue, arrivals, AT_ONCE)
-    async with working(place, redis, engine, notes_at_once=0):
+    async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: len(engine.held.inside) == AT_ONCE)
     for note in notes:
-        found = await place.ledger.get(note.id)
+        found = await context.ledger.get(note.id)
         assert found is not None
         assert (found.state, found.tries) == (State.QUEUED, 0)
-        assert await place.ledger.claim(note.id, "another") is not None
+        assert await context.ledger.claim(note.id, "another") is not None
     assert await redis.keys("arq:in-progress:*") == []
 
 
 async def test_cancelling_one_note_leaves_the_others_alone(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     first, second = await queued(queue, arrivals, 2)
-    async with working(place, redis, engine, notes_at_once=0):
+    async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: len(engine.held.inside) == 2)
-        assert await place.ledger.cancel(first.id)
+        assert await context.ledger.cancel(first.id)
         await until(lambda: len(engine.held.inside) == 1)
         engine.held.go_on.set()
-        await until(lambda: told(place.ledger))
+        await until(lambda: told(context.ledger))
     assert [event["note"] for event in door.events("done")] == [second.id]
     assert [event["code"] for event in door.events("failed")] == ["cancelled"]
 
 
 async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace,
+    context: WorkerContext,
     queue: Queue,
     redis: ArqRedis,
     arrivals: Arrivals,
@@ -188,9 +188,9 @@ async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     running = await queued(queue, arrivals, AT_ONCE - 1)
-    async with working(place, redis, engine, max_memory_mb=1_000_000, notes_at_once=0) as task:
+    async with working(context, redis, engine, max_memory_mb=1_000_000, notes_at_once=0) as task:
         await until(lambda: len(engine.held.inside) == len(running))
-        monkeypatch.setattr(memory, "resident_mb", lambda: 2_000_000.0)
+        monkeypatch.setattr(worker, "resident_mb", lambda: 2_000_000.0)
         (late,) = await queued(queue, arrivals, 1)
         await asyncio.sleep(0.5)  # for what it must not take
         assert len(engine.held.inside) == len(running)
@@ -201,7 +201,7 @@ async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  
 
 
 async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace,
+    context: WorkerContext,
     queue: Queue,
     redis: ArqRedis,
     arrivals: Arrivals,
@@ -210,7 +210,7 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
 ) -> None:
     suspects = [await arrivals.note(chat_id=chat) for chat in range(2)]
     await asyncio.to_thread(engine.decode, Path(suspects[0].file_id))  # the first one takes longer
-    await died_over(place.ledger, suspects, monkeypatch)
+    await died_over(context.ledger, suspects, monkeypatch)
     notes = [*suspects, *[await arrivals.note(chat_id=chat) for chat in range(2, 5)]]
     for note in notes:
         await queue.enqueue(note)
@@ -237,28 +237,28 @@ async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR
         return inner(audio, request, on_progress=on_progress, cancelled=cancelled)
 
     monkeypatch.setattr(engine, "transcribe", watched)
-    async with working(place, redis, engine, notes_at_once=0):
-        await until(lambda: told(place.ledger))
-    digests = [found.digest for note in suspects if (found := await place.ledger.get(note.id))]
+    async with working(context, redis, engine, notes_at_once=0):
+        await until(lambda: told(context.ledger))
+    digests = [found.digest for note in suspects if (found := await context.ledger.get(note.id))]
     assert [seen[str(digest)] for digest in digests] == [1, 1]
     assert max(seen.values()) > 1
 
 
 async def test_who_is_cancelled_while_it_waits_to_go_alone_leaves_the_company_open(
-    place: Workplace, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     suspect = await arrivals.note()
-    await died_over(place.ledger, [suspect], monkeypatch)
-    async with place.company.joined(suspect=False):
-        working_on = asyncio.create_task(work_on(place, suspect))
-        await until(lambda: place.company.is_closed)
-        assert await place.ledger.cancel(suspect.id)
+    await died_over(context.ledger, [suspect], monkeypatch)
+    async with context.isolation.slot(suspect=False):
+        working_on = asyncio.create_task(work_on(context, suspect))
+        await until(lambda: context.isolation.has_suspects)
+        assert await context.ledger.cancel(suspect.id)
         assert (await asyncio.wait_for(working_on, 10)).state is State.CANCELLED
-        assert not place.company.is_closed
+        assert not context.isolation.has_suspects
 
 
 async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_happened(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace,
+    context: WorkerContext,
     queue: Queue,
     redis: ArqRedis,
     arrivals: Arrivals,
@@ -268,7 +268,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
     model = Hanging()
     backend = TranscriptionPipeline("hanging", ("en",), model)
     (hanging,) = await queued(queue, arrivals, 1)
-    async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
+    async with working(context, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
         await until(model.reads.is_set)
         (waiting,) = await queued(queue, arrivals, 1)
         await until(lambda: bool(door.events("failed", hanging.id)))
@@ -279,29 +279,29 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
             await asyncio.wait_for(asyncio.shield(task), 20)
     model.go_on.set()
     assert [event["code"] for event in door.events("failed")] == ["timeout"]
-    found = await place.ledger.get(waiting.id)
+    found = await context.ledger.get(waiting.id)
     assert found is not None
     assert (found.state, found.tries) == (State.QUEUED, 0)
     assert await queue.position(waiting.id) == 1
 
 
 async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wants(
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
     model = Hanging()
     backend = TranscriptionPipeline("hanging", ("en",), model)
     hanging = await arrivals.note()
-    async with working(place, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
+    async with working(context, redis, Engine(EngineSettings(model="fake"), backend), notes_at_once=0) as task:
         await queue.enqueue(hanging)
         await until(model.reads.is_set)
-        assert await place.ledger.cancel(hanging.id)
+        assert await context.ledger.cancel(hanging.id)
         await until(lambda: backend.is_blocked)
         following = await queued(queue, arrivals, 2)
-        async with working(replace(place, worker_id="worker-b"), redis):
-            await until(lambda: told(place.ledger))
+        async with working(replace(context, worker_id="worker-b"), redis):
+            await until(lambda: told(context.ledger))
         model.go_on.set()
         await queue.enqueue(await arrivals.note())
-        await until(lambda: told(place.ledger))
+        await until(lambda: told(context.ledger))
         assert not task.done()
     *elsewhere, last = [event["text"] for event in door.events("done")]
     assert sorted(elsewhere) == sorted(arrivals.texts[note.id] for note in following)
@@ -309,11 +309,11 @@ async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wan
 
 
 async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures
-    place: Workplace, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     (note,) = await queued(queue, arrivals, 1)
     lease = f"arq:in-progress:{note.id}"
-    async with working(place, redis, engine, notes_at_once=0):
+    async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: bool(engine.held.inside))
         await redis.delete(lease)  # as it is after the process was frozen for long enough
 
@@ -322,7 +322,7 @@ async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # n
 
         await until(taken_again)
         engine.held.go_on.set()
-        await until(lambda: told(place.ledger))
+        await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))
     assert len(door.events("fetch")) == len(door.events("done")) == 1
     assert await redis.keys("arq:*") == []

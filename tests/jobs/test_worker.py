@@ -120,7 +120,7 @@ async def test_cancelling_stops_a_running_note_within_a_second(
     await queue.enqueue(following)
     assert await ledger.cancel(note.id)
     await ledger.mark_delivered(note.id)
-    await queue.forget(note.id)
+    await queue.remove(note.id)
     assert await until(lambda: bool(door.events("fetch", following.id))) < 3
     assert door.events("done", note.id) == []
 
@@ -178,7 +178,7 @@ async def test_a_worker_that_grew_too_large_ends_between_two_notes(
     assert "worker_outgrown" in workers.logs()
     told = texts()
     assert 0 < len(told) < 8
-    assert await ledger.adrift(0) == [note_id for note_id in arrivals.texts if note_id not in told]
+    assert await ledger.orphaned(0) == [note_id for note_id in arrivals.texts if note_id not in told]
     await workers.start()
     await until(lambda: all_told(ledger))
     assert texts() == {note_id: [text] for note_id, text in arrivals.texts.items()}

@@ -10,9 +10,8 @@ import structlog
 from engine.audio.samples import Audio
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from jobs.memory import MB
 from jobs.queue import connect
-from jobs.worker import run_worker
+from jobs.worker import MB, run_worker
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.recordings import Recordings

@@ -15,14 +15,14 @@ from storage.database import Database, open_database
 from storage.errors import (
     DatabaseBusy,
     DatabaseDamaged,
-    DatabaseForbidden,
     DatabaseFull,
-    DatabaseNewer,
+    DatabaseNotWritable,
+    DatabaseTooNew,
     DatabaseUnreachable,
-    DatabaseUrlWrong,
+    DatabaseUrlInvalid,
 )
 from storage.ledger import Ledger
-from storage.migration import MIGRATIONS, newest_revision
+from storage.migration import MIGRATIONS, latest_revision
 from storage.tables import metadata
 from tests.storage.samples import incoming
 
@@ -48,7 +48,7 @@ async def test_the_tables_are_as_the_migrations_make_them(database: Database) ->
 
 
 def test_the_newest_revision_is_the_one_that_the_migrations_lead_to() -> None:
-    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == newest_revision()
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == latest_revision()
 
 
 async def test_a_database_that_is_up_to_date_is_opened_without_alembic(database: Database, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ async def test_a_url_needs_no_driver(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["nonsense", "mysql://host/db", "sqlite://", "oracle:///x"])
 async def test_another_kind_of_database_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(DatabaseUrlWrong):
+    with pytest.raises(DatabaseUrlInvalid):
         await open_database(url, tmp_path)
 
 
@@ -123,7 +123,7 @@ async def test_a_damaged_file_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_a_file_is_a_clear_fault(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("")
-    with pytest.raises((DatabaseForbidden, DatabaseUnreachable)):
+    with pytest.raises((DatabaseNotWritable, DatabaseUnreachable)):
         await open_database(f"sqlite:///{tmp_path}/folder/earshot.db", tmp_path)
 
 
@@ -154,7 +154,7 @@ async def _record(ledger: Ledger, count: int) -> None:
 async def test_a_database_of_a_newer_program_is_not_touched(database: Database, tmp_path: Path) -> None:
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(DatabaseNewer, match="9999"):
+    with pytest.raises(DatabaseTooNew, match="9999"):
         await open_database("", tmp_path)
 
 

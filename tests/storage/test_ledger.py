@@ -6,7 +6,7 @@ import pytest
 
 from storage import queries, states
 from storage.database import Database
-from storage.errors import NoteGone
+from storage.errors import NoteDeleted
 from storage.ledger import Ledger
 from storage.note import Failure, Note, State
 from storage.rows import now
@@ -79,9 +79,9 @@ async def _live(ledger: Ledger) -> None:
     taken = await ledger.claim(note.id, "worker-a", options="o")
     assert taken is not None
     assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 0)
-    assert await ledger.mine(note.id, taken.fence)
-    assert await ledger.begin(note.id, taken.fence)
-    assert await ledger.beat(note.id, taken.fence)
+    assert await ledger.is_owned(note.id, taken.fence)
+    assert await ledger.begin_attempt(note.id, taken.fence)
+    assert await ledger.heartbeat(note.id, taken.fence)
     assert await ledger.set_digest(note.id, taken.fence, "d", audio_s=2.0)
     assert await ledger.finish(note.id, taken.fence, transcript("hello"), engine_s=0.5, digest="d")
     assert await ledger.transcript(note.id) == transcript("hello")
@@ -91,14 +91,14 @@ async def _live(ledger: Ledger) -> None:
     assert (ended.state, ended.audio_s, ended.engine_s, ended.preview) == (State.DONE, 2.0, 0.5, "hello")
     assert ended.delivered_at is not None
     assert await unfinished(ledger) == []
-    assert await ledger.speed() == pytest.approx(0.25)
+    assert await ledger.median_rtf() == pytest.approx(0.25)
     other, _ = await ledger.record(incoming(file_unique_id="same"))
-    assert await ledger.same_audio(other, "o") == ended
-    assert await ledger.adrift(0) == [other.id]
+    assert await ledger.find_same_file(other, "o") == ended
+    assert await ledger.orphaned(0) == [other.id]
     again = await ledger.retry(note.id, language="en", hotwords=("Earshot",))
     assert (again.state, again.run, again.tries, again.hotwords) == (State.QUEUED, 1, 0, ("Earshot",))
     assert (await ledger.page(BOT, note.chat_id, 0)).total == 2
-    assert (await ledger.counts())[State.QUEUED] == 2
+    assert (await ledger.counts_by_state())[State.QUEUED] == 2
     assert await ledger.delete(note.id)
 
 
@@ -113,7 +113,7 @@ async def test_a_note_that_a_living_worker_holds_is_not_given_to_another(ledger:
     note = await claimed(ledger)
     later(states.HOLD_S - 2)
     assert await ledger.claim(note.id, "worker-b") is None
-    assert await ledger.beat(note.id, note.fence)
+    assert await ledger.heartbeat(note.id, note.fence)
     later(2 * states.HOLD_S - 4)
     assert await ledger.claim(note.id, "worker-b") is None
 
@@ -124,9 +124,9 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.fence == note.fence + 1
-    assert not await ledger.mine(note.id, note.fence)
-    assert not await ledger.begin(note.id, note.fence)
-    assert not await ledger.beat(note.id, note.fence)
+    assert not await ledger.is_owned(note.id, note.fence)
+    assert not await ledger.begin_attempt(note.id, note.fence)
+    assert not await ledger.heartbeat(note.id, note.fence)
     assert not await ledger.finish(note.id, note.fence, transcript("wrong"), engine_s=1, digest="x")
     assert not await ledger.fail(note.id, note.fence, FAILURE)
     assert not await ledger.release(note.id, note.fence)
@@ -149,7 +149,7 @@ async def test_what_is_done_but_not_delivered_is_claimed_as_it_is(ledger: Ledger
 
 async def test_a_note_handed_back_can_be_claimed_at_once_and_counts_no_try(ledger: Ledger) -> None:
     note = await claimed(ledger)
-    assert await ledger.begin(note.id, note.fence)
+    assert await ledger.begin_attempt(note.id, note.fence)
     assert await ledger.release(note.id, note.fence, begun=True)
     assert (await known(ledger, note)).state is State.QUEUED
     taken = await ledger.claim(note.id, "worker-b")
@@ -163,7 +163,7 @@ async def test_a_try_counts_only_when_the_work_had_begun_and_nobody_ended_it(led
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.tries == 0
-    assert await ledger.begin(note.id, taken.fence)
+    assert await ledger.begin_attempt(note.id, taken.fence)
     later(2 * states.HOLD_S + 2)
     again = await ledger.claim(note.id, "worker-c")
     assert again is not None
@@ -177,7 +177,7 @@ async def test_a_chat_that_cannot_be_told_leaves_the_note_undelivered_and_settle
     ended = await known(ledger, note)
     assert (ended.delivered_at, ended.undeliverable, ended.is_settled) == (None, "bot was blocked by the user", True)
     assert await ledger.claim(note.id, "worker-b") is None
-    assert await ledger.adrift(0) == []
+    assert await ledger.orphaned(0) == []
     assert not await ledger.mark_delivered(note.id)
     assert not (await ledger.retry(note.id, language=None)).is_settled
 
@@ -191,7 +191,7 @@ async def test_who_ended_an_earlier_run_does_not_settle_the_later_one(ledger: Le
     assert await ledger.finish(taken.id, taken.fence, transcript(), engine_s=1, digest="d")
     assert not await ledger.mark_delivered(first.id, run=first.run)
     assert not await ledger.mark_undeliverable(first.id, "blocked", run=first.run)
-    assert await ledger.mine(taken.id, taken.fence)
+    assert await ledger.is_owned(taken.id, taken.fence)
     assert await ledger.mark_delivered(again.id, run=again.run)
 
 
@@ -206,8 +206,8 @@ async def test_cancelling_takes_the_note_from_its_worker(ledger: Ledger) -> None
     note = await claimed(ledger)
     assert await ledger.cancel(note.id)
     assert not await ledger.cancel(note.id)
-    assert not await ledger.mine(note.id, note.fence)
-    assert not await ledger.mine(note.id, note.fence)
+    assert not await ledger.is_owned(note.id, note.fence)
+    assert not await ledger.is_owned(note.id, note.fence)
     assert not await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
     assert (await known(ledger, note)).state is State.CANCELLED
 
@@ -224,7 +224,7 @@ async def test_a_retry_starts_over_with_a_status_reply_of_its_own(ledger: Ledger
         None,
         ("Erlangen",),
     )
-    assert await ledger.parts(note.id) == {}
+    assert await ledger.text_parts(note.id) == {}
     assert not await ledger.mark_delivered(note.id, note.fence)
 
 
@@ -234,7 +234,7 @@ async def test_a_retry_of_what_has_not_ended_changes_nothing(ledger: Ledger) -> 
 
 
 async def test_a_retry_of_what_is_gone_says_so(ledger: Ledger) -> None:
-    with pytest.raises(NoteGone):
+    with pytest.raises(NoteDeleted):
         await ledger.retry("0" * 16, language=None)
 
 
@@ -257,7 +257,7 @@ async def test_a_part_that_is_sent_anew_replaces_the_old_one(ledger: Ledger) -> 
     await ledger.add_part(note.id, 1, 100)
     await ledger.add_part(note.id, 1, 200)
     await ledger.add_part(note.id, 2, 201)
-    assert await ledger.parts(note.id) == {1: 200, 2: 201}
+    assert await ledger.text_parts(note.id) == {1: 200, 2: 201}
 
 
 async def test_deleting_leaves_nothing(ledger: Ledger) -> None:
@@ -288,23 +288,23 @@ async def test_pages_show_a_chat_its_own_notes_newest_first(ledger: Ledger) -> N
 async def test_the_same_audio_is_found_only_with_the_same_options(ledger: Ledger) -> None:
     earlier = await done(ledger, file_unique_id="same", digest="sound")
     note = await claimed(ledger, file_unique_id="same")
-    assert await ledger.same_audio(note, "o") == earlier
-    assert await ledger.same_audio(note, "other") is None
-    assert await ledger.same_digest(note, "o", "sound") == earlier
-    assert await ledger.same_digest(note, "other", "sound") is None
-    assert await ledger.same_digest(note, "o", "silence") is None
+    assert await ledger.find_same_file(note, "o") == earlier
+    assert await ledger.find_same_file(note, "other") is None
+    assert await ledger.find_same_digest(note, "o", "sound") == earlier
+    assert await ledger.find_same_digest(note, "other", "sound") is None
+    assert await ledger.find_same_digest(note, "o", "silence") is None
 
 
 async def test_of_two_that_hear_the_same_only_the_later_one_waits(ledger: Ledger, later: Later) -> None:
     first, second = await claimed(ledger, file_unique_id="a"), await claimed(ledger, file_unique_id="b")
-    assert not await ledger.same_running(second)
+    assert not await ledger.is_same_audio_running(second)
     for note in (first, second):
         await ledger.set_digest(note.id, note.fence, "sound", audio_s=2)
     first, second = await known(ledger, first), await known(ledger, second)
-    assert await ledger.same_running(second)
-    assert not await ledger.same_running(first)
+    assert await ledger.is_same_audio_running(second)
+    assert not await ledger.is_same_audio_running(first)
     later(states.HOLD_S + 1)
-    assert not await ledger.same_running(second)
+    assert not await ledger.is_same_audio_running(second)
 
 
 async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: Ledger, later: Later) -> None:
@@ -314,15 +314,15 @@ async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: L
     await ledger.mark_delivered(over.id)
     cancelled = await claimed(ledger)
     await ledger.cancel(cancelled.id)
-    assert await ledger.adrift(quiet_s=5) == []
+    assert await ledger.orphaned(quiet_s=5) == []
     later(6)
-    assert await ledger.adrift(quiet_s=5) == [queued.id, cancelled.id]
+    assert await ledger.orphaned(quiet_s=5) == [queued.id, cancelled.id]
     later(states.HOLD_S + 1)
-    assert await ledger.adrift(quiet_s=5) == [queued.id, held.id, cancelled.id]
+    assert await ledger.orphaned(quiet_s=5) == [queued.id, held.id, cancelled.id]
 
 
 async def test_figures(ledger: Ledger) -> None:
-    assert await ledger.speed() is None
+    assert await ledger.median_rtf() is None
     assert await ledger.oldest_wait_s() == 0
     one = await done(ledger, user_id=1)
     await done(ledger, user_id=2)
@@ -331,26 +331,26 @@ async def test_figures(ledger: Ledger) -> None:
     mine, everybody = await ledger.stats(BOT, 1), await ledger.stats(BOT)
     assert (mine.counts[State.DONE], mine.counts[State.QUEUED], mine.audio_s, mine.users) == (1, 2, 2.0, 1)
     assert (everybody.counts[State.DONE], everybody.engine_s, everybody.users) == (2, 1.0, 2)
-    assert await ledger.counts() == everybody.counts
-    assert await ledger.speed() == pytest.approx(0.25)
-    assert await ledger.ahead_s([one.id, waiting.id]) == 32.0
-    assert await ledger.ahead_s([]) == 0
+    assert await ledger.counts_by_state() == everybody.counts
+    assert await ledger.median_rtf() == pytest.approx(0.25)
+    assert await ledger.total_audio_s([one.id, waiting.id]) == 32.0
+    assert await ledger.total_audio_s([]) == 0
     assert await ledger.unfinished_before(waiting) == 0
     assert await ledger.unfinished_before(behind) == 1
     assert await ledger.oldest_wait_s() > 0
 
 
 async def test_how_many_notes_were_at_work_at_once(ledger: Ledger, later: Later) -> None:
-    assert await ledger.at_once() == 1
+    assert await ledger.average_concurrency() == 1
     await done(ledger)
     later(60)
     await done(ledger)
-    assert await ledger.at_once() == 1
+    assert await ledger.average_concurrency() == 1
     later(120)
     for _ in range(4):
         note = await claimed(ledger)
         assert await ledger.finish(note.id, note.fence, transcript("hello"), engine_s=30, digest="d")
-    assert 2 < await ledger.at_once() <= 4
+    assert 2 < await ledger.average_concurrency() <= 4
 
 
 async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:

@@ -98,7 +98,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def begin(self, note: Expected, pick: Random) -> None:
         fence = pick.choice(note.claims)
-        begun = self.loop.run_until_complete(self.ledger.begin(note.id, fence))
+        begun = self.loop.run_until_complete(self.ledger.begin_attempt(note.id, fence))
         assert begun == (note.state is State.PROCESSING and fence == note.fence)
         if begun:
             note.tries, note.begun = note.tries + 1, note.begun + 1
@@ -106,7 +106,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def beat(self, note: Expected, pick: Random) -> None:
         fence = pick.choice(note.claims)
-        alive = self.loop.run_until_complete(self.ledger.beat(note.id, fence))
+        alive = self.loop.run_until_complete(self.ledger.heartbeat(note.id, fence))
         assert alive == (fence == note.holder)
         if alive:
             note.beat = self.clock

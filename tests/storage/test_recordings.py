@@ -66,9 +66,9 @@ def test_an_extension_is_made_harmless(tmp_path: Path, source: Path) -> None:
 def test_a_note_s_recording_is_forgotten_and_no_other(tmp_path: Path, source: Path) -> None:
     recordings = Recordings(tmp_path / "kept", 5)
     names = [recordings.save(note_id, source, "ogg") or "" for note_id in ("a1", "a11")]
-    recordings.forget("a1")
-    recordings.forget("a1")
-    recordings.forget("b2")
+    recordings.delete("a1")
+    recordings.delete("a1")
+    recordings.delete("b2")
     assert [recordings.path(name) is not None for name in names] == [False, True]
 
 

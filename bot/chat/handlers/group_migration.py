@@ -5,7 +5,7 @@ from aiogram import Bot, F, Router
 from aiogram.types import Message
 
 from bot.chat.access import Access
-from jobs.persistence import persistently
+from jobs.resilience import retry_until_written
 from storage.ledger import Ledger
 
 log = structlog.get_logger(__name__)
@@ -22,5 +22,5 @@ async def record_migration(message: Message, bot: Bot, access: Access, ledger: L
     """Remember where the group is now."""
     moved_to = message.migrate_to_chat_id or 0
     access.add_migration(message.chat.id, moved_to)
-    await persistently(lambda: ledger.move_chat(bot.id, message.chat.id, moved_to))
+    await retry_until_written(lambda: ledger.migrate_chat(bot.id, message.chat.id, moved_to))
     log.warning("group_moved", chat=message.chat.id, to=moved_to, remedy="list the new id in access.chats as well")

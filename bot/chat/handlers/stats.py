@@ -8,7 +8,7 @@ from bot.chat.access import Access
 from bot.chat.handlers.respond import respond
 from bot.chat.texts import duration_text, translate, translate_plural
 from jobs.queue import Queue
-from jobs.statistics import queue_report
+from jobs.queue_report import queue_report
 from storage.ledger import Ledger
 from storage.note import State, Stats
 

@@ -1,4 +1,4 @@
-"""The ledger: notes, their transcripts, and the replies that were sent for them."""
+"""Creates the tables notes, transcripts and replies."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _notes()
     _transcripts()
     _replies()

@@ -1,4 +1,4 @@
-"""What became of an answer: a chat that cannot be told, a group that moved, a reply that nobody heard of."""
+"""Adds columns for undeliverable answers, groups that became supergroups, and stray messages."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the columns; notes that are there keep what they say."""
+    """Add the columns; existing notes keep their values."""
     op.add_column("notes", sa.Column("stray_after", sa.BigInteger()))
     op.add_column("notes", sa.Column("moved_to", sa.BigInteger()))
     op.add_column("notes", sa.Column("undeliverable", sa.Text()))

@@ -16,7 +16,7 @@ from bot.playground.stored_files import Kind
 from bot.telegram import downloads
 from bot.telegram.errors import FileGone, FileTooBig
 from engine.transcript import Segment, Transcript
-from jobs.door import NotNow, Undeliverable
+from jobs.door import RetryLater, Undeliverable
 from storage.note import Failure, Note
 from tests.bot.conftest import House, sound, until
 
@@ -56,7 +56,7 @@ async def test_a_long_text_continues_in_further_replies_and_only_once(house: Hou
     assert len(said(house)) == 3
     assert " ".join(said(house)) == whole
     assert all(text.endswith("of many.") for text in said(house))
-    assert set(await house.ledger.parts(note.id)) == {1, 2}
+    assert set(await house.ledger.text_parts(note.id)) == {1, 2}
     last = house.playground.messages(house.chat())[-1]
     assert last.reply_to_message is not None
     assert last.reply_to_message.message_id == note.message_id
@@ -193,7 +193,7 @@ async def test_flood_control_is_obeyed_to_the_second(house: House) -> None:
 async def test_a_long_penalty_puts_the_job_back(house: House) -> None:
     door, note = await waiting(house)
     house.playground.fail_next("editMessageText", code=429, retry_after=3000)
-    with pytest.raises(NotNow) as later:
+    with pytest.raises(RetryLater) as later:
         await door.done(note, transcript("hi"))
     assert 2990 < later.value.after_s <= 3000
 
@@ -202,9 +202,9 @@ async def test_a_flooded_chat_does_not_stop_the_worker_for_others(house: House) 
     door, note = await waiting(house)
     house.playground.fail_next("editMessageText", code=429, retry_after=20)
     async with asyncio.timeout(3):
-        with pytest.raises(NotNow) as later:
+        with pytest.raises(RetryLater) as later:
             await door.done(note, transcript("hi"))
-        with pytest.raises(NotNow):
+        with pytest.raises(RetryLater):
             await door.failed(note, Failure(code="timeout", params={"limit_s": 600}))
     assert 19 < later.value.after_s <= 20
     assert len([request for request in house.playground.requests if request.method == "editMessageText"]) == 1
@@ -300,7 +300,7 @@ class TestFetching:
         monkeypatch.setattr(downloads, "FIRST_PAUSE_S", 0.01)
         door, note = await waiting(house)
         house.playground.fail_next("download", code=500, times=50)
-        with pytest.raises(NotNow):
+        with pytest.raises(RetryLater):
             await door.fetch(note, house.settings.data_dir)
 
     async def test_a_file_that_is_too_big_is_named_with_the_limit(self, house: House) -> None:

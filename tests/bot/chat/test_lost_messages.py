@@ -15,7 +15,7 @@ from bot.config.settings import Settings
 from bot.playground.server import Playground
 from bot.telegram.rate_budget import RateWindow, RateWindows
 from bot.telegram.request_policy import total_timeout
-from jobs.door import NotNow
+from jobs.door import RetryLater
 from storage.ledger import Ledger
 from storage.note import Note
 from tests.bot.chat.test_delivery import said, transcript, waiting
@@ -106,7 +106,7 @@ async def test_a_part_of_a_text_whose_answer_was_lost_is_not_there_twice(house: 
     door, note = await waiting(house)
     whole = " ".join(f"Sentence number {number} of many." for number in range(300))
     house.playground.fail_next("sendMessage", drop="after")
-    with pytest.raises(NotNow):
+    with pytest.raises(RetryLater):
         await door.done(note, transcript(whole))
     latest = await house.ledger.get(note.id)
     assert latest is not None
@@ -160,7 +160,7 @@ async def test_what_was_surely_not_sent_leaves_no_doubt(house: House) -> None:
 async def test_a_search_that_is_cut_short_goes_on_where_it_was(house: House) -> None:
     note = await welcomed_by_a_dying_bot(house, 1)
     house.playground.fail_next(PROBING, drop="before", times=50)
-    with pytest.raises((NotNow, TelegramNetworkError)):
+    with pytest.raises((RetryLater, TelegramNetworkError)):
         await door_of(house).done(note, transcript("The text."))
     assert "The text." in said(house)
     house.playground.faults.waiting.clear()
@@ -178,7 +178,7 @@ async def test_a_search_leaves_the_chat_free_for_answers(settings: Settings, pla
         note = await house.note_of(voice)
         for _ in range(10):
             playground.send_text(group, house.person(), "People talk meanwhile.")
-        with pytest.raises(NotNow):
+        with pytest.raises(RetryLater):
             await door_of(house).done(note, transcript("The text."))
         with total_timeout(0):
             await house.bot.send_message(group.id, "Another answer.")

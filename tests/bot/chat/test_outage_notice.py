@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from bot.chat import outage_notice
+from bot.chat.notice_store import NoticeStore
 from bot.chat.outage_notice import OutageNotice
-from jobs.notices import Notices
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
 
@@ -59,7 +59,7 @@ async def test_what_a_bot_told_before_it_died_becomes_the_answer_of_the_next_one
     note = incoming(chat_id=house.chat().id)
     doomed, next_one = [
         replace(
-            house.app.intake, record_within_s=0.5, outage_notice=OutageNotice(house.bot, Notices(house.queue.redis))
+            house.app.intake, record_within_s=0.5, outage_notice=OutageNotice(house.bot, NoticeStore(house.queue.redis))
         )
         for _ in range(2)
     ]

@@ -1,7 +1,7 @@
-"""Which messages in a chat answer a note, and which might: what was sent, and what may have been.
+"""Records which chat messages answer a note, and above which id a lost one may be.
 
-A process that dies while it sends a message never learns its number. So the ledger hears of a message before it is on
-its way, and keeps above which number it can be; whoever goes on with the note then looks for it.
+A process that dies while it sends a message never learns its id: the message is a stray. So the ledger is told before
+a message is sent, and keeps the highest id known then; whoever continues with the note looks for the stray above it.
 """
 
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, case, delete
 
 from storage.database import Database
 from storage.note import Note, State
-from storage.rows import COLUMNS, note_of
+from storage.rows import COLUMNS, note_from_row
 from storage.states import UNSETTLED
 from storage.tables import notes, replies
 
 CHAT = func.coalesce(notes.c.moved_to, notes.c.chat_id)
 
 
-class Answers:
-    """What knows the replies."""
+class Replies:
+    """The part of the ledger that knows the replies to notes."""
 
     def __init__(self, database: Database) -> None:
-        """Keep them in `database`."""
+        """Keep the replies in `database`."""
         self._database = database
 
-    async def expect_message(self, note_id: str) -> bool:
-        """Keep that from now on an answer may be in the chat that nobody has heard of. False if one may be already."""
+    async def expect_stray(self, note_id: str) -> bool:
+        """Record that a message is about to be sent, which may become a stray. False if there may be one already."""
         row = select(CHAT.label("chat_id"), notes.c.bot_id).where(notes.c.id == note_id)
         async with self._database.writing() as connection:
             if (found := (await connection.execute(row)).one_or_none()) is None:
@@ -35,62 +35,62 @@ class Answers:
             expecting = update(notes).where(notes.c.id == note_id, notes.c.stray_after.is_(None))
             return (await connection.execute(expecting.values(stray_after=newest))).rowcount > 0
 
-    async def narrow_strays(self, note_id: str, after: int | None) -> None:
-        """Keep that an unknown answer can only be above `after`; None: there is none."""
+    async def set_stray_after(self, note_id: str, after: int | None) -> None:
+        """Record that a stray can only have an id above `after`; None: there is no stray."""
         async with self._database.writing() as connection:
             await connection.execute(update(notes).where(notes.c.id == note_id).values(stray_after=after))
 
-    async def possible_strays(self, note: Note, most: int) -> Sequence[int]:
-        """Give the lowest numbers, at most so many, that an answer which nobody has heard of may have.
+    async def possible_stray_ids(self, note: Note, most: int) -> Sequence[int]:
+        """Return the lowest message ids, at most so many, that a stray of the note may have.
 
-        All are below the newest message that is known to answer the note: it was sent after them.
+        All are below the newest message known to answer the note, which was sent after the stray.
         """
         if note.stray_after is None:
             return ()
-        ours = select(func.coalesce(func.max(replies.c.message_id), 0)).where(
+        newest = select(func.coalesce(func.max(replies.c.message_id), 0)).where(
             replies.c.note_id == note.id, replies.c.run == note.run, replies.c.chat_id == note.answer_chat_id
         )
         async with self._database.reading() as connection:
-            between = range(note.stray_after + 1, (await connection.execute(ours)).scalar_one())
+            between = range(note.stray_after + 1, (await connection.execute(newest)).scalar_one())
             asked = _known(note.bot_id, note.answer_chat_id, between)
             known: set[int] = {*(await connection.execute(asked)).scalars()}
         unknown = (number for number in between if number not in known)
         return [number for number, _ in zip(unknown, range(most), strict=False)]
 
     async def set_status_message(self, note_id: str, message_id: int, *, instead_of: int | None) -> bool:
-        """Keep which message is the status reply of the current run, in place of the one that the caller knew of.
+        """Record the status message of the current run, if `instead_of` is still the recorded one (compare and set).
 
-        False when another was quicker, or the note is gone: then nothing was written.
+        False if it is not, or the note is gone: then nothing was written.
         """
         same = notes.c.status_message_id.is_not_distinct_from(instead_of)
         return await self._add(and_(notes.c.id == note_id, same), 0, message_id, status_message_id=message_id)
 
     async def add_part(self, note_id: str, part: int, message_id: int) -> bool:
-        """Keep which message holds the part of the current run's text; parts count from 1. False: the note is gone."""
+        """Record the message that holds a part of the current run's text, counted from 1. False if the note is gone."""
         return await self._add(notes.c.id == note_id, part, message_id)
 
-    async def move_chat(self, bot_id: int, chat_id: int, moved_to: int) -> None:
-        """Keep that a group turned into another; what the bot wrote into the old one can no longer be changed."""
-        mine = and_(notes.c.bot_id == bot_id, or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id))
+    async def migrate_chat(self, bot_id: int, chat_id: int, moved_to: int) -> None:
+        """Record that a group became another (a supergroup); messages in the old one cannot be edited."""
+        of_group = and_(notes.c.bot_id == bot_id, or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id))
         elsewhere = and_(notes.c.chat_id != moved_to, notes.c.moved_to.is_distinct_from(moved_to))
         forgotten = {
             name: case((UNSETTLED, None), else_=notes.c[name]) for name in ("status_message_id", "stray_after")
         }
         async with self._database.writing() as connection:
-            await connection.execute(update(notes).where(mine, elsewhere).values(moved_to=moved_to, **forgotten))
+            await connection.execute(update(notes).where(of_group, elsewhere).values(moved_to=moved_to, **forgotten))
 
-    async def moved_chats(self, bot_id: int) -> dict[int, int]:
-        """Give the groups that turned into others: where their notes came from → where they are now."""
+    async def migrated_chats(self, bot_id: int) -> dict[int, int]:
+        """Return the groups that became others: id of the old group → id of the new one."""
         asked = select(notes.c.chat_id, notes.c.moved_to).where(notes.c.bot_id == bot_id, notes.c.moved_to.is_not(None))
         async with self._database.reading() as connection:
             return {row.chat_id: row.moved_to for row in await connection.execute(asked.distinct())}
 
-    async def unwelcomed(self, bot_id: int, before: datetime) -> list[Note]:
-        """Give the notes from before a moment that wait and have no status reply, the oldest first."""
+    async def without_status_message(self, bot_id: int, before: datetime) -> list[Note]:
+        """Return the waiting notes from before a moment that have no status message yet, oldest first."""
         waits = and_(notes.c.bot_id == bot_id, notes.c.state == State.QUEUED, notes.c.received_at < before)
         asked = select(*COLUMNS).where(waits, notes.c.status_message_id.is_(None))
         async with self._database.reading() as connection:
-            return [note_of(row) for row in (await connection.execute(asked.order_by(notes.c.id))).mappings()]
+            return [note_from_row(row) for row in (await connection.execute(asked.order_by(notes.c.id))).mappings()]
 
     async def _add(self, which: ColumnElement[bool], part: int, message_id: int, **values: int) -> bool:
         changed = update(notes).where(which).values({"run": notes.c.run, **values})
@@ -106,8 +106,8 @@ class Answers:
 
 
 def _known(bot_id: int, chat_id: int, between: range) -> CompoundSelect[tuple[int]]:
-    """Ask for the messages of a chat that the ledger knows."""
-    its, ours = (
+    """Select the message ids of a chat that the ledger knows."""
+    received, sent = (
         select(table.c.message_id).where(
             table.c.bot_id == bot_id,
             table.c.chat_id == chat_id,
@@ -115,7 +115,7 @@ def _known(bot_id: int, chat_id: int, between: range) -> CompoundSelect[tuple[in
         )
         for table in (notes, replies)
     )
-    return its.union_all(ours)
+    return received.union_all(sent)
 
 
 def _newest(bot_id: int, chat_id: int) -> Select[tuple[int]]:

@@ -1,10 +1,10 @@
-"""The figures of the queue, for those who run it."""
+"""The queue's numbers for those who run it: what waits, what runs, what failed, and the workers."""
 
 from collections.abc import Sequence
 from typing import TypedDict
 
-from jobs.presence import Presence
 from jobs.queue import Queue
+from jobs.worker_registry import WorkerInfo
 from storage.ledger import Ledger
 from storage.note import State
 
@@ -22,17 +22,17 @@ class QueueReport(TypedDict):
 
 
 async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
-    """Count what waits, runs and failed, and the workers.
+    """Count waiting, running and failed notes, and the live workers.
 
     Raises:
         QueueUnreachable: Redis does not answer.
     """
-    return await report_with(await queue.workers(), ledger)
+    return await report_for_workers(await queue.workers(), ledger)
 
 
-async def report_with(workers: Sequence[Presence], ledger: Ledger) -> QueueReport:
-    """Count what waits, runs and failed, with the workers that are known to be there."""
-    counts, rtf = await ledger.counts(), await ledger.speed()
+async def report_for_workers(workers: Sequence[WorkerInfo], ledger: Ledger) -> QueueReport:
+    """Count waiting, running and failed notes; the workers are given, as where Redis does not answer."""
+    counts, rtf = await ledger.counts_by_state(), await ledger.median_rtf()
     return QueueReport(
         queued=counts[State.QUEUED],
         processing=counts[State.PROCESSING],

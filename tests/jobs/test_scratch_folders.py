@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jobs.scratch import sweep
+from jobs.scratch_folders import sweep
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals
 

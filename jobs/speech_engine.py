@@ -1,4 +1,4 @@
-"""What a worker needs of the engine, and what is asked of it for a note."""
+"""The speech engine as workers see it, and the request that is made of it for a note."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from engine import Audio, Progress, Request, Transcript
 from storage.note import Note
 
 
-class Speech(Protocol):
+class SpeechEngine(Protocol):
     """The part of `engine.speech.Engine` that workers use."""
 
     @property
@@ -25,26 +25,26 @@ class Speech(Protocol):
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether only a new process can go on."""
+        """Whether only a new process can go on."""
 
     @property
     def is_blocked(self) -> bool:
-        """Tell whether a new note would only wait for what nobody wants any more."""
+        """Whether a new note would only wait for work that nobody wants any more."""
 
     def running_s(self, cancelled: threading.Event) -> float | None:
-        """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
+        """Return for how long the model has been at this recording, None while others have their turn before it."""
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
-        """Decode a file. Blocks, and looks at `cancelled` again and again; threads may call it at the same time."""
+        """Decode a file. Blocks, and checks `cancelled` often; threads may call it at the same time."""
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:
-        """Transcribe. Blocks, and looks at `cancelled` again and again; threads may call it at the same time."""
+        """Transcribe. Blocks, and checks `cancelled` often; threads may call it at the same time."""
 
 
 def request_for(note: Note, defaults: Request) -> Request:
-    """Give what is asked for the note: its own wishes before the defaults, its hotwords beside the common ones."""
+    """Return the request for the note: its own options before the defaults, its hotwords beside the common ones."""
     return replace(
         defaults,
         language=note.language or defaults.language,
@@ -52,7 +52,7 @@ def request_for(note: Note, defaults: Request) -> Request:
     )
 
 
-def options_of(model: str, request: Request) -> str:
-    """Name all that a transcript depends on besides the sound, so that one is used again only for an equal request."""
+def options_hash(model: str, request: Request) -> str:
+    """Hash all that a transcript depends on besides the audio; one is reused only where this is equal."""
     options = json.dumps([model, asdict(request)], sort_keys=True)
     return hashlib.sha256(options.encode()).hexdigest()[:32]

@@ -1,4 +1,7 @@
-"""Folders for what is being fetched; what a dead worker left behind goes with the next try, or with its note."""
+"""Temporary folders for fetched audio; what a dead worker left behind goes with the next try, or with its note.
+
+Transcription makes them and the worker sweeps them: both go by the folder's name, `<note id>-<fence>`.
+"""
 
 import asyncio
 import shutil
@@ -12,7 +15,7 @@ from storage.note import Note, State
 
 @contextmanager
 def scratch_folder(parent: Path, note: Note) -> Iterator[Path]:
-    """Give an empty folder for this claim of the note, and delete it in the end."""
+    """Make an empty folder for this claim of the note, and delete it at the end."""
     for left in parent.glob(f"{note.id}-*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = parent / f"{note.id}-{note.fence}"
@@ -24,16 +27,16 @@ def scratch_folder(parent: Path, note: Note) -> Iterator[Path]:
 
 
 async def sweep(parent: Path, ledger: Ledger) -> None:
-    """Delete the folders of notes that are gone, or that nobody works on."""
+    """Delete the folders of notes that are gone, or that no worker works on."""
     folders = await asyncio.to_thread(_folders, parent)
     if not folders:
         return
-    working = {note.id for note in await ledger.many([*folders.values()]) if note.state is State.PROCESSING}
+    running = {note.id for note in await ledger.get_many([*folders.values()]) if note.state is State.PROCESSING}
     for folder, note_id in folders.items():
-        if note_id not in working:
+        if note_id not in running:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _folders(parent: Path) -> dict[Path, str]:
-    """Give each folder with the id of its note."""
+    """Return each folder with the id of its note."""
     return {folder: folder.name.partition("-")[0] for folder in parent.glob("*-*")}

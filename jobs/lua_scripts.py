@@ -1,8 +1,8 @@
-"""What has to happen in Redis in one piece, as Lua. The keys are arq's own.
+"""Lua scripts for what must happen in Redis atomically: picking a job, renewing and ending its lease. Keys are arq's.
 
-A lease is arq's `in-progress` key, but its value is the token of one run: only who knows the token may end the run.
-A job that was put back is not moved behind others, since their scores lie in the past and it would come after all that
-come later; instead nobody has its lease for a while.
+A lease is arq's `in-progress` key, but its value is the token of one run: only the run with that token may end it.
+A job that was put back keeps its score: scores lie in the past, so a later one would put it after all newer jobs.
+Instead nobody can take its lease (its value is `later`) until the delay is over.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ return waiting
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a job by one worker. `token` is its lease; `payload` is the job as it was when it was picked."""
+    """One run of a job by one worker. `token` is the value of its lease; `payload` is the job as it was picked."""
 
     job_id: str
     score: int
@@ -91,15 +91,15 @@ class Run:
 
 
 def long_key(note_id: str) -> str:
-    """Name the key that is there while the note is queued and long."""
+    """Return the key that exists while the note is queued and long."""
     return f"earshot:long:{note_id}"
 
 
-class Scripts:
-    """The scripts, ready to be called at one Redis."""
+class LuaScripts:
+    """The scripts, registered with one Redis."""
 
     def __init__(self, redis: ArqRedis) -> None:
-        """Prepare them; nothing is sent yet."""
+        """Register the scripts; nothing is sent yet."""
         self._pick = redis.register_script(PICK)
         self._renew = redis.register_script(RENEW)
         self._end = redis.register_script(END)
@@ -107,11 +107,10 @@ class Scripts:
         self._waiting = redis.register_script(WAITING)
 
     async def pick(self, now_ms: int, token: str, lease_ms: int, *, takes_long: bool = True) -> Run | None:
-        """Take the lease of the first job that nobody runs, however many run elsewhere; of a long one if `takes_long`.
+        """Take the lease of the first job that no worker runs, past any number of running ones.
 
-        Hundreds of long ones that wait are passed over, and no more: Redis has others to answer.
-
-        Should its run die, the job does not queue anew: it has had its turn, and is the first again.
+        Without `takes_long`, up to 500 waiting long jobs are skipped, and no more: Redis has others to answer. The
+        picked job gets the score of begun ones, so that it is the first again if this run dies.
         """
         args: list[int | str] = [now_ms, token, lease_ms, BEGUN_SCORE, int(takes_long)]
         found = cast("list[bytes] | None", await self._pick(keys=[QUEUE], args=args))
@@ -123,24 +122,24 @@ class Scripts:
         )
 
     async def renew(self, job_id: str, token: str, lease_ms: int) -> bool:
-        """Keep the lease, or take it again after Redis forgot it. False when another run has it."""
+        """Renew the lease, or take it again if Redis lost it. False if another run has it."""
         return bool(await self._renew(keys=[f"arq:in-progress:{job_id}"], args=[token, lease_ms]))
 
     async def end(self, run: Run) -> bool:
-        """Take the job out. False, with nothing done, when another run has its lease.
+        """Remove the job. False, with nothing done, if another run has its lease.
 
-        A job that was queued anew while it ran stays in the queue, for anybody to pick.
+        A job that was queued again with another payload while it ran stays in the queue, free to be picked.
         """
         keys = [QUEUE, f"arq:in-progress:{run.job_id}", f"arq:job:{run.job_id}", f"arq:retry:{run.job_id}"]
         keys.append(long_key(run.job_id))
         return bool(await self._end(keys=keys, args=[run.token, run.job_id, run.payload]))
 
     async def put_back(self, run: Run, delay_ms: int) -> bool:
-        """Leave the job in its place, for others to pick once the delay is over. False as for `end`."""
+        """Leave the job in its place, free to be picked once the delay is over. False as for `end`."""
         return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
 
     async def waiting(self, before: str = "", score: int | None = None) -> list[str] | None:
-        """Give the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.
+        """Return the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.
 
         A job that is not queued is nowhere, or with `score` where it will be once it is.
         """

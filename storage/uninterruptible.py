@@ -1,7 +1,7 @@
-"""Lets what was begun in the database end, also when whoever asked for it is cancelled in the middle.
+"""Lets database calls complete although their caller is cancelled.
 
 A cancellation inside SQLAlchemy closes the connection; with aiosqlite 0.22 that can wait for ever, since the connection
-may be closed twice and the second closing waits for a thread that has ended.
+may be closed twice, and the second close waits for a thread that has ended.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=type)
 
 
-def unbroken(kind: Kind) -> Kind:
-    """Make every public coroutine of a class run to its end; who was cancelled hears of it then."""
+def uninterruptible(kind: Kind) -> Kind:
+    """Make every public coroutine method of a class run to its end before a cancellation of its caller is raised."""
     for name, method in inspect.getmembers(kind, inspect.iscoroutinefunction):
         if not name.startswith("_"):
-            setattr(kind, name, _to_its_end(method))
+            setattr(kind, name, _shielded(method))
     return kind
 
 
-def _to_its_end(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
+def _shielded(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
     @functools.wraps(method)
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = asyncio.ensure_future(method(*args, **kwargs))
@@ -33,7 +33,7 @@ def _to_its_end(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Par
         except asyncio.CancelledError:
             await asyncio.wait({running})
             with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError):
-                running.exception()  # nobody is left to tell
+                running.exception()  # nobody is left to raise it to
             raise
 
     return run

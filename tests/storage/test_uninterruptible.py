@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from storage.unbroken import unbroken
+from storage.uninterruptible import uninterruptible
 
 
-@unbroken
+@uninterruptible
 class Slow:
     def __init__(self) -> None:
         self.ended = False
