@@ -1,16 +1,18 @@
 # Every target sets up .venv by itself (.ci/install), the first time only.
 .POSIX:
-.PHONY: help install demo run test test-all chaos check clean
+.PHONY: help install demo run test test-all chaos bench check clean
 
 NOTES = 2000
 KILLS = 200
 SEED = 1
+BENCH =
 
 help:
 	@echo "make demo      send a sample voice note through the whole bot, without a token"
 	@echo "make run       run the bot (it needs a token: see README.md)"
 	@echo "make test      run the tests; make test-all runs the slow ones too"
 	@echo "make chaos     kill whatever can be killed while notes come: make chaos NOTES=2000 KILLS=200 SEED=1"
+	@echo "make bench     compare the speed with other programs: make bench BENCH='--quick --only notes'"
 	@echo "make check     look for mistakes without running anything: lint, format, types, layers"
 	@echo "make install   only set up .venv; see README.md for the GPU and the CPU build of torch"
 	@echo "make clean     remove .venv and what tools left behind; data/ stays"
@@ -32,6 +34,9 @@ test-all: install
 
 chaos: install
 	@.venv/bin/python -m tests.chaos --notes '$(NOTES)' --kills '$(KILLS)' --seed '$(SEED)'
+
+bench: install
+	@.venv/bin/python -m tests.bench $(BENCH)
 
 check: install
 	@.venv/bin/ruff check --quiet .

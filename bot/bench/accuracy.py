@@ -1,4 +1,4 @@
-"""How well texts agree with what was said: words and characters, as speech recognition counts them."""
+"""Word and character error rate (WER, CER) of what the engine reads in clips whose text is known."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import csv
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import click
+import jiwer
 
-from engine.errors import AudioFault
-from engine.recognizers.funasr_isolation import isolated_process_state
-from engine.runtime.precision import differences
-from engine.scripts import join_texts
-from engine.speech import Engine, Request
+from engine import AudioFault, Engine, Request, join_texts
 
-BY_CHARACTERS = ("zh", "yue", "ja", "ko")
-CHANNEL = re.compile(r"\[\w+\]")
+UNSPACED = ("zh", "yue", "ja", "ko")
+"""Languages that are counted by characters alone."""
+
+CHANNEL_MARK = re.compile(r"\[\w+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +34,12 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
-    """Errors in so many words, and in so many characters."""
+class ErrorRates:
+    """Errors per word and per character over so many clips; more than 1 where more was read than was said."""
 
-    clips: int = 0
-    word_errors: int = 0
-    words: int = 0
-    character_errors: int = 0
-    characters: int = 0
-
-    def __add__(self, other: Score) -> Score:
-        """Add up two scores."""
-        return Score(
-            self.clips + other.clips,
-            self.word_errors + other.word_errors,
-            self.words + other.words,
-            self.character_errors + other.character_errors,
-            self.characters + other.characters,
-        )
-
-    @property
-    def wer(self) -> float:
-        """Part of the words that is wrong."""
-        return self.word_errors / max(1, self.words)
-
-    @property
-    def cer(self) -> float:
-        """Part of the characters that is wrong."""
-        return self.character_errors / max(1, self.characters)
+    clips: int
+    wer: float
+    cer: float
 
 
 def read_manifest(folder: Path) -> list[Clip]:
@@ -78,77 +57,76 @@ def read_manifest(folder: Path) -> list[Clip]:
     for row in rows:
         reference = row.get("reference") or row.get("reference_text") or ""
         if row.get("file") and row.get("language") and reference:
-            clips.append(Clip(folder / row["file"], row["language"], CHANNEL.sub(" ", reference)))
+            clips.append(Clip(folder / row["file"], row["language"], CHANNEL_MARK.sub(" ", reference)))
     if not clips:
         raise click.UsageError(f"{folder / 'manifest.tsv'} has no row with a file, a language and a reference")
     return clips
 
 
-def scores(
+def measure_clips(
     engine: Engine,
     clips: Iterable[Clip],
-    on_read: Callable[[Clip, Score, str], None],
+    on_read: Callable[[Clip, ErrorRates], None],
     on_unread: Callable[[Clip, str], None],
-) -> dict[str, Score]:
-    """Read the clips from their files and add up their scores by language; of what cannot be read, tell why."""
-    found: dict[str, Score] = {}
+) -> dict[str, ErrorRates]:
+    """Transcribe the clips one by one and give the error rates by language; `on_unread` is told why one cannot be."""
+    pairs: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for clip in clips:
         try:
-            heard = _text(engine, clip.path)
+            pair = (clip.reference, _transcribe(engine, clip.path))
         except AudioFault as fault:
             on_unread(clip, str(fault) if clip.path.exists() else "there is no such file")
-            continue
-        one = score(clip.language, clip.reference, heard)
-        found[clip.language] = found.get(clip.language, Score()) + one
-        on_read(clip, one, heard)
-    return found
+        else:
+            pairs[clip.language].append(pair)
+            on_read(clip, error_rates(clip.language, [pair]))
+    return {language: error_rates(language, of_language) for language, of_language in pairs.items()}
 
 
-def score(language: str, reference: str, heard: str) -> Score:
-    """Compare a text with what was said, after the usual normalisation of both."""
-    said, got = normalised(language, reference), normalised(language, heard)
-    return Score(
-        1,
-        differences(said.split(), got.split()),
-        len(said.split()),
-        differences(_without_spaces(said), _without_spaces(got)),
-        len(_without_spaces(said)),
+def error_rates(language: str, pairs: Sequence[tuple[str, str]]) -> ErrorRates:
+    """Compare references with what was read, both normalized; each error weighs the same, however long its clip."""
+    references, hypotheses = zip(
+        *((normalize(language, said), normalize(language, read)) for said, read in pairs), strict=True
+    )
+    return ErrorRates(
+        clips=len(pairs),
+        wer=jiwer.wer(list(references), list(hypotheses)),
+        cer=jiwer.cer([_without_spaces(text) for text in references], [_without_spaces(text) for text in hypotheses]),
     )
 
 
-def normalised(language: str, text: str) -> str:
-    """Take away what is no mistake: marks, capitals, width of characters; in English also how numbers are written."""
+def normalize(language: str, text: str) -> str:
+    """Take away what is no error: marks, capitals, width of characters; in English also how numbers are written."""
     if language == "en":
-        return _whispers_english()(text)
+        return _english_normalizer()(text)
     plain = "".join(sign if sign.isalnum() else " " for sign in unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(_without_spaces(plain) if language in BY_CHARACTERS else plain.split())
+    return " ".join(_without_spaces(plain) if language in UNSPACED else plain.split())
+
+
+def rate_rows(rates: Mapping[str, ErrorRates]) -> list[tuple[str, ...]]:
+    """Give the rows of the table: WER where a language has spaces between its words, CER for all."""
+    return [
+        (language, str(one.clips), "" if language in UNSPACED else f"{one.wer:.1%}", f"{one.cer:.1%}")
+        for language, one in sorted(rates.items())
+    ]
 
 
 @cache
-def _whispers_english() -> Callable[[str], str]:
-    """Give the normaliser that comes with Whisper, by which published error rates of English are counted."""
-    with isolated_process_state():  # it leaves its list of spellings open
+def _english_normalizer() -> Callable[[str], str]:
+    """Load the normalizer that comes with Whisper, by which published error rates of English are counted."""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # it leaves its list of spellings open
         from whisper.normalizers import EnglishTextNormalizer  # noqa: PLC0415 - it takes torch with it
 
-        normaliser: Callable[[str], str] = EnglishTextNormalizer()
-    return normaliser
+        normalizer: Callable[[str], str] = EnglishTextNormalizer()
+    return normalizer
 
 
 def _without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-def _text(engine: Engine, path: Path) -> str:
+def _transcribe(engine: Engine, path: Path) -> str:
     """Read a file with numbers as they are spoken, because references write them so."""
     transcript = engine.transcribe(
         engine.decode(path), Request(itn=False), on_progress=lambda _: None, cancelled=threading.Event()
     )
     return join_texts([segment.text for segment in transcript.segments])
-
-
-def by_language(found: dict[str, Score]) -> Sequence[Sequence[str]]:
-    """Give the rows of the table: words where a language has spaces between them, characters for all."""
-    return [
-        [language, str(one.clips), "" if language in BY_CHARACTERS else f"{one.wer:.1%}", f"{one.cer:.1%}"]
-        for language, one in sorted(found.items())
-    ]

@@ -1,70 +1,33 @@
-"""What came out: lines with goals, as a table for people, as Markdown, and as JSON. Pure."""
+"""Measured values as rows of a table, for a terminal or in Markdown. Pure."""
 
 from __future__ import annotations
 
-import json
-import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-HEAD = ("figure", "what", "value", "goal", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What a value should be at least, or at most."""
-
-    bound: float
-    sense: Literal["at least", "at most"]
-
-    def reached_by(self, value: float) -> bool:
-        """Tell whether a value is good enough."""
-        return value >= self.bound if self.sense == "at least" else value <= self.bound
+DIGITS = ((100, 0), (10, 1), (0.1, 2))
+"""How many digits follow the point of values that are at least so large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One value, and its goal if it has one."""
+    """One measured value: the figure that it belongs to, what was measured, and its unit."""
 
     figure: str
     what: str
     value: float
     unit: str
-    goal: Goal | None = None
 
     @property
-    def cells(self) -> tuple[str, str, str, str, str]:
+    def cells(self) -> tuple[str, ...]:
         """The columns of the table."""
-        if self.goal is None:
-            return (self.figure, self.what, _number(self.value, self.unit), "", "")
-        verdict = "reached" if self.goal.reached_by(self.value) else "missed"
-        goal = f"{self.goal.sense} {_number(self.goal.bound, self.unit)}"
-        return (self.figure, self.what, _number(self.value, self.unit), goal, verdict)
+        return (self.figure, self.what, with_unit(self.value, self.unit))
 
 
-def at_least(bound: float) -> Goal:
-    """Make a goal."""
-    return Goal(bound=bound, sense="at least")
-
-
-def at_most(bound: float) -> Goal:
-    """Make a goal."""
-    return Goal(bound=bound, sense="at most")
-
-
-def ratio(slower: Sequence[float], faster: Sequence[float]) -> float:
-    """Compare what was measured in turns: the median of the ratios within each turn, which shared the same minute."""
-    return statistics.median(one / other for one, other in zip(slower, faster, strict=True))
-
-
-def percentile(values: Sequence[float], part: float) -> float:
-    """Give the value below which `part` of all are: 0.5 is the median."""
-    ordered = sorted(values)
-    place = part * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+def with_unit(value: float, unit: str) -> str:
+    """Write a count as it is, and a measured value with about three significant digits."""
+    digits = 0 if isinstance(value, int) else next((digits for bound, digits in DIGITS if abs(value) >= bound), 3)
+    return f"{value:.{digits}f} {unit}".strip()
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
@@ -77,16 +40,3 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
 def markdown(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
     """Lay out a table in Markdown."""
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
-
-
-def as_json(lines: Sequence[Line], about: Mapping[str, object]) -> str:
-    """Put all into one line of JSON."""
-    figures = [
-        asdict(line) | ({} if line.goal is None else {"reached": line.goal.reached_by(line.value)}) for line in lines
-    ]
-    return json.dumps({**about, "figures": figures}, ensure_ascii=False)
-
-
-def _number(value: float, unit: str) -> str:
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2  # noqa: PLR2004 - three figures are enough
-    return f"{value:.{digits}f} {unit}".strip()

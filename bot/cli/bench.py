@@ -1,160 +1,93 @@
-"""`earshot bench`: speed side by side with what people would use instead, and accuracy on clips of one's own."""
+"""`earshot bench`: speed and memory of the model that is set, on this machine; or accuracy on one's own clips."""
 
 from __future__ import annotations
 
 import json
-import platform
 import tempfile
+import time
 from collections.abc import Sequence
-from importlib.metadata import version
+from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from bot.bench import peak, report
-from bot.bench.accuracy import Clip, Score, by_language, read_manifest, scores
-from bot.bench.contest import ContestantFailed
-from bot.bench.environments import RIVALS
-from bot.bench.figures import FIGURES, Bench, TextMissing, recording
-from bot.bench.preparing import NotPrepared, stock_model
+from bot.bench.accuracy import Clip, ErrorRates, measure_clips, rate_rows, read_manifest
+from bot.bench.machine import machine
+from bot.bench.report import Line, markdown, table
+from bot.bench.speed import SpeedTest, Workload
+from bot.bench.termination import Terminated, raise_on_signals
 from bot.cli.startup import start_command
+from bot.config.request_defaults import default_request
+from bot.process.fast_import import garbage_collection_paused
 from bot.process.model_setup import fetch_missing
-from engine.hub.catalogue import VAD_MODEL, is_downloaded, locate_model
-from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
-from engine.hub.pull import pull, pull_sample
-from engine.runtime.cores import cores
-from engine.runtime.cpu import cpu_flags, int8_support
-from engine.settings import EngineSettings
-from engine.speech import Engine
+from engine import Engine, EngineSettings, pull_sample
 
-QUICK_NOTES, QUICK_HOUR_S, QUICK_ROUNDS = 24, 300.0, 2
+QUICK_NOTES, QUICK_HOUR_S = 24, 300.0
 
 
 @click.command()
 @click.option(
     "--clips", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Measure accuracy on these."
 )
-@click.option("--only", multiple=True, type=click.Choice([*FIGURES]), help="Only this figure.")
-@click.option("--quick", is_flag=True, help="A quarter of an hour: fewer notes, a shorter hour.")
+@click.option("--quick", is_flag=True, help="Fewer notes, five minutes in place of the hour.")
 @click.option("--notes", type=click.IntRange(min=1), default=200, show_default=True, help="Short voice notes.")
-@click.option("--hour-s", type=click.FloatRange(min=60), default=3600, show_default=True, help="Seconds of the hour.")
-@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Turns of each contestant.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="cpu by default; with --clips, what is set.")
-@click.option(
-    "--precision",
-    multiple=True,
-    type=click.Choice(["fp32", "int8", "bf16"]),
-    help="Earshot's arithmetic; all that suit the device by default; with --clips, what is set.",
-)
-@click.option("--without", multiple=True, type=click.Choice([rival.name for rival in RIVALS]), help="Leave one out.")
+@click.option("--hour-s", type=click.FloatRange(min=0), default=3600, show_default=True, help="Seconds of the hour.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What is set by default.")
+@click.option("--precision", type=click.Choice(["fp32", "int8", "bf16"]), help="What is set by default.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Also write a Markdown table.")
 def command(  # noqa: PLR0913 - one parameter for each of its options
     *,
     clips: Path | None,
-    only: tuple[str, ...],
     quick: bool,
     notes: int,
     hour_s: float,
-    rounds: int,
     device: str | None,
-    precision: tuple[str, ...],
-    without: tuple[str, ...],
+    precision: str | None,
     out: Path | None,
 ) -> int:
-    """Measure speed side by side with what people would use instead; or accuracy with --clips.
+    """Measure how fast the model is here and what memory it takes; or its accuracy with --clips.
 
     The last line of the output is JSON. --clips takes a folder with recordings and a manifest.tsv.
     """
-    settings = start_command("bench").engine
-    if clips is not None:
-        return measure_accuracy(asked(settings, device, precision), clips, out)
-    device = device or "cpu"
+    asked = {"device": device, "precision": precision}
+    settings = start_command("bench").engine.model_copy(update={name: value for name, value in asked.items() if value})
     if quick:
-        notes, hour_s, rounds = min(notes, QUICK_NOTES), min(hour_s, QUICK_HOUR_S), min(rounds, QUICK_ROUNDS)
-    with tempfile.TemporaryDirectory(prefix="earshot-bench-") as work:
-        try:
-            model = model_for(settings)
-            bench = Bench(
-                model=model,
-                exported=cache_of(settings) / f"{model.name}-onnx",
-                models_dir=settings.models_dir,
-                cache=cache_of(settings),
-                work=Path(work),
-                speech=recording(pull_sample(settings.models_dir)),
-                precisions=precision or (("fp32", "int8") if device == "cpu" else ("bf16",)),
-                device=device,
-                notes=notes,
-                hour_s=hour_s,
-                rounds=rounds,
-                without=frozenset(without),
-                tell=tell,
-            )
-            lines: list[report.Line] = []
-            is_whole = measure(bench, only or tuple(FIGURES), lines)
-        except (ContestantFailed, NotPrepared, TextMissing) as reason:
-            raise click.ClickException(str(reason)) from None
-    if lines:
-        show([line.cells for line in lines], report.HEAD, out)
-        click.echo(report.as_json(lines, about(bench)))
-    if not is_whole:
-        raise click.Abort
-    return 0
+        notes, hour_s = min(notes, QUICK_NOTES), min(hour_s, QUICK_HOUR_S)
+    return measure_speed(settings, notes, hour_s, out) if clips is None else measure_accuracy(settings, clips, out)
 
 
-def asked(settings: EngineSettings, device: str | None, precision: tuple[str, ...]) -> EngineSettings:
-    """Put what was asked for in place of what is set."""
-    if len(precision) > 1:
-        raise click.UsageError("--clips reads in one precision at a time")
-    wanted = {"device": device, "precision": next(iter(precision), None)}
-    return settings.model_copy(update={name: value for name, value in wanted.items() if value is not None})
-
-
-def measure(bench: Bench, names: Sequence[str], lines: list[report.Line]) -> bool:
-    """Add the lines of one figure after the other, and tell whether nobody interrupted it."""
+def measure_speed(settings: EngineSettings, notes: int, hour_s: float, out: Path | None) -> int:
+    """Let the engine read as a worker does, and show how long that took; after a signal, what was done by then."""
+    engine, opened_s = open_engine(settings)
+    test = SpeedTest(engine, default_request(settings), tell)
+    workload = Workload(recording=pull_sample(settings.models_dir), notes=notes, long_s=hour_s)
+    lines = [Line(figure="start", what="opening the model", value=opened_s, unit="s")]
+    code = 0
     try:
-        for name in names:
-            tell(f"{name}: {(FIGURES[name].__doc__ or '').strip().splitlines()[0]}")
-            lines.extend(FIGURES[name](bench))
-    except KeyboardInterrupt:
-        tell("interrupted; this is what was done by then" if lines else "interrupted; nothing was done by then")
-        return False
-    return True
+        with raise_on_signals(), tempfile.TemporaryDirectory(prefix="earshot-bench-") as folder:
+            lines.extend(test.measure(workload, Path(folder)))
+    except Terminated as signal:
+        tell("interrupted; this is what was done by then")
+        code = signal.exit_code
+    show([line.cells for line in lines], ("figure", "what", "value"), out)
+    asked = {"device": settings.device, "precision": settings.precision, "notes": notes, "hour_s": hour_s}
+    figures = [asdict(line) for line in lines]
+    click.echo(json.dumps({"model": engine.model, **asked, **machine(), "figures": figures}, ensure_ascii=False))
+    return code
 
 
-def model_for(settings: EngineSettings) -> Path:
-    """Give the folder that all read with: the owner's SenseVoice if it is here, else one of our own make."""
-    pull(VAD_MODEL, settings.models_dir, on_progress=lambda *_: None)
-    if is_downloaded(settings) and read_model_class(locate_model(settings)) == SENSEVOICE_CLASS:
-        return locate_model(settings)
-    folder = cache_of(settings) / "sensevoice-random"
-    tell(f"The model is a SenseVoiceSmall of full size with random weights: {folder}")
-    return stock_model(folder)
-
-
-def cache_of(settings: EngineSettings) -> Path:
-    """Give the folder for all that takes long to make."""
-    return settings.models_dir / "bench"
-
-
-def about(bench: Bench) -> dict[str, object]:
-    """Tell programs where and with what this was measured."""
-    names = ("earshot", "funasr", "torch", "onnxruntime", "numpy")
-    return {
-        "model": bench.model.name,
-        "device": bench.device,
-        "cores": cores(),
-        "processor": peak.processor(),
-        "int8": int8_support(cpu_flags()),
-        "python": platform.python_version(),
-        "notes": bench.notes,
-        "hour_s": bench.hour_s,
-        "rounds": bench.rounds,
-        "versions": {name: version(name) for name in names},
-    }
+def open_engine(settings: EngineSettings) -> tuple[Engine, float]:
+    """Load all that a worker loads, and tell how many seconds the model took; it is fetched and prepared before."""
+    fetch_missing(settings)
+    with garbage_collection_paused():
+        import_module("bot.process.worker")
+    begun = time.perf_counter()
+    return Engine.open(settings), time.perf_counter() - begun
 
 
 def measure_accuracy(settings: EngineSettings, folder: Path, out: Path | None) -> int:
-    """Read the clips of a folder, and show how much was wrong by language."""
+    """Read the clips of a folder, and show the error rates by language."""
     clips = read_manifest(folder)
     fetch_missing(settings)
     engine = Engine.open(settings)
@@ -163,29 +96,27 @@ def measure_accuracy(settings: EngineSettings, folder: Path, out: Path | None) -
         raise click.ClickException(f"the model {engine.model} knows none of the languages of these clips")
     if len(known) < len(clips):
         tell(f"  left out, because {engine.model} does not know their language: {len(clips) - len(known)} clips")
-    unread: list[Clip] = []
+    unread: list[str] = []
 
-    def cannot_be_read(clip: Clip, reason: str) -> None:
-        unread.append(clip)
+    def tell_rates(clip: Clip, rates: ErrorRates) -> None:
+        tell(f"  {clip.path.name}: WER {rates.wer:.1%}, CER {rates.cer:.1%}")
+
+    def tell_unread(clip: Clip, reason: str) -> None:
+        unread.append(clip.path.name)
         tell(f"  {clip.path.name}: not counted: {reason}")
 
-    found = scores(engine, known, lambda clip, score, _: tell(said_of(clip, score)), cannot_be_read)
-    show(by_language(found), ("language", "clips", "WER", "CER"), out)
-    errors = {language: {"clips": one.clips, "wer": one.wer, "cer": one.cer} for language, one in found.items()}
-    click.echo(json.dumps({"model": engine.model, "accuracy": errors, "unread": [clip.path.name for clip in unread]}))
+    found = measure_clips(engine, known, tell_rates, tell_unread)
+    show(rate_rows(found), ("language", "clips", "WER", "CER"), out)
+    rates = {language: asdict(one) for language, one in found.items()}
+    click.echo(json.dumps({"model": engine.model, "accuracy": rates, "unread": unread}))
     return 1 if unread else 0
-
-
-def said_of(clip: Clip, score: Score) -> str:
-    """Put a clip on a line."""
-    return f"  {clip.path.name}: WER {score.wer:.1%}, CER {score.cer:.1%}"
 
 
 def show(rows: Sequence[Sequence[str]], head: Sequence[str], out: Path | None) -> None:
     """Print a table, and write it in Markdown if a file is named."""
-    click.echo(report.table(rows, head))
+    click.echo(table(rows, head))
     if out is not None:
-        out.write_text(report.markdown(rows, head) + "\n", encoding="utf-8")
+        out.write_text(markdown(rows, head) + "\n", encoding="utf-8")
 
 
 def tell(line: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bot.bench.usage import PROC, usage_of
+from bot.bench.process_usage import PROC, usage_of
 from engine.audio.samples import SAMPLE_RATE, decode
 from engine.request import Progress, Request
 from engine.settings import EngineSettings
@@ -28,7 +28,7 @@ def highest_mb(engine: Engine, path: Path) -> float:
     seen: list[float] = []
 
     def look(_: Progress) -> None:
-        seen.append(usage_of(os.getpid()).own_mb)
+        seen.append(usage_of(os.getpid()).anonymous_mb)
 
     said = engine.transcribe(engine.decode(path), Request(), on_progress=look, cancelled=threading.Event())
     assert said.segments

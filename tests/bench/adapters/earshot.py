@@ -10,19 +10,19 @@ from engine.settings import EngineSettings
 from engine.speech import Engine, Request
 
 
-def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
+def load(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
     """Open the engine."""
     import_module("bot.process.worker")
     engine = Engine.open(EngineSettings.model_validate(options))
 
-    def read(files: list[str]) -> list[str]:
+    def transcribe(files: list[str]) -> list[str]:
         return [text(engine, Path(file)) for file in files]
 
-    return engine.notes_at_once, read
+    return engine.notes_at_once, transcribe
 
 
 def text(engine: Engine, file: Path) -> str:
-    """Read one file."""
+    """Transcribe one file."""
     transcript = engine.transcribe(
         engine.decode(file), Request(), on_progress=lambda _: None, cancelled=threading.Event()
     )

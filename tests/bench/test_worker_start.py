@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.bench.contest import ContestantFailed
-from bot.bench.worker_start import seconds_to_start
+from tests.bench.contest import ContestantFailed
+from tests.bench.worker_start import seconds_to_start
 
 
 def test_a_real_worker_starts_with_its_own_redis_and_ledger_and_not_the_owner_s(

@@ -1,18 +1,15 @@
-"""Who takes part: Earshot, AutoModel in its two manners, and the rivals that can be installed."""
+"""The contestants: Earshot, FunASR's AutoModel in two configurations, and the other programs that can be installed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from bot.bench.contest import Contestant
-from bot.bench.environments import RIVALS, SHERPA, NoEnvironment, Rival, python_of, version_of
-from bot.bench.preparing import export, exported
 from engine.hub.catalogue import VAD_MODEL
 from engine.runtime.cores import cores
-
-if TYPE_CHECKING:
-    from bot.bench.figures import Bench
+from tests.bench.config import Bench
+from tests.bench.contest import Contestant
+from tests.bench.environments import RIVALS, SHERPA, NoEnvironment, Rival, python_of, version_of
+from tests.bench.model_setup import export_with_funasr, is_exported
 
 FILES_IN_A_BATCH = 32
 
@@ -29,11 +26,11 @@ def earshot(bench: Bench, precision: str) -> Contestant:
 
 
 def automodel_tuned(bench: Bench) -> Contestant:
-    """AutoModel as fast as it goes: on a processor a process for each core with one thread, on a GPU in batches."""
-    options = {"model": str(bench.model), "device": bench.device, "manner": "tuned"}
+    """AutoModel in its fastest configuration: on a CPU one process per core with one thread, on a GPU in batches."""
+    options = {"model": str(bench.model), "device": bench.device, "configuration": "tuned"}
     if bench.device != "cpu":
         return Contestant(
-            name="AutoModel tuned", file="automodel.py", options=options, files_a_call=FILES_IN_A_BATCH
+            name="AutoModel tuned", file="automodel.py", options=options, files_per_call=FILES_IN_A_BATCH
         )  # fmt: skip
     return Contestant(name="AutoModel tuned", file="automodel.py", options=options, processes=cores())
 
@@ -44,19 +41,21 @@ def automodel_as_in_readme(bench: Bench) -> Contestant:
         "model": str(bench.model),
         "vad": str(bench.models_dir / VAD_MODEL),
         "device": bench.device,
-        "manner": "readme",
+        "configuration": "readme",
     }
     return Contestant(name="AutoModel README", file="automodel.py", options=options)
 
 
 def rivals(bench: Bench) -> list[Contestant]:
-    """Give those that can be had, in both precisions; of the others, say why not."""
+    """Give the rivals that can be installed, in fp32 and int8; tell why the others cannot."""
     pythons = dict(_installed(bench))
-    if pythons and not exported(bench.exported):
+    if pythons and not is_exported(bench.exported):
         bench.tell("  FunASR exports the model for them, the first time; that takes minutes")
-        export(bench.model, bench.exported)
+        export_with_funasr(bench.model, bench.exported)
     return [
-        _entrant(bench, rival, python, precision) for rival, python in pythons.items() for precision in ("fp32", "int8")
+        _contestant(bench, rival, python, precision)
+        for rival, python in pythons.items()
+        for precision in ("fp32", "int8")
     ]
 
 
@@ -74,8 +73,8 @@ def _installed(bench: Bench) -> Iterator[tuple[Rival, str]]:
             yield rival, python
 
 
-def _entrant(bench: Bench, rival: Rival, python: str, precision: str) -> Contestant:
-    """All cores for one note, and FunASR's own export of the same weights."""
+def _contestant(bench: Bench, rival: Rival, python: str, precision: str) -> Contestant:
+    """Give a rival with all cores for one note, and FunASR's own export of the same weights."""
     options = {"threads": str(cores()), "precision": precision}
     if rival is SHERPA:
         network = bench.exported / ("model.onnx" if precision == "fp32" else "model_quant.onnx")

@@ -7,20 +7,20 @@ import sherpa_onnx
 import soundfile
 
 
-def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
+def load(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
     """Load the network."""
-    recogniser = sherpa_onnx.OfflineRecognizer.from_sense_voice(
+    recognizer = sherpa_onnx.OfflineRecognizer.from_sense_voice(
         model=options["network"], tokens=options["tokens"], num_threads=int(options["threads"]), use_itn=True
     )
 
-    def read(files: list[str]) -> list[str]:
+    def transcribe(files: list[str]) -> list[str]:
         texts = []
         for file in files:
             samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-            stream = recogniser.create_stream()
+            stream = recognizer.create_stream()
             stream.accept_waveform(rate, np.ascontiguousarray(samples[:, 0]))
-            recogniser.decode_stream(stream)
+            recognizer.decode_stream(stream)
             texts.append(stream.result.text)
         return texts
 
-    return 1, read
+    return 1, transcribe

@@ -1,4 +1,4 @@
-"""Starts a worker as its owner does, beside a Redis and a ledger of its own, and looks when it is ready for a job."""
+"""Times the start of `earshot worker`, with a Redis and a ledger of its own, until it is ready for a job."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from bot.bench.contest import ContestantFailed
 from bot.config.settings import CONFIG, PREFIX, PROJECT
 from jobs.redis_server import RedisServer
+from tests.bench.contest import ContestantFailed
 
 READY = b"worker_ready"
-LAST_WORDS = 300
+LONGEST_REASON = 300
 NO_TOKEN = "1:bench"  # noqa: S105 - a worker talks to Telegram only when it has something to say
 
 
 def seconds_to_start(engine: Mapping[str, str], folder: Path, times: int) -> list[float]:
-    """Start a worker so many times, with these settings of the engine, after once to make its ledger.
+    """Start a worker `times` times with these settings of the engine, after a first time that creates its ledger.
 
     Raises:
-        ContestantFailed: it ended before it was ready.
+        ContestantFailed: a worker ended before it was ready.
     """
     return asyncio.run(_seconds_to_start(_environment(engine, folder), folder, times))
 
@@ -39,21 +40,24 @@ async def _seconds_to_start(environment: Mapping[str, str], folder: Path, times:
 async def _one_start(environment: Mapping[str, str]) -> float:
     begun = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "worker", cwd=PROJECT, env=environment, stderr=asyncio.subprocess.PIPE
+        sys.executable, "-m", "bot", "worker", "--until-stdin-closes",
+        cwd=PROJECT, env=environment, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    said = b""
-    while process.stderr and (line := await process.stderr.readline()):
-        if READY in line:
-            took = time.perf_counter() - begun
+    last_line = b""
+    try:
+        while process.stderr and (line := await process.stderr.readline()):
+            if READY in line:
+                return time.perf_counter() - begun
+            last_line = line.strip() or last_line
+    finally:
+        with suppress(ProcessLookupError):
             process.terminate()
-            await process.communicate()
-            return took
-        said = line.strip() or said
-    raise ContestantFailed(f"the worker failed: {said[-LAST_WORDS:].decode(errors='replace')}")
+        await process.communicate()
+    raise ContestantFailed(f"the worker failed: {last_line[-LONGEST_REASON:].decode(errors='replace')}")
 
 
 def _environment(engine: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Leave the owner's own settings out: his queue and his ledger are none of our business."""
+    """Give an environment without the user's own settings, whose queue and ledger are not to be touched."""
     folder.mkdir()
     (config := folder / "settings.toml").touch()
     others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}

@@ -11,7 +11,7 @@ from funasr_onnx import SenseVoiceSmall
 RATE = 16_000
 
 
-def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
+def load(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str]]]:
     """Load the network."""
     model = SenseVoiceSmall(
         options["folder"],
@@ -20,13 +20,13 @@ def opened(options: dict[str, str]) -> tuple[int, Callable[[list[str]], list[str
         intra_op_num_threads=int(options["threads"]),
     )
 
-    def read(files: list[str]) -> list[str]:
+    def transcribe(files: list[str]) -> list[str]:
         return [text(model, file) for file in files]
 
-    return 1, read
+    return 1, transcribe
 
 
 def text(model: SenseVoiceSmall, file: str) -> str:
-    """Read one file."""
+    """Transcribe one file."""
     samples, _ = librosa.load(file, sr=RATE)
     return str(model(samples, language="auto", textnorm="withitn")[0])

@@ -7,34 +7,33 @@ from pathlib import Path
 
 import pytest
 
-from bot.bench import contest
-from bot.bench.contest import Contestant, ContestantFailed, team
-from bot.bench.usage import usage_of
+from tests.bench import contest
+from tests.bench.contest import Contestant, ContestantFailed, open_team
 
 ECHO = """
 import os, sys, time
-def opened(options):
+def load(options):
     print("noise that is no answer")
-    def read(files):
+    def transcribe(files):
         if options.get("dies") in files:
             raise ValueError("cannot read this")
         time.sleep(float(options.get("takes_s", 0)))
         return [f"{os.path.basename(file)} {os.getpid()}" for file in files]
-    return int(options.get("at_once", 1)), read
+    return int(options.get("at_once", 1)), transcribe
 """
 
 
 @pytest.fixture
 def echo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Contestant]:
-    folder = tmp_path / "contestants"
+    folder = tmp_path / "adapters"
     folder.mkdir()
     (folder / "echo.py").write_text(ECHO)
-    (tmp_path / "answering.py").write_text((contest.HERE / "answering.py").read_text())
+    (tmp_path / "child.py").write_text((contest.HERE / "child.py").read_text())
     monkeypatch.setattr(contest, "HERE", tmp_path)
 
-    def make(processes: int = 1, files_a_call: int = 1, **options: str) -> Contestant:
+    def make(processes: int = 1, files_per_call: int = 1, **options: str) -> Contestant:
         return Contestant(
-            name="echo", file="echo.py", options=options, processes=processes, files_a_call=files_a_call
+            name="echo", file="echo.py", options=options, processes=processes, files_per_call=files_per_call
         )  # fmt: skip
 
     return make
@@ -44,31 +43,31 @@ def files(count: int) -> list[Path]:
     return [Path(f"/{number}.ogg") for number in range(count)]
 
 
-def test_a_team_reads_every_file_once_and_gives_the_texts_in_their_order(
+def test_a_team_transcribes_every_file_once_and_gives_the_texts_in_their_order(
     echo: Callable[..., Contestant], tmp_path: Path
 ) -> None:
-    with team(echo(processes=2), tmp_path) as two:
-        run = two.read(files(20))
+    with open_team(echo(processes=2), tmp_path) as two:
+        run = two.transcribe(files(20))
     assert [text.split()[0] for text in run.texts] == [file.name for file in files(20)]
     assert run.wall_s > 0
 
 
 def test_all_processes_of_a_team_get_some(echo: Callable[..., Contestant], tmp_path: Path) -> None:
-    with team(echo(processes=2, takes_s="0.1"), tmp_path) as two:
-        assert len({text.split()[1] for text in two.read(files(8)).texts}) == 2
+    with open_team(echo(processes=2, takes_s="0.1"), tmp_path) as two:
+        assert len({text.split()[1] for text in two.transcribe(files(8)).texts}) == 2
 
 
 def test_files_can_be_handed_over_in_batches(echo: Callable[..., Contestant], tmp_path: Path) -> None:
-    with team(echo(files_a_call=3), tmp_path) as one:
-        assert len(one.read(files(8)).texts) == 8
+    with open_team(echo(files_per_call=3), tmp_path) as one:
+        assert len(one.transcribe(files(8)).texts) == 8
 
 
 def test_a_contestant_that_dies_is_told_with_its_reason(echo: Callable[..., Contestant], tmp_path: Path) -> None:
     with (
-        team(echo(dies="/3.ogg"), tmp_path) as one,
+        open_team(echo(dies="/3.ogg"), tmp_path) as one,
         pytest.raises(ContestantFailed, match="echo failed: ValueError: cannot read this"),
     ):
-        one.read(files(5))
+        one.transcribe(files(5))
 
 
 def test_a_contestant_that_cannot_be_opened_is_told_with_its_reason(
@@ -76,31 +75,27 @@ def test_a_contestant_that_cannot_be_opened_is_told_with_its_reason(
 ) -> None:
     with (
         pytest.raises(ContestantFailed, match="ValueError: invalid literal"),
-        team(echo(at_once="many"), tmp_path),
+        open_team(echo(at_once="many"), tmp_path),
     ):
         pass
 
 
 def test_processes_end_with_the_contest(echo: Callable[..., Contestant], tmp_path: Path) -> None:
-    with team(echo(), tmp_path) as one:
-        [text] = one.read(files(1)).texts
+    with open_team(echo(), tmp_path) as one:
+        [text] = one.transcribe(files(1)).texts
     assert not Path(f"/proc/{text.split()[1]}/cmdline").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_usage_counts_the_memory_of_children_too(echo: Callable[..., Contestant], tmp_path: Path) -> None:
-    with team(echo(processes=2), tmp_path) as two:
+    with open_team(echo(processes=2), tmp_path) as two:
         parts = [process.usage().resident_mb for process in two.processes]
         assert all(part > 1 for part in parts)
         assert two.usage().resident_mb == pytest.approx(sum(parts), rel=0.1)
 
 
-def test_the_usage_of_what_is_gone_is_nothing() -> None:
-    assert usage_of(2**22 + 1).resident_mb == 0
-
-
 def test_what_a_contestant_prints_is_kept_out_of_its_answers(echo: Callable[..., Contestant], tmp_path: Path) -> None:
-    with team(echo(), tmp_path):
+    with open_team(echo(), tmp_path):
         pass
     assert "noise that is no answer" in (tmp_path / "echo.log").read_text()
     assert json.dumps({"at_once": 1}) not in (tmp_path / "echo.log").read_text()

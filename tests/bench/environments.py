@@ -1,4 +1,4 @@
-"""Environments of the rivals' own, made the first time below the cache folder: their packages do not suit ours."""
+"""Virtual environments for the other programs, kept below the cache folder; their packages conflict with ours."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """A package that reads SenseVoice too, and what it needs to be told for that."""
+    """Another package that runs SenseVoice: its adapter, and what to install for it."""
 
     name: str
     file: str
@@ -18,6 +18,7 @@ class Rival:
 SHERPA = Rival(name="sherpa-onnx", file="sherpa.py", packages=("sherpa-onnx", "soundfile", "numpy"))
 FUNASR_ONNX = Rival(name="funasr-onnx", file="funasr_onnx.py", packages=("funasr-onnx", "pydub"))
 RIVALS = (SHERPA, FUNASR_ONNX)
+LONGEST_REASON = 200
 
 
 class NoEnvironment(Exception):
@@ -25,17 +26,17 @@ class NoEnvironment(Exception):
 
 
 def python_of(rival: Rival, cache: Path) -> str:
-    """Give the Python of the rival's environment, made now if it is not there yet.
+    """Give the Python of the rival's environment, which is created if it is not there yet.
 
     Raises:
-        NoEnvironment: it cannot be made.
+        NoEnvironment: it cannot be created.
     """
     folder = cache / rival.name
     python = folder / "bin/python"
-    if not (folder / "whole").exists():
+    if not (folder / "complete").exists():
         _run(sys.executable, "-m", "venv", "--clear", str(folder))
         _run(str(python), "-m", "pip", "install", "--quiet", *rival.packages)
-        (folder / "whole").touch()
+        (folder / "complete").touch()
     return str(python)
 
 
@@ -46,8 +47,8 @@ def version_of(rival: Rival, python: str) -> str:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the caller's constants
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["it gave no reason"]
-        raise NoEnvironment(said[-1][:200])
+        lines = done.stderr.strip().splitlines() or ["it gave no reason"]
+        raise NoEnvironment(lines[-1][:LONGEST_REASON])
     return done.stdout

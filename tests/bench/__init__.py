@@ -1,0 +1,1 @@
+"""Speed of Earshot side by side with other programs for the same model: `make bench`."""
