@@ -37,10 +37,10 @@ from aiogram.types import (
     User,
 )
 
+from bot.playground.api_errors import bad_request
 from bot.playground.chats import Conversation
-from bot.playground.refusals import bad_request
 from bot.playground.registry import answers
-from bot.playground.world import World
+from bot.playground.state import World
 
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 LANGUAGE = re.compile(r"([a-z]{2})?")

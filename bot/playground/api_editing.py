@@ -13,13 +13,13 @@ from aiogram.methods import (
 )
 from aiogram.types import InlineKeyboardMarkup, Message, ReactionTypeEmoji
 
+from bot.playground.api_errors import bad_request
 from bot.playground.api_sending import mode
 from bot.playground.chats import Conversation, topic_of
-from bot.playground.checks import caption_text, check_markup, formatted
 from bot.playground.entities import utf16_length
-from bot.playground.refusals import bad_request
+from bot.playground.message_validation import caption_text, check_markup, formatted
 from bot.playground.registry import answers
-from bot.playground.world import CALLBACK_LIFETIME_S, World
+from bot.playground.state import CALLBACK_LIFETIME_S, World
 
 MAX_TEXT = 4096
 MAX_ANSWER = 200

@@ -15,12 +15,19 @@ from aiogram.methods import (
 )
 from aiogram.types import BufferedInputFile, InputFile, Message, MessageEntity, ReplyParameters, TelegramObject
 
+from bot.playground.api_errors import Refusal, bad_request
 from bot.playground.chats import GENERAL, Conversation
-from bot.playground.checks import caption_text, check_markup, check_reply, check_thread, formatted, message_text
-from bot.playground.refusals import Refusal, bad_request
+from bot.playground.message_validation import (
+    caption_text,
+    check_markup,
+    check_reply,
+    check_thread,
+    formatted,
+    message_text,
+)
 from bot.playground.registry import answers
+from bot.playground.state import Action, Draft, World
 from bot.playground.stored_files import Kind, StoredFile
-from bot.playground.world import Action, Draft, World
 
 MAX_UPLOAD = 50 * 1024 * 1024
 ACTIONS = frozenset({

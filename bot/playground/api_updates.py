@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from aiogram.methods import DeleteWebhook, GetUpdates, GetWebhookInfo, SetWebhook
 from aiogram.types import WebhookInfo
 
-from bot.playground.gate import LOOPBACK
-from bot.playground.refusals import Refusal, bad_request
+from bot.playground.api_errors import Refusal, bad_request
+from bot.playground.loopback_only import LOOPBACK
 from bot.playground.registry import answers
-from bot.playground.world import Webhook, World
+from bot.playground.state import Webhook, World
 
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 MAX_TIMEOUT_S = 50

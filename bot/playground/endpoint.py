@@ -10,14 +10,14 @@ from aiogram.methods import GetUpdates
 from aiogram.types import TelegramObject
 from aiohttp import web
 
+from bot.playground.api_errors import Refusal, not_found, too_many_requests
 from bot.playground.api_updates import Polls
-from bot.playground.faults import BAD_GATEWAY, DOWNLOAD, Fault, Faults
-from bot.playground.floods import Floods
+from bot.playground.fault_injection import BAD_GATEWAY, DOWNLOAD, Fault, Faults
 from bot.playground.methods import ANSWERS
-from bot.playground.refusals import Refusal, not_found, too_many_requests
+from bot.playground.rate_limits import Floods
+from bot.playground.request_parsing import Fields, read_fields
 from bot.playground.schema import METHODS, decode, method_name
-from bot.playground.wire import Fields, read_fields
-from bot.playground.world import World, as_json
+from bot.playground.state import World, as_json
 
 UNCOUNTED = frozenset({"sendchataction", "sendmessagedraft"})
 SHOWN = 80

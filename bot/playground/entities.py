@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from aiogram.types import MessageEntity, User
 
-from bot.playground.refusals import bad_request
+from bot.playground.api_errors import bad_request
 
 # Telegram sorts entities that begin and end together by these ranks, outermost first.
 RANKS = {

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aiogram.types import MessageEntity
 
+from bot.playground.api_errors import Refusal, bad_request
 from bot.playground.entities import link_entity, sort_entities, utf16_length
-from bot.playground.refusals import Refusal, bad_request
 
 ENTITY_TYPES = {
     "b": "bold",

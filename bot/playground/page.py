@@ -11,9 +11,9 @@ from aiogram.types import Chat, Message, User
 from aiohttp import web
 
 from bot.playground.chats import Conversation
-from bot.playground.people import People
+from bot.playground.state import World, as_json
 from bot.playground.stored_files import KINDS
-from bot.playground.world import World, as_json
+from bot.playground.users import People
 
 ALIVE_S = 15.0
 MALFORMED = (KeyError, ValueError, TypeError, AttributeError, OverflowError)  # what an odd request ends in

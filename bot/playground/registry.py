@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from bot.playground.world import World
+from bot.playground.state import World
 
 Method = TypeVar("Method", bound=BaseModel)
 Answer = Callable[[World, Method], object]

@@ -16,8 +16,8 @@ from aiogram.client.default import Default
 from aiogram.types import BufferedInputFile, InputFile
 from pydantic import BaseModel, ValidationError
 
-from bot.playground.refusals import bad_request
-from bot.playground.wire import Fields
+from bot.playground.api_errors import bad_request
+from bot.playground.request_parsing import Fields
 
 METHODS: dict[str, type[BaseModel]] = {
     name.lower(): model

@@ -8,16 +8,16 @@ from collections.abc import Callable
 from aiogram.types import Message, User
 from aiohttp import web
 
+from bot.playground.api_errors import Refusal
 from bot.playground.endpoint import Endpoint, Journal, Request
-from bot.playground.faults import Drop, Fault, Faults
-from bot.playground.floods import Floods, Limits
-from bot.playground.gate import gate
+from bot.playground.fault_injection import Drop, Fault, Faults
+from bot.playground.loopback_only import gate
 from bot.playground.page import Page
-from bot.playground.people import People
-from bot.playground.refusals import Refusal
+from bot.playground.rate_limits import Floods, Limits
+from bot.playground.request_parsing import MAX_BODY, Fields
+from bot.playground.state import World
+from bot.playground.users import People
 from bot.playground.webhook import Deliveries
-from bot.playground.wire import MAX_BODY, Fields
-from bot.playground.world import World
 
 HOST = "127.0.0.1"
 TOKEN = "42:playground"  # noqa: S105 - opens nothing but this toy

@@ -10,7 +10,7 @@ from typing import Literal
 
 from aiogram.types import Audio, Document, File, Video, VideoNote, Voice
 
-from bot.playground.refusals import bad_request, not_found
+from bot.playground.api_errors import bad_request, not_found
 
 Kind = Literal["voice", "audio", "video", "video_note", "document"]
 KINDS: tuple[Kind, ...] = ("voice", "audio", "video", "video_note", "document")

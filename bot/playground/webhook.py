@@ -6,9 +6,9 @@ from functools import partial
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, MultipartReader
 
-from bot.playground.updates import Pending
-from bot.playground.wire import Fields, from_json, read_multipart
-from bot.playground.world import World
+from bot.playground.request_parsing import Fields, from_json, read_multipart
+from bot.playground.state import World
+from bot.playground.update_queue import Pending
 
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 - a header's name
 FIRST_PAUSE_S = 0.2

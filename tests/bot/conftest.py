@@ -19,7 +19,7 @@ from bot.chat.delivery import Delivery
 from bot.chat.dispatch import BotApplication, build_dispatcher
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.settings import AccessSettings, Settings, TelegramSettings
-from bot.playground.floods import Limits
+from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.process.bot import serve

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from aiogram.types import Chat, Message, User
 
-from bot.playground.floods import Limits
+from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 
 PATIENT = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)

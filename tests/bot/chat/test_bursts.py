@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.config.settings import Settings
-from bot.playground import floods
-from bot.playground.floods import Limits
+from bot.playground import rate_limits
+from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateWindow, RateWindows
 from storage.note import State
@@ -21,7 +21,7 @@ BORNE = RateWindows(chat=RateWindow(3, 0.1), group=RateWindow(20, MINUTE_S + TRA
 @pytest.fixture
 async def strict_house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """A house before a Telegram that bears little."""
-    monkeypatch.setattr(floods, "MINUTE_S", MINUTE_S)
+    monkeypatch.setattr(rate_limits, "MINUTE_S", MINUTE_S)
     telegram = Playground(limits=STRICT)
     await telegram.start()
     async with open_house(settings, telegram, BORNE) as house:

@@ -10,7 +10,7 @@ from aiogram.types import (
 )
 
 from bot.playground.server import Playground
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 
 START = BotCommand(command="start", description="What I do")
 HELP = BotCommand(command="help", description="All commands")

@@ -3,7 +3,7 @@ from aiogram.types import Chat, InlineKeyboardButton, InlineKeyboardMarkup, Reac
 
 from bot.playground.api_editing import NOT_MODIFIED
 from bot.playground.server import Playground
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 
 BUTTONS = InlineKeyboardMarkup(inline_keyboard=[[InlineKeyboardButton(text="Cancel", callback_data="c:1")]])
 

@@ -4,8 +4,8 @@ import pytest
 from aiogram.types import MessageEntity
 from hypothesis import given, strategies as st
 
+from bot.playground.api_errors import Refusal
 from bot.playground.entities import check_given, find_entities, trim, utf16_length, utf16_slice
-from bot.playground.refusals import Refusal
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 

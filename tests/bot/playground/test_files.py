@@ -5,7 +5,7 @@ from aiohttp import ClientPayloadError, ClientResponseError, ClientSession
 
 from bot.playground.server import Playground
 from bot.playground.stored_files import KINDS, Kind
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 
 
 async def file_id_of(bot: Bot) -> str:

@@ -4,7 +4,7 @@ from aiogram.exceptions import TelegramForbiddenError, TelegramMigrateToChat
 from aiogram.types import Chat, User
 
 from bot.playground.server import Playground
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 
 
 async def test_a_message_in_a_topic_says_so(playground: Playground, bot: Bot, forum: Chat, ada: User) -> None:

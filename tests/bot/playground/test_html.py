@@ -2,9 +2,9 @@ import pytest
 from aiogram.utils.text_decorations import html_decoration
 from hypothesis import given, strategies as st
 
+from bot.playground.api_errors import Refusal
 from bot.playground.entities import utf16_length, utf16_slice
 from bot.playground.html import parse_html
-from bot.playground.refusals import Refusal
 
 TAGS = {"b": "bold", "i": "italic", "u": "underline", "s": "strikethrough", "tg-spoiler": "spoiler"}
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)

@@ -7,8 +7,8 @@ import pytest
 from aiogram.types import MessageEntity
 from hypothesis import example, given, settings, strategies as st
 
+from bot.playground.api_errors import Refusal
 from bot.playground.html import ENTITY_TYPES, parse_html
-from bot.playground.refusals import Refusal
 
 tdjson = pytest.importorskip(
     "tdjson", reason="the package tdjson, which brings TDLib, has no wheel for this machine", exc_type=ImportError

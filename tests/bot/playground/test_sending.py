@@ -12,8 +12,8 @@ from aiogram.types import (
 )
 
 from bot.playground.server import Playground
-from bot.playground.world import as_json
-from tests.bot.playground.refusing import refused
+from bot.playground.state import as_json
+from tests.bot.playground.expected_errors import refused
 
 
 def keyboard(*data: str | None, text: str = "x", url: str | None = None) -> InlineKeyboardMarkup:

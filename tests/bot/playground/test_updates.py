@@ -9,7 +9,7 @@ from aiogram.types import Chat, User
 
 from bot.playground.server import Playground
 from tests.bot.playground.conftest import QuickSession
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 from tests.bot.playground.waiting import until
 
 

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.playground.server import Playground
 from bot.playground.webhook import SECRET_HEADER
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 from tests.bot.playground.waiting import until
 
 SECRET = "s3cret"  # noqa: S105 - opens nothing

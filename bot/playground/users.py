@@ -17,8 +17,8 @@ from aiogram.types import (
 from bot.playground.api_bot import member_of
 from bot.playground.chats import Conversation, Topic
 from bot.playground.entities import find_entities
+from bot.playground.state import Pressed, World, buttons_of
 from bot.playground.stored_files import Kind
-from bot.playground.world import Pressed, World, buttons_of
 
 SUPERGROUP_BASE = -1_000_000_000_000
 

@@ -3,7 +3,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramRetryAfter
 from aiogram.types import Chat
 
-from bot.playground.floods import Floods, Limits
+from bot.playground.rate_limits import Floods, Limits
 from bot.playground.server import Playground
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from aiogram.types import BotCommand, CallbackQuery, InlineKeyboardMarkup, Message, TelegramObject, User
 
-from bot.playground.bell import Bell
+from bot.playground.api_errors import Refusal, bad_request, forbidden
 from bot.playground.chats import Conversation
-from bot.playground.refusals import Refusal, bad_request, forbidden
+from bot.playground.notifier import Bell
 from bot.playground.stored_files import StoredFiles
-from bot.playground.updates import Updates
+from bot.playground.update_queue import Updates
 
 CALLBACK_LIFETIME_S = 30.0
 

@@ -11,9 +11,9 @@ from aiogram.exceptions import (
 )
 from aiogram.types import Chat, User
 
-from bot.playground.faults import Faults
+from bot.playground.fault_injection import Faults
 from bot.playground.server import Playground
-from tests.bot.playground.refusing import refused
+from tests.bot.playground.expected_errors import refused
 from tests.bot.playground.waiting import until
 
 

@@ -9,10 +9,10 @@ from aiogram.types import (
     TelegramObject,
 )
 
+from bot.playground.api_errors import bad_request
 from bot.playground.chats import GENERAL, Conversation
 from bot.playground.entities import check_given, find_entities, trim, utf16_length
 from bot.playground.html import parse_html
-from bot.playground.refusals import bad_request
 
 MAX_TEXT = 4096
 MAX_BYTES = 32768

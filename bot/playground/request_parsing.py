@@ -7,7 +7,7 @@ from typing import cast
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.multipart import MultipartResponseWrapper
 
-from bot.playground.refusals import Refusal, bad_request
+from bot.playground.api_errors import Refusal, bad_request
 
 MAX_BODY = 50 * 1024 * 1024 + 1024 * 1024
 
