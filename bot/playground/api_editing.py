@@ -6,7 +6,6 @@ from aiogram.methods import (
     AnswerCallbackQuery,
     DeleteMessage,
     DeleteMessages,
-    EditMessageCaption,
     EditMessageReplyMarkup,
     EditMessageText,
     SetMessageReaction,
@@ -17,7 +16,7 @@ from bot.playground.api_errors import bad_request
 from bot.playground.api_sending import mode
 from bot.playground.chats import Conversation, topic_of
 from bot.playground.entities import utf16_length
-from bot.playground.message_validation import caption_text, check_markup, formatted
+from bot.playground.message_validation import check_markup, formatted
 from bot.playground.registry import answers
 from bot.playground.state import CALLBACK_LIFETIME_S, World
 
@@ -52,17 +51,6 @@ def edit_message_text(world: World, call: EditMessageText) -> Message:
     if message.text is None:
         raise bad_request("there is no text in the message to edit")
     content = {"text": text, "entities": entities or None}
-    return _edit(world, conversation, message, content, call.reply_markup)
-
-
-@answers(EditMessageCaption)
-def edit_message_caption(world: World, call: EditMessageCaption) -> Message:
-    """Replace a caption and the buttons."""
-    conversation, message = _own(world, call.chat_id, call.message_id)
-    caption, entities = caption_text(call.caption, mode(call.parse_mode), call.caption_entities)
-    if message.text is not None or message.video_note is not None:
-        raise bad_request("there is no caption in the message to edit")
-    content = {"caption": caption or None, "caption_entities": entities or None}
     return _edit(world, conversation, message, content, call.reply_markup)
 
 

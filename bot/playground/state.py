@@ -72,7 +72,6 @@ class World:
         self.webhook = Webhook()
         self.pressed: dict[str, Pressed] = {}
         self.commands: dict[tuple[str, str], list[BotCommand]] = {}
-        self.wording: dict[tuple[str, str], str] = {}
         self.actions: list[Action] = []
         self.drafts: dict[tuple[int, int], Draft] = {}
         self.reactions: dict[tuple[int, int], list[str]] = {}

@@ -2,10 +2,8 @@ import pytest
 from aiogram import Bot
 from aiogram.types import (
     BotCommand,
-    BotCommandScopeAllGroupChats,
     BotCommandScopeAllPrivateChats,
     BotCommandScopeChat,
-    BotCommandScopeUnion,
     Chat,
 )
 
@@ -16,21 +14,18 @@ START = BotCommand(command="start", description="What I do")
 HELP = BotCommand(command="help", description="All commands")
 
 
-async def test_each_scope_and_language_has_its_own_list(bot: Bot, chat: Chat) -> None:
+async def test_each_scope_and_language_has_its_own_list(playground: Playground, bot: Bot, chat: Chat) -> None:
     await bot.set_my_commands([START])
     await bot.set_my_commands([HELP], BotCommandScopeAllPrivateChats())
     await bot.set_my_commands([HELP, START], BotCommandScopeChat(chat_id=chat.id))
     await bot.set_my_commands([], BotCommandScopeAllPrivateChats(), language_code="ru")
-    assert await names(bot, None) == ["start"]
-    assert await names(bot, BotCommandScopeAllPrivateChats()) == ["help"]
-    assert await names(bot, BotCommandScopeChat(chat_id=chat.id)) == ["help", "start"]
-    assert await names(bot, BotCommandScopeAllGroupChats()) == []
-    await bot.delete_my_commands()
-    assert await names(bot, None) == []
-
-
-async def names(bot: Bot, scope: BotCommandScopeUnion | None) -> list[str]:
-    return [command.command for command in await bot.get_my_commands(scope)]
+    lists = {key: [one.command for one in commands] for key, commands in playground.world.commands.items()}
+    assert lists == {
+        ("default", ""): ["start"],
+        ("all_private_chats", ""): ["help"],
+        (f"chat:{chat.id}", ""): ["help", "start"],
+        ("all_private_chats", "ru"): [],
+    }
 
 
 @pytest.mark.parametrize(
@@ -64,16 +59,3 @@ async def test_scopes_and_languages_must_exist(bot: Bot) -> None:
         await bot.set_my_commands([START], BotCommandScopeChat(chat_id=404))
     with refused("Bad Request: invalid language code specified"):
         await bot.set_my_commands([START], language_code="english")
-
-
-async def test_the_bot_describes_itself(bot: Bot) -> None:
-    await bot.set_my_description("Voice to text")
-    await bot.set_my_short_description("Голос в текст", language_code="ru")
-    assert (await bot.get_my_description()).description == "Voice to text"
-    assert (await bot.get_my_description(language_code="de")).description == "Voice to text"
-    assert (await bot.get_my_short_description(language_code="ru")).short_description == "Голос в текст"
-    assert (await bot.get_my_name()).name == "Earshot"
-    with refused("Bad Request: bot description is too long"):
-        await bot.set_my_description("x" * 513)
-    assert await bot.log_out()
-    assert await bot.close()
