@@ -237,7 +237,7 @@ def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Even
 
 def _decoded(answer: dict[str, object]) -> Decoded:
     match answer:
-        case {"channels": int(channels), "promised_s": None | float() as declared_s}:
+        case {"channels": int(channels), "declared_s": None | float() as declared_s}:
             return Decoded(channels=channels, declared_s=declared_s)
         case {"code": str(code), "params": dict(params)}:
             raise fault_from(code, params)
