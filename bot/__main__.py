@@ -65,14 +65,14 @@ def main() -> NoReturn:
 
     Python would go first: a thread that then comes back from a network aborts the process.
     """
-    code = outcome(sys.argv[1:])
+    code = run_program(sys.argv[1:])
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(OSError):
             stream.flush()
     os._exit(code)
 
 
-def outcome(arguments: list[str]) -> int:
+def run_program(arguments: list[str]) -> int:
     """Run the command and give its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         code = earshot.main(arguments, prog_name="earshot", standalone_mode=False)
@@ -80,24 +80,24 @@ def outcome(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except (click.ClickException, Fault) as error:
-        return complain(str(error))
+        return print_error(str(error))
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains about it when it ends
         return FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, the person gets a line and not a traceback
-        return complain(unexpected(error))
+        return print_error(describe_unexpected(error))
     return code if isinstance(code, int) else 0
 
 
-def complain(sentence: str) -> int:
+def print_error(sentence: str) -> int:
     """Say on stderr why the command failed."""
     click.echo(f"earshot: {sentence}", err=True)
     return FAILED
 
 
-def unexpected(error: Exception) -> str:
+def describe_unexpected(error: Exception) -> str:
     """Put into a line what nobody foresaw; the traceback is for who asks."""
     if os.environ.get("EARSHOT_LOG__LEVEL", "").lower() == "debug":
         return "".join(traceback.format_exception(error))

@@ -50,7 +50,7 @@ class Delivery:
     bot: Bot
     ledger: Ledger
 
-    async def settle(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
+    async def record_outcome(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
         """Keep how telling the chat went, and tell the note's story."""
         if outcome.refusal is None:
             await self.ledger.mark_delivered(note.id, fence, run=note.run)
@@ -64,14 +64,14 @@ class Delivery:
         """What finds the messages that nobody heard of."""
         return LostMessages(self.bot, self.ledger)
 
-    async def show(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
+    async def show_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Let the note's status reply say `text`; send one if there is none, or if its reader deleted it."""
-        await self._wherever_it_is(note, lambda: self._show(note, text, keyboard))
+        await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard))
         await self.lost_messages.remove(note.id)
 
-    async def welcome(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+    async def show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
         """Show where a note is in the queue, unless somebody who knows more was quicker."""
-        await self._wherever_it_is(note, lambda: self._show(note, text, keyboard, insists=False))
+        await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard, is_required=False))
         await self.lost_messages.remove(note.id)
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
@@ -80,10 +80,10 @@ class Delivery:
         It stops when the note is deleted, or is to be transcribed again.
         """
         with use_language(note.locale):
-            await self._wherever_it_is(note, lambda: self._deliver(note, transcript))
+            await self._in_current_chat(note, lambda: self._deliver(note, transcript))
         await self.lost_messages.remove(note.id)
 
-    async def _wherever_it_is(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
+    async def _in_current_chat(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell the note's chat; if that is a group which moved, tell the group that it turned into."""
         try:
             await tell()
@@ -92,36 +92,36 @@ class Delivery:
             await self.ledger.migrate_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
             await tell()
 
-    async def _show(
+    async def _show_status(
         self,
         note: Note,
         text: str,
         keyboard: InlineKeyboardMarkup | None = None,
         mode: ParseMode | None = None,
         *,
-        insists: bool = True,
+        is_required: bool = True,
     ) -> None:
         current = await self.ledger.get(note.id)
         if current is None or (current.status_message_id and await self._edit(current, text, keyboard, mode)):
             return
         before = current.status_message_id
-        async with self.lost_messages.recorded_until_confirmed(current):
+        async with self.lost_messages.tracked(current):
             sent = await self.reply(current, text, keyboard=keyboard, mode=mode)
             is_kept = await self.ledger.set_status_message(note.id, sent.message_id, instead_of=before)
             if not is_kept:  # the note was deleted meanwhile, or another process was quicker
-                await self._take_back(sent)
-        if insists and not is_kept:
-            await self._show(note, text, keyboard, mode)
+                await self._delete_if_possible(sent)
+        if is_required and not is_kept:
+            await self._show_status(note, text, keyboard, mode)
 
     async def _deliver(self, note: Note, transcript: Transcript) -> None:
-        if (current := await self._wanted(note)) is None:
+        if (current := await self._if_current(note)) is None:
             return
         if not has_text(transcript):
-            await self._show(current, _nothing_said(transcript))
+            await self._show_status(current, _nothing_said(transcript))
             return
         reply = _render_reply(transcript)
         first, *rest = reply.messages
-        await self._show(current, first, mode=ParseMode.HTML)
+        await self._show_status(current, first, mode=ParseMode.HTML)
         sent = await self.ledger.text_parts(note.id)
         for number, text in enumerate(rest, start=1):
             if number not in sent:
@@ -132,13 +132,13 @@ class Delivery:
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
         """Send the transcript once more, below everything else."""
         if not has_text(transcript):
-            await self._keep_copy(note, self.reply(note, _nothing_said(transcript)))
+            await self._send_copy_part(note, self.reply(note, _nothing_said(transcript)))
             return
         reply = _render_reply(transcript)
         for text in reply.messages:
-            await self._keep_copy(note, self.reply(note, text, mode=ParseMode.HTML))
+            await self._send_copy_part(note, self.reply(note, text, mode=ParseMode.HTML))
         if reply.needs_document:
-            await self._keep_copy(note, self._document(note, transcript))
+            await self._send_copy_part(note, self._document(note, transcript))
 
     async def reply(
         self, note: Note, text: str, *, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
@@ -156,28 +156,28 @@ class Delivery:
                 link_preview_options=_NO_PREVIEW,
             )
 
-        return await in_thread(note, send)
+        return await send_in_thread(note, send)
 
-    async def remember(self, note: Note, message_ids: Iterable[int]) -> None:
+    async def record_copies(self, note: Note, message_ids: Iterable[int]) -> None:
         """Keep which messages show the text besides the answer: /delete finds them, a reply to one means the note."""
         last = max([_FIRST_COPY, *await self.ledger.text_parts(note.id)])
         for number, message_id in enumerate(message_ids, start=last + 1):
             await self.ledger.add_part(note.id, number, message_id)
 
-    async def erase(self, note: Note) -> None:
+    async def delete_messages(self, note: Note) -> None:
         """Take the bot's messages about this note out of the chat, also those that come meanwhile."""
         await self.lost_messages.remove(note.id)
         erased: set[int] = set()
-        while shown := await self._shown(note) - erased:
+        while shown := await self._known_messages(note) - erased:
             for message_id in shown:
-                await self._erase_message(note.answer_chat_id, message_id)
+                await self._delete_or_empty(note.answer_chat_id, message_id)
             erased |= shown
 
-    async def _shown(self, note: Note) -> set[int]:
+    async def _known_messages(self, note: Note) -> set[int]:
         current = await self.ledger.get(note.id) or note
         return {*filter(None, [current.status_message_id]), *(await self.ledger.text_parts(note.id)).values()}
 
-    async def _erase_message(self, chat_id: int, message_id: int) -> None:
+    async def _delete_or_empty(self, chat_id: int, message_id: int) -> None:
         """Delete a message; what is too old for that is emptied."""
         try:
             await self.bot.delete_message(chat_id, message_id)
@@ -204,37 +204,37 @@ class Delivery:
             raise
         return True
 
-    async def _take_back(self, sent: Message) -> None:
+    async def _delete_if_possible(self, sent: Message) -> None:
         with suppress(*PERMANENT_REFUSALS):
             await self.bot.delete_message(sent.chat.id, sent.message_id)
 
     async def _document(self, note: Note, transcript: Transcript) -> Message:
-        document = BufferedInputFile(plain_text(transcript, label).encode(), document_name(note))
+        document = BufferedInputFile(plain_text(transcript, speaker_label).encode(), document_name(note))
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_document(
                 note.answer_chat_id, document, message_thread_id=thread_id, reply_parameters=in_reply_to(note)
             )
 
-        return await in_thread(note, send)
+        return await send_in_thread(note, send)
 
     async def _send_part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> None:
         """Send a part of the text; take it back if nobody wants it any more by then."""
-        if await self._wanted(note) is None:
+        if await self._if_current(note) is None:
             return
-        async with self.lost_messages.recorded_until_confirmed(note):
+        async with self.lost_messages.tracked(note):
             sent = await send()
-            is_kept = await self._wanted(note) and await self.ledger.add_part(note.id, number, sent.message_id)
-            if not is_kept or not await self._wanted(note):
-                await self._take_back(sent)
+            is_kept = await self._if_current(note) and await self.ledger.add_part(note.id, number, sent.message_id)
+            if not is_kept or not await self._if_current(note):
+                await self._delete_if_possible(sent)
 
-    async def _wanted(self, note: Note) -> Note | None:
+    async def _if_current(self, note: Note) -> Note | None:
         """Give the note as it is now; None if it was deleted, or is to be transcribed again."""
         current = await self.ledger.get(note.id)
         return current if current and current.run == note.run else None
 
-    async def _keep_copy(self, note: Note, sending: Awaitable[Message]) -> None:
-        await self.remember(note, [(await sending).message_id])
+    async def _send_copy_part(self, note: Note, sending: Awaitable[Message]) -> None:
+        await self.record_copies(note, [(await sending).message_id])
 
 
 def _nothing_said(transcript: Transcript) -> str:
@@ -244,11 +244,11 @@ def _nothing_said(transcript: Transcript) -> str:
 
 def _render_reply(transcript: Transcript) -> Reply:
     return render_reply(
-        transcript, label, translate("The whole text is in the file below."), missing_audio_text(transcript)
+        transcript, speaker_label, translate("The whole text is in the file below."), missing_audio_text(transcript)
     )
 
 
-def label(segment: Segment) -> str:
+def speaker_label(segment: Segment) -> str:
     """Name who speaks in a segment, in the current language."""
     if segment.speaker:
         return translate("Speaker {number}", number=segment.speaker) if segment.speaker.isdigit() else segment.speaker
@@ -269,7 +269,7 @@ def in_reply_to(note: Note) -> ReplyParameters | None:
     return ReplyParameters(message_id=note.message_id, allow_sending_without_reply=True)
 
 
-async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
+async def send_in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
     """Send into the note's topic; beside it when the topic was deleted."""
     thread_id = None if note.moved_to else note.thread_id
     try:
@@ -281,7 +281,7 @@ async def in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]
 
 
 @asynccontextmanager
-async def permanent_refusals_recorded(note: Note) -> AsyncIterator[DeliveryOutcome]:
+async def catch_permanent_refusals(note: Note) -> AsyncIterator[DeliveryOutcome]:
     """Take a chat that cannot be written to for one that was answered: nobody is left to tell."""
     outcome = DeliveryOutcome()
     try:

@@ -16,7 +16,7 @@ from bot.chat.access import Access, RefusalThrottle
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
-from bot.chat.intake import sound_of
+from bot.chat.intake import find_audio
 from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
 from engine import Fault
@@ -33,7 +33,7 @@ class Gatekeeper(BaseMiddleware):
     access: Access
     background: BackgroundTasks
     refusal_throttle: RefusalThrottle = field(default_factory=RefusalThrottle)
-    seen: int | None = None  # the newest update that is taken care of
+    last_update_id: int | None = None  # the newest update that is taken care of
     known_admins: set[int] = field(default_factory=set)
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> None:
@@ -42,13 +42,13 @@ class Gatekeeper(BaseMiddleware):
             return
         user, chat = data.get("event_from_user"), data.get("event_chat")
         if isinstance(user, User) and isinstance(chat, Chat):
-            await self._receive(handler, event, data, user, chat)
-        self.seen = event.update_id
+            await self._dispatch(handler, event, data, user, chat)
+        self.last_update_id = event.update_id
 
-    async def _receive(self, handler: Handler, update: Update, data: dict[str, Any], user: User, chat: Chat) -> None:
+    async def _dispatch(self, handler: Handler, update: Update, data: dict[str, Any], user: User, chat: Chat) -> None:
         if not self.access.allows(user.id, chat.id):
-            self.background.spawn(self._turn_away(update, data["bot"], user, chat))
-        elif update.message and (sound_of(update.message) or update.message.migrate_to_chat_id):
+            self.background.spawn(self._reject(update, data["bot"], user, chat))
+        elif update.message and (find_audio(update.message) or update.message.migrate_to_chat_id):
             with use_language(user.language_code):
                 await handler(update, data)
         else:
@@ -57,16 +57,16 @@ class Gatekeeper(BaseMiddleware):
             self.known_admins.add(user.id)
             self.background.spawn(_show_admin_commands(data["bot"], user))
 
-    async def _turn_away(self, update: Update, bot: Bot, user: User, chat: Chat) -> None:
+    async def _reject(self, update: Update, bot: Bot, user: User, chat: Chat) -> None:
         with use_language(user.language_code):
-            sentence = _refusal(user, chat)
+            sentence = _refusal_text(user, chat)
             if update.callback_query:
                 await update.callback_query.answer(sentence, show_alert=True)
             elif update.message and await _is_addressed(update.message, bot) and self.refusal_throttle.is_due(chat.id):
                 await respond(update.message, sentence)
 
 
-def _refusal(user: User, chat: Chat) -> str:
+def _refusal_text(user: User, chat: Chat) -> str:
     if chat.type == ChatType.PRIVATE:
         return translate(
             "This bot is private. If you would like to use it, ask its owner to let you in and pass on your number: "
@@ -99,7 +99,7 @@ async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: 
             tell = log.warning if isinstance(error, Fault) else log.exception  # an outage needs no traceback
             tell("handler_failed", update=update.update_id, error=str(error))
             if update.callback_query:
-                await _apologise(update.callback_query)
+                await _answer_with_error(update.callback_query)
             elif update.message:
                 await respond(update.message, translate(Fault.sentence))
 
@@ -109,5 +109,5 @@ async def _show_admin_commands(bot: Bot, admin: User) -> None:
         await register_admin_commands(bot, admin.id, command_texts())
 
 
-async def _apologise(press: CallbackQuery) -> None:
+async def _answer_with_error(press: CallbackQuery) -> None:
     await press.answer(translate(Fault.sentence), show_alert=True)

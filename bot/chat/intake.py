@@ -16,7 +16,7 @@ from aiogram.types import Animation, Audio, Document, Message, Video, VideoNote,
 
 from bot.chat import status_message
 from bot.chat.background_tasks import BackgroundTasks
-from bot.chat.delivery import Delivery, permanent_refusals_recorded
+from bot.chat.delivery import Delivery, catch_permanent_refusals
 from bot.chat.outage_notice import OutageNotice
 from bot.chat.size_limits import SizeLimits
 from bot.chat.texts import use_language
@@ -57,19 +57,19 @@ _PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
 
 log = structlog.get_logger(__name__)
 
-Sound = Voice | Audio | Video | VideoNote | Document
+AudioAttachment = Voice | Audio | Video | VideoNote | Document
 
 
-def incoming_of(message: Message, bot_id: int) -> Incoming | None:
+def incoming_note(message: Message, bot_id: int) -> Incoming | None:
     """Read a message as a voice note; None if it holds no sound, or comes from nobody."""
-    sound = sound_of(message)
+    sound = find_audio(message)
     if sound is None or message.from_user is None:
         return None
     return Incoming(
         bot_id=bot_id,
         chat_id=message.chat.id,
         message_id=message.message_id,
-        thread_id=thread_of(message),
+        thread_id=reply_thread_id(message),
         user_id=message.from_user.id,
         kind=message.content_type,
         file_id=sound.file_id,
@@ -82,15 +82,15 @@ def incoming_of(message: Message, bot_id: int) -> Incoming | None:
     )
 
 
-def sound_of(message: Message) -> Sound | None:
+def find_audio(message: Message) -> AudioAttachment | None:
     """Find what can be transcribed in a message."""
     sound = message.voice or message.audio or message.video or message.video_note
-    if sound is None and message.document and message.animation is None and holds_sound(message.document):
+    if sound is None and message.document and message.animation is None and is_audio_file(message.document):
         return message.document
     return sound
 
 
-def holds_sound(document: Document | Animation) -> bool:
+def is_audio_file(document: Document | Animation) -> bool:
     """Tell whether a file promises sound, by its type or its name."""
     kind = (document.mime_type or "").lower()
     if kind.startswith(_SOUND_TYPES):
@@ -98,7 +98,7 @@ def holds_sound(document: Document | Animation) -> bool:
     return PurePath(document.file_name or "").suffix.lower().removeprefix(".") in EXTENSIONS
 
 
-def thread_of(message: Message) -> int | None:
+def reply_thread_id(message: Message) -> int | None:
     """Give the topic to answer in; none for ordinary replies and for the topic General."""
     if not message.is_topic_message or message.message_thread_id == _GENERAL_TOPIC:
         return None
@@ -119,13 +119,15 @@ class Intake:
     record_within_s: float | None  # None: try for ever
     outage: Outage = field(default_factory=lambda: Outage("record"))
 
-    async def take(self, incoming: Incoming) -> None:
+    async def accept(self, incoming: Incoming) -> None:
         """Write the note down; welcome it, if it is new, beside what comes next."""
-        with self.outage_notice.shown_when_slow(incoming):
+        with self.outage_notice.notify_if_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
                 note, is_new = await retry_until_written(lambda: self.ledger.record(incoming), self.outage)
-        self.background.spawn(self._welcome(note) if is_new or _was_never_welcomed(note) else self._take_over(note))
+        self.background.spawn(
+            self._welcome(note) if is_new or _was_never_answered(note) else self._adopt_outage_notice(note)
+        )
 
     async def resume(self, before: datetime) -> None:
         """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
@@ -135,13 +137,13 @@ class Intake:
     async def _welcome(self, note: Note) -> None:
         """Answer a note: at once if its very sound is known or if it breaks a limit, else with its place."""
         try:
-            await self._take_over(note)
-            if not await self._answered_before(note) and not await self._turned_down(note):
+            await self._adopt_outage_notice(note)
+            if not await self._answer_from_ledger(note) and not await self._reject_oversized(note):
                 await self.enqueue(note)
         except (DatabaseFault, AiogramError) as error:  # the reaper queues the note, and its worker sends the reply
             log.warning("not_welcomed", note=note.id, error=type(error).__name__)
 
-    async def _take_over(self, note: Note) -> None:
+    async def _adopt_outage_notice(self, note: Note) -> None:
         """Let the message that told of a delay be the note's status reply."""
         message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
@@ -154,28 +156,28 @@ class Intake:
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then queue: a worker finds a status reply to write into."""
         with use_language(note.locale):
-            place = await self._place(note)
-            await self._show(note, place)
-            if not await self.queue.enqueue(note) and place != status_message.queue_is_silent():
-                await self._show(note, status_message.queue_is_silent())
+            place = await self._queue_text(note)
+            await self._show_status(note, place)
+            if not await self.queue.enqueue(note) and place != status_message.queue_unreachable_text():
+                await self._show_status(note, status_message.queue_unreachable_text())
 
-    async def _place(self, note: Note) -> str:
+    async def _queue_text(self, note: Note) -> str:
         try:
             async with asyncio.timeout(_OUTLOOK_S):
                 seen = await estimate_wait(self.ledger, self.queue, note)
         except (TimeoutError, QueueUnreachable):
-            return status_message.queue_is_silent()
-        return status_message.queued(seen.position, seen.wait_s)
+            return status_message.queue_unreachable_text()
+        return status_message.queued_text(seen.position, seen.wait_s)
 
-    async def _show(self, note: Note, place: str) -> None:
+    async def _show_status(self, note: Note, place: str) -> None:
         try:
-            async with permanent_refusals_recorded(note):
-                with _manner_in(note.answer_chat_id):
-                    await self.delivery.welcome(note, place, status_message.cancel_button(note.id))
+            async with catch_permanent_refusals(note):
+                with _policy_for(note.answer_chat_id):
+                    await self.delivery.show_queued(note, place, status_message.cancel_button(note.id))
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
-    async def _answered_before(self, note: Note) -> bool:
+    async def _answer_from_ledger(self, note: Note) -> bool:
         twin = await self.ledger.find_same_file(note, self.options)
         transcript = await self.ledger.transcript(twin.id) if twin else None
         if twin is None or transcript is None:
@@ -184,10 +186,10 @@ class Intake:
         if mine is None:
             return True
         if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
-            await self._conclude(mine, lambda: self.delivery.deliver(mine, transcript))
+            await self._tell_and_record(mine, lambda: self.delivery.deliver(mine, transcript))
         return True
 
-    async def _turned_down(self, note: Note) -> bool:
+    async def _reject_oversized(self, note: Note) -> bool:
         fault = self.limits.exceeded_by(note)
         if fault is None:
             return False
@@ -195,24 +197,24 @@ class Intake:
         failure = Failure.of(fault)
         if mine and await self.ledger.fail(note.id, mine.fence, failure):
             with use_language(note.locale):
-                told = status_message.failed(note.id, failure)
-                await self._conclude(mine, lambda: self.delivery.show(mine, *told))
+                told = status_message.failure_message(note.id, failure)
+                await self._tell_and_record(mine, lambda: self.delivery.show_status(mine, *told))
         return True
 
-    async def _conclude(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
-        """Tell the chat, and hold the note running_periodically as a worker does: Telegram may let that last."""
+    async def _tell_and_record(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell the chat, and hold the note meanwhile as a worker does: Telegram may let that last."""
         held = running_periodically(RENEW_S, lambda: self.ledger.heartbeat(mine.id, mine.fence), "lease")
-        async with held, permanent_refusals_recorded(mine) as outcome:
+        async with held, catch_permanent_refusals(mine) as outcome:
             await tell()
-        await self.delivery.settle(mine, outcome, mine.fence)
+        await self.delivery.record_outcome(mine, outcome, mine.fence)
 
 
-def _was_never_welcomed(note: Note) -> bool:
+def _was_never_answered(note: Note) -> bool:
     """Tell whether a note that came again was written down when nobody waited for that any more."""
     age_s = (datetime.now(UTC) - note.received_at).total_seconds()
     return note.state is State.QUEUED and note.status_message_id is None and age_s > _WELCOMED_WITHIN_S
 
 
-def _manner_in(chat_id: int) -> AbstractContextManager[None]:
+def _policy_for(chat_id: int) -> AbstractContextManager[None]:
     """Give way in a group, which bears little: the texts come first, and bring a reply of their own if need be."""
     return low_priority_once() if chat_id < 0 else total_timeout(_PATIENCE_S)

@@ -26,12 +26,12 @@ from storage.ledger import Ledger
 from storage.note import Note
 
 PERMANENT_REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
-_MOST = 60  # further up, other chats' messages have used up the numbers, and looking would take minutes
+_MAX_CHECKED = 60  # further up, other chats' messages have used up the numbers, and looking would take minutes
 
 log = structlog.get_logger(__name__)
 
 
-def surely_not_sent(error: Exception) -> bool:
+def is_surely_unsent(error: Exception) -> bool:
     """Tell whether a message that could not be sent is certainly not in its chat."""
     return isinstance(error, (*PERMANENT_REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, NEVER_SENT)
 
@@ -44,13 +44,13 @@ class LostMessages:
     ledger: Ledger
 
     @asynccontextmanager
-    async def recorded_until_confirmed(self, note: Note) -> AsyncIterator[None]:
+    async def tracked(self, note: Note) -> AsyncIterator[None]:
         """Send a message for `note` inside the block, and write down its number: else it can be found later."""
         is_the_only_one = await self.ledger.expect_stray(note.id)
         try:
             yield
         except Exception as error:
-            if is_the_only_one and surely_not_sent(error):
+            if is_the_only_one and is_surely_unsent(error):
                 await self.ledger.set_stray_after(note.id, None)
             raise
         if is_the_only_one:
@@ -62,33 +62,33 @@ class LostMessages:
         if note is None or note.stray_after is None:
             return
         with low_priority():
-            for number in await self.ledger.possible_stray_ids(note, _MOST):
-                if await self._answers(note, number):
+            for number in await self.ledger.possible_stray_ids(note, _MAX_CHECKED):
+                if await self._is_reply_to(note, number):
                     log.info("stray_removed", note=note.id, message=number)
                     with suppress(*PERMANENT_REFUSALS):  # whoever sent it was quicker
                         await self.bot.delete_message(note.answer_chat_id, number)
                 await self.ledger.set_stray_after(note.id, number)
         await self.ledger.set_stray_after(note.id, None)
 
-    async def _answers(self, note: Note, number: int) -> bool:
+    async def _is_reply_to(self, note: Note, number: int) -> bool:
         """Tell whether a message is ours and replies to `note`: only our own can be edited, and an edit shows it."""
-        shown = await self._with_button(note, number, status_message.cancel_button(note.id))
+        shown = await self._set_button(note, number, status_message.cancel_button(note.id))
         if shown is True:  # it had that button, perhaps from an edit whose answer was lost: that proves nothing
-            shown = await self._with_button(note, number, None)
+            shown = await self._set_button(note, number, None)
         if not isinstance(shown, Message):
             return False
         asked = shown.reply_to_message
         if asked is None or asked.message_id != note.message_id:
-            await self._with_button(note, number, await self._button_under(note, asked))
+            await self._set_button(note, number, await self._previous_button(note, asked))
             return False
         return True
 
-    async def _button_under(self, note: Note, asked: Message | None) -> InlineKeyboardMarkup | None:
+    async def _previous_button(self, note: Note, asked: Message | None) -> InlineKeyboardMarkup | None:
         """Give the button of the note that a message of ours replies to, while that is not over."""
         other = asked and await self.ledger.by_message(note.bot_id, note.answer_chat_id, asked.message_id)
         return status_message.cancel_button(other.id) if other and not other.state.is_final else None
 
-    async def _with_button(self, note: Note, number: int, button: InlineKeyboardMarkup | None) -> Message | bool:
+    async def _set_button(self, note: Note, number: int, button: InlineKeyboardMarkup | None) -> Message | bool:
         """Give the message as it is with `button`; True if it was so before, False if it is not ours."""
         try:
             return await self.bot.edit_message_reply_markup(

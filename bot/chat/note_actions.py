@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.chat import status_message
-from bot.chat.delivery import Delivery, permanent_refusals_recorded
+from bot.chat.delivery import Delivery, catch_permanent_refusals
 from bot.chat.intake import Intake
 from bot.chat.texts import translate, use_language
 from jobs.queue import Queue
@@ -32,13 +32,13 @@ class NoteActions:
         if not await self.ledger.cancel(note.id):
             return False
         with use_language(note.locale):
-            async with permanent_refusals_recorded(note) as outcome:
-                await self.delivery.show(note, translate("Cancelled."), status_message.retry_button(note.id))
-        await self.delivery.settle(note, outcome)
+            async with catch_permanent_refusals(note) as outcome:
+                await self.delivery.show_status(note, translate("Cancelled."), status_message.retry_button(note.id))
+        await self.delivery.record_outcome(note, outcome)
         await self._leave_queue(note)
         return True
 
-    async def repeat(self, note: Note, language: str | None) -> bool:
+    async def retry(self, note: Note, language: str | None) -> bool:
         """Have the note transcribed again; False if it has not ended yet.
 
         A failure's message turns into the new status reply; a text stays, and the new one comes below.
@@ -53,17 +53,17 @@ class NoteActions:
             await self.ledger.set_status_message(note.id, note.status_message_id, instead_of=None)
         elif note.status_message_id:
             earlier = {0: note.status_message_id, **earlier}
-        await self.delivery.remember(again, earlier.values())
+        await self.delivery.record_copies(again, earlier.values())
         await self.intake.enqueue(again)
         return True
 
-    async def forget(self, note: Note) -> None:
+    async def delete(self, note: Note) -> None:
         """Delete the note with its transcript, its recording, and what the bot wrote about it."""
         await self.ledger.cancel(note.id)
         await self._leave_queue(note)
         latest = await self.ledger.get(note.id) or note
-        async with permanent_refusals_recorded(note):
-            await self.delivery.erase(latest)
+        async with catch_permanent_refusals(note):
+            await self.delivery.delete_messages(latest)
         await self.ledger.delete(note.id)
         await asyncio.to_thread(self.recordings.delete, note.id)  # last: a worker that saves one later finds no note
 

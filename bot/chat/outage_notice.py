@@ -32,7 +32,7 @@ class OutageNotice:
     _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager
-    def shown_when_slow(self, incoming: Incoming) -> Iterator[None]:
+    def notify_if_slow(self, incoming: Incoming) -> Iterator[None]:
         """Tell who sent the note when the block lasts; not again when the same update comes again."""
         timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._begin_to_tell, incoming)
         try:
@@ -42,18 +42,18 @@ class OutageNotice:
 
     async def message_id_of(self, incoming: Incoming) -> int | None:
         """Give the message that told of the delay, if there was one."""
-        telling = self._told.get(_place(incoming))
+        telling = self._told.get(_scope(incoming))
         told = None if telling is None else await telling
         return told or await self.notices.get(_name(incoming))
 
     async def forget(self, incoming: Incoming) -> None:
         """Forget that message: it is the note's status reply by now."""
-        self._told.pop(_place(incoming), None)
+        self._told.pop(_scope(incoming), None)
         await self.notices.forget(_name(incoming))
 
     def _begin_to_tell(self, incoming: Incoming) -> None:
-        if _place(incoming) not in self._told:
-            self._told[_place(incoming)] = asyncio.create_task(self._tell(incoming))
+        if _scope(incoming) not in self._told:
+            self._told[_scope(incoming)] = asyncio.create_task(self._tell(incoming))
 
     async def _tell(self, incoming: Incoming) -> int | None:
         if told := await self.notices.get(_name(incoming)):
@@ -81,9 +81,9 @@ class OutageNotice:
         return sent.message_id
 
 
-def _place(incoming: Incoming) -> Place:
+def _scope(incoming: Incoming) -> Place:
     return incoming.bot_id, incoming.chat_id, incoming.message_id
 
 
 def _name(incoming: Incoming) -> str:
-    return ":".join(map(str, _place(incoming)))
+    return ":".join(map(str, _scope(incoming)))

@@ -11,8 +11,8 @@ from bot.chat.texts import duration_text, fault_text, translate
 from engine import fault_type
 from storage.note import Failure
 
-PRIVATE_PACE_S = 3.0
-GROUP_PACE_S = 6.0  # a group bears 20 messages and edits a minute, and the texts come first
+PRIVATE_INTERVAL_S = 3.0
+GROUP_INTERVAL_S = 6.0  # a group bears 20 messages and edits a minute, and the texts come first
 _CHATS_KEPT = 1000
 
 
@@ -26,26 +26,26 @@ class NoteButton(CallbackData, prefix="n"):
 CANCEL, RETRY, OPEN, DELETE, KEEP = "cancel", "retry", "open", "delete", "keep"
 
 
-def queued(position: int, wait_s: float) -> str:
+def queued_text(position: int, wait_s: float) -> str:
     """Say where in the queue a note is; position 0 means: it runs."""
     if position < 1:
         return translate("In the queue.")
     return translate("In the queue, place {position}, about {wait}", position=position, wait=duration_text(wait_s))
 
 
-def queue_is_silent() -> str:
+def queue_unreachable_text() -> str:
     """Say that a note is safe though the queue cannot take it now."""
     return translate(
         "In the queue. The queue does not answer at the moment; your recording is safe, and its text will come here."
     )
 
 
-def transcribing(fraction: float) -> str:
+def progress_text(fraction: float) -> str:
     """Say how far it is."""
     return translate("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
 
 
-def failed(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
+def failure_message(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
     """Say what went wrong, and offer to try again where that can help."""
     button = None if fault_type(failure.code).is_permanent else retry_button(note_id)
     return fault_text(failure.code, failure.params), button
@@ -78,8 +78,8 @@ class EditThrottle:
         """Tell whether to show `text` now; if so, the time is noted."""
         now = self.clock()
         shown_at, shown = self._last.get(chat_id, (float("-inf"), ""))
-        pace_s = GROUP_PACE_S if chat_id < 0 else PRIVATE_PACE_S
-        if text == shown or now - shown_at < pace_s:
+        interval_s = GROUP_INTERVAL_S if chat_id < 0 else PRIVATE_INTERVAL_S
+        if text == shown or now - shown_at < interval_s:
             return False
         if len(self._last) >= _CHATS_KEPT:
             self._last.clear()

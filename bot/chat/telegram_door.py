@@ -40,12 +40,12 @@ class TelegramDoor:
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Fetch the recording into `folder`."""
         async with _as_the_worker_knows_it(note):
-            return await downloads.fetch(self._answers.bot, note.file_id, folder, note.id)
+            return await downloads.download_file(self._answers.bot, note.file_id, folder, note.id)
 
     async def progress(self, note: Note, fraction: float) -> None:
         """Show how far it is, when the chat bears it; returns at once."""
         with use_language(note.locale):
-            text = status_message.transcribing(fraction)
+            text = status_message.progress_text(fraction)
             if note.id not in self._edits and self._pace.is_due(note.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
@@ -65,7 +65,7 @@ class TelegramDoor:
 
     async def _show_failure(self, note: Note, failure: Failure) -> None:
         with use_language(note.locale):
-            await self._answers.show(note, *status_message.failed(note.id, failure))
+            await self._answers.show_status(note, *status_message.failure_message(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless the note went on without this worker."""
@@ -95,7 +95,7 @@ class TelegramDoor:
         if latest is None or latest.run != note.run:
             return
         if latest.state is State.CANCELLED:
-            await self._answers.show(latest, translate("Cancelled."), status_message.retry_button(note.id))
+            await self._answers.show_status(latest, translate("Cancelled."), status_message.retry_button(note.id))
         elif latest.delivered_at and latest.error:
             await self._show_failure(latest, latest.error)
         elif latest.delivered_at and (transcript := await self._answers.ledger.transcript(note.id)):

@@ -27,24 +27,24 @@ _MINUTE_S, _HOUR_S = 60, 3600
 _ROUGH_S = 120  # from here on seconds say nothing to a person
 
 
-class Catalogues(I18n):
+class Translations(I18n):
     """aiogram's translations, read from `.po` files without a build step."""
 
     def find_locales(self) -> dict[str, gettext.GNUTranslations]:
         """Compile every catalogue in memory."""
         files = sorted(self.path.glob(f"*/LC_MESSAGES/{self.domain}.po"))
-        return {file.parent.parent.name: _compiled(file) for file in files}
+        return {file.parent.parent.name: _compile(file) for file in files}
 
 
 @cache
-def catalogues() -> Catalogues:
+def translations() -> Translations:
     """Give the translations; read once in a process."""
-    return Catalogues(path=LOCALES, default_locale=SOURCE, domain="earshot")
+    return Translations(path=LOCALES, default_locale=SOURCE, domain="earshot")
 
 
 def languages() -> tuple[str, ...]:
     """List the languages that the bot speaks, English first."""
-    return SOURCE, *catalogues().available_locales
+    return SOURCE, *translations().available_locales
 
 
 def choose_language(language_code: str | None) -> str:
@@ -56,18 +56,18 @@ def choose_language(language_code: str | None) -> str:
 @contextmanager
 def use_language(language_code: str | None) -> Iterator[None]:
     """Speak this language inside the `with` block."""
-    with catalogues().use_locale(choose_language(language_code)):
+    with translations().use_locale(choose_language(language_code)):
         yield
 
 
 def translate(sentence: str, /, **values: Param) -> str:
     """Say `sentence` in the current language, with `values` filled in."""
-    return catalogues().gettext(sentence).format(**values)
+    return translations().gettext(sentence).format(**values)
 
 
 def translate_plural(one: str, many: str, number: int, /, **values: Param) -> str:
     """Say `one` or `many`, as the current language's plural asks; `{number}` is filled in."""
-    return catalogues().gettext(one, many, number).format(number=number, **values)
+    return translations().gettext(one, many, number).format(number=number, **values)
 
 
 def fault_text(code: str, params: dict[str, Param]) -> str:
@@ -96,15 +96,15 @@ def missing_audio_text(transcript: Transcript) -> str:
         return ""
     return translate(
         "This recording should last {whole}, but only {read} of it can be read. The rest is missing or damaged.",
-        whole=_on_a_clock(transcript.promised_duration),
-        read=_on_a_clock(transcript.duration),
+        whole=_clock_text(transcript.promised_duration),
+        read=_clock_text(transcript.duration),
     )
 
 
 def date_time_text(moment: datetime) -> str:
     """Say when something happened, on this machine's clock: the day in words, which no country misreads."""
     here = moment.astimezone()
-    return f"{format_date(here, 'medium', locale=catalogues().current_locale)} {here:%H:%M}"
+    return f"{format_date(here, 'medium', locale=translations().current_locale)} {here:%H:%M}"
 
 
 def fault_sentences() -> dict[str, str]:
@@ -112,12 +112,12 @@ def fault_sentences() -> dict[str, str]:
     return {kind.code: kind.sentence for kind in fault_types()}
 
 
-def _on_a_clock(seconds: float) -> str:
+def _clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), _MINUTE_S)
     return f"{minutes}:{rest:02}"
 
 
-def _compiled(file: Path) -> gettext.GNUTranslations:
+def _compile(file: Path) -> gettext.GNUTranslations:
     with file.open("rb") as source:
         catalogue = read_po(source, locale=file.parent.parent.name)
     compiled = BytesIO()

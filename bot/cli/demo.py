@@ -29,7 +29,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     Sends a sample, or FILEs, as voice notes through the whole system, with a local stand-in for Telegram, and prints
     the chat. On a terminal it then stays, so that you can talk to the bot.
     """
-    settings = with_small_model(start_command("demo"))
+    settings = with_starter_model(start_command("demo"))
     default_request(settings.engine)  # a list of hotwords that cannot be read is told before anything starts
     fetch_missing(settings.engine)
     notes = files or (pull_sample(settings.engine.models_dir),)
@@ -37,7 +37,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     stay = not once and sys.stdin.isatty() and sys.stdout.isatty()
     try:
         with tempfile.TemporaryDirectory(prefix="earshot-demo-") as folder:
-            all_done = asyncio.run(until_stopped(settings, notes, Path(folder), stay=stay))
+            all_done = asyncio.run(run_until_stopped(settings, notes, Path(folder), stay=stay))
     except DemoFailed as reason:
         raise click.ClickException(str(reason)) from None
     except KeyboardInterrupt:
@@ -49,7 +49,7 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
     return 0
 
 
-def with_small_model(settings: Settings) -> Settings:
+def with_starter_model(settings: Settings) -> Settings:
     """Take the model that needs no hub, unless another one is asked for in the environment.
 
     What is set for the owner's own model does not suit this one.
@@ -60,7 +60,7 @@ def with_small_model(settings: Settings) -> Settings:
     return settings.model_copy(update={"engine": settings.engine.model_copy(update=small)})
 
 
-async def until_stopped(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
+async def run_until_stopped(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
     """Run the demo; SIGTERM ends it like Ctrl-C."""
     demo = asyncio.current_task()
     if demo is not None:

@@ -37,10 +37,10 @@ def command(*, as_json: bool, chat: int | None, limit: int) -> None:
     """Show the newest voice notes."""
     entries = asyncio.run(read_history(start_command("history"), chat, limit))
     if as_json:
-        print_json([as_object(entry) for entry in entries])
+        print_json([to_json_object(entry) for entry in entries])
         return
     for entry in entries:
-        click.echo(as_line(entry))
+        click.echo(format_line(entry))
     if not entries:
         click.echo("No voice notes yet.", err=True)
 
@@ -54,7 +54,7 @@ async def read_history(settings: Settings, chat: int | None, limit: int) -> list
     return [Entry(note, text) for note, text in zip(notes, texts, strict=True)]
 
 
-def as_line(entry: Entry) -> str:
+def format_line(entry: Entry) -> str:
     """Put an entry on a line for people."""
     note = entry.note
     length = f"{note.audio_s:.0f} s" if note.audio_s is not None else ""
@@ -63,7 +63,7 @@ def as_line(entry: Entry) -> str:
     return f"{when}  {note.chat_id:>14}  {note.state:10} {length:>7}  {said}".rstrip()
 
 
-def as_object(entry: Entry) -> dict[str, object]:
+def to_json_object(entry: Entry) -> dict[str, object]:
     """Give an entry to programs."""
     note = entry.note
     return {

@@ -20,7 +20,7 @@ from engine import (
     sensevoice_loader,
 )
 
-TELLS_SPEAKERS_APART = "CAM++: tells speakers apart, beside any of these, with engine.speakers; 28 MB"
+SPEAKER_MODEL_TEXT = "CAM++: tells speakers apart, beside any of these, with engine.speakers; 28 MB"
 
 
 @click.group(invoke_without_command=True)
@@ -38,14 +38,14 @@ def list_models() -> None:
         mark = "*" if model.name == settings.model else " "
         click.echo(f"{mark} {model.name:14} {model.description} ({model.path or 'not here yet'})")
     voices = settings.models_dir / SPEAKER_MODEL
-    click.echo(f"  {SPEAKER_MODEL:14} {TELLS_SPEAKERS_APART} ({voices if voices.is_dir() else 'not here yet'})")
+    click.echo(f"  {SPEAKER_MODEL:14} {SPEAKER_MODEL_TEXT} ({voices if voices.is_dir() else 'not here yet'})")
     with suppress(ModelMissing):
-        if told := _arithmetic(settings):
+        if told := _precision_text(settings):
             click.echo(f"\n{told}")
     click.echo("\n* is engine.model. Fetch one with: earshot models pull NAME", err=True)
 
 
-def _arithmetic(settings: EngineSettings) -> str:
+def _precision_text(settings: EngineSettings) -> str:
     try:
         check_exports(settings)
     except ExportsClosed as closed:

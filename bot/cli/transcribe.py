@@ -11,7 +11,7 @@ import click
 from tqdm import tqdm
 
 from bot.cli.startup import start_command
-from bot.cli.transcribe_arguments import complain, make_folder, requested, those_that_can_be_read, with_language
+from bot.cli.transcribe_arguments import apply_languages, build_request, make_folder, readable_files, warn
 from bot.config.request_defaults import model_name
 from bot.process.model_setup import fetch_missing
 from engine import (
@@ -34,7 +34,7 @@ from engine import (
 )
 
 
-class Names(click.ParamType[tuple[str, ...]]):
+class NameList(click.ParamType[tuple[str, ...]]):
     """Names with commas between, in capitals or not."""
 
     name = "list"
@@ -44,7 +44,7 @@ class Names(click.ParamType[tuple[str, ...]]):
         return tuple(dict.fromkeys(name.strip().lower() for name in str(value).split(",")))
 
 
-class Formats(Names):
+class FormatList(NameList):
     """Names of formats."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
@@ -75,10 +75,12 @@ class SpeakerCount(click.ParamType[Speakers]):
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option(
-    "--format", "formats", type=Formats(), default="txt", show_default=True, help=f"Any of {','.join(FORMATS)}."
+    "--format", "formats", type=FormatList(), default="txt", show_default=True, help=f"Any of {','.join(FORMATS)}."
 )
 @click.option(
-    "--language", type=Names(), help="What is spoken, such as en; en,de for one of these; auto lets the model find out."
+    "--language",
+    type=NameList(),
+    help="What is spoken, such as en; en,de for one of these; auto lets the model find out.",
 )
 @click.option(
     "--hotwords",
@@ -113,7 +115,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
     out: Path | None,
 ) -> int:
     """Turn files into text, without Telegram: text to stdout, the rest to stderr."""
-    wishes = {
+    overrides = {
         "hotwords": hotwords,
         "corrections": correct,
         "speakers": speakers,
@@ -121,54 +123,54 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
         "punctuation": punctuation,
         "chinese": chinese,
     }
-    told = {name: wish for name, wish in wishes.items() if wish is not None}
-    settings = with_language(start_command("transcribe").engine.model_copy(update=told), language or ())
-    request = replace(requested(settings, hotwords), channels=channels)
+    told = {name: wish for name, wish in overrides.items() if wish is not None}
+    settings = apply_languages(start_command("transcribe").engine.model_copy(update=told), language or ())
+    request = replace(build_request(settings, hotwords), channels=channels)
     if out:
         make_folder(out)
-    readable = those_that_can_be_read(files)
+    readable = readable_files(files)
     if not readable:
         return 1
-    tell_what_is_in_vain(settings, asks_to_correct=correct is True and not request.hotwords)
+    warn_about_ineffective_options(settings, has_vain_correction=correct is True and not request.hotwords)
     fetch_missing(settings)
     engine = Engine.open(settings)
     failures = len(files) - len(readable)
-    for file, target in zip(readable, targets(readable, out), strict=True):
+    for file, target in zip(readable, output_paths(readable, out), strict=True):
         try:
-            transcript = transcribed(engine, file, request)
+            transcript = transcribe_file(engine, file, request)
             write(transcript, formats, target, title=str(file) if len(files) > 1 else "")
         except (Fault, OSError) as error:
             failures += 1
-            complain(file, sentence(error))
+            warn(file, error_text(error))
     return 1 if failures else 0
 
 
-def tell_what_is_in_vain(settings: EngineSettings, *, asks_to_correct: bool) -> None:
+def warn_about_ineffective_options(settings: EngineSettings, *, has_vain_correction: bool) -> None:
     """Say what the model cannot do though it may be expected to, before it is loaded."""
     if settings.language == AUTO_LANGUAGE and not settings.languages and languages_of(settings.model) == ENGLISH_ONLY:
         click.echo(f"earshot: {model_name(settings)} reads English only", err=True)
-    if asks_to_correct:
+    if has_vain_correction:
         click.echo("earshot: --correct has no hotwords to put into the text; name a list with --hotwords", err=True)
 
 
-def transcribed(engine: Engine, file: Path, request: Request) -> Transcript:
+def transcribe_file(engine: Engine, file: Path, request: Request) -> Transcript:
     """Decode and transcribe one file, with a bar."""
     audio = engine.decode(file)
     if request.channels == "split" and audio.channels == 1:
-        complain(file, "it has one channel, so there is nothing to split")
-    with bar(file.name, audio.duration) as show:
+        warn(file, "it has one channel, so there is nothing to split")
+    with progress_bar(file.name, audio.duration) as show:
         transcript = engine.transcribe(audio, request, on_progress=show, cancelled=threading.Event())
     if not any(segment.text.strip() for segment in transcript.segments):
-        complain(file, "no speech found")
+        warn(file, "no speech found")
     if transcript.promised_duration is not None:
         from bot.chat.texts import missing_audio_text  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
 
-        complain(file, missing_audio_text(transcript))
+        warn(file, missing_audio_text(transcript))
     return transcript
 
 
 @contextmanager
-def bar(name: str, total_s: float) -> Iterator["Show"]:
+def progress_bar(name: str, total_s: float) -> Iterator["Show"]:
     """Show a bar on a terminal, and nothing elsewhere."""
     with tqdm(desc=name, total=round(total_s, 1), unit="s", disable=None, leave=False) as shown:
         yield Show(shown)
@@ -186,15 +188,15 @@ class Show:
         self._shown.update(round(progress.done_s, 1) - self._shown.n)
 
 
-def targets(files: Sequence[Path], out: Path | None) -> list[Path | None]:
+def output_paths(files: Sequence[Path], out: Path | None) -> list[Path | None]:
     """Give each file a name in the folder `out`, without an ending; no two the same."""
     if out is None:
         return [None] * len(files)
     taken: set[str] = set()
-    return [out / unique(file, taken) for file in files]
+    return [out / unique_name(file, taken) for file in files]
 
 
-def unique(file: Path, taken: set[str]) -> str:
+def unique_name(file: Path, taken: set[str]) -> str:
     """Choose `memo` for memo.ogg, or else `memo.ogg`, `memo.ogg-2` and so on."""
     choices = (file.stem, file.name, *(f"{file.name}-{number}" for number in range(2, len(taken) + 3)))
     name = next(choice for choice in choices if choice not in taken)
@@ -223,6 +225,6 @@ def heading(title: str, format_name: str, formats: tuple[str, ...]) -> str:
     return title if format_name == "txt" else ""
 
 
-def sentence(error: Fault | OSError) -> str:
+def error_text(error: Fault | OSError) -> str:
     """Say what is wrong with a file."""
     return str(error) if isinstance(error, Fault) else (error.strerror or str(error))

@@ -25,14 +25,14 @@ TELLS_NONE = "{model} does not tell which languages it knows, so {language!r} ca
 STANDARD_INPUT = "standard input is not read; name a file"
 
 
-def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
+def apply_languages(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
     """Set the languages that the command line asks for, if any, and see that the model knows them.
 
     Raises:
         click.BadParameter: it does not.
         LanguageSettingWrong: it does not know what the settings say.
     """
-    chosen = settings.model_copy(update=language_wishes(asked))
+    chosen = settings.model_copy(update=language_settings(asked))
     try:
         check_languages(chosen)
     except UnknownLanguageSetting as wrong:
@@ -43,7 +43,7 @@ def with_language(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSet
     return chosen
 
 
-def language_wishes(asked: tuple[str, ...]) -> dict[str, object]:
+def language_settings(asked: tuple[str, ...]) -> dict[str, object]:
     """Give the settings that differ where these languages are asked for."""
     match asked:
         case ():
@@ -56,7 +56,7 @@ def language_wishes(asked: tuple[str, ...]) -> dict[str, object]:
             return {"language": AUTO_LANGUAGE, "languages": asked}
 
 
-def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
+def build_request(settings: EngineSettings, hotwords: Path | None) -> Request:
     """Give what the settings ask for, of which the command line has named the file `hotwords`, if any.
 
     Raises:
@@ -71,18 +71,18 @@ def requested(settings: EngineSettings, hotwords: Path | None) -> Request:
         raise click.BadParameter(f"{hotwords}: {wrong.params['reason']}", param_hint="'--hotwords'") from None
 
 
-def those_that_can_be_read(files: Sequence[Path]) -> list[Path]:
+def readable_files(files: Sequence[Path]) -> list[Path]:
     """Give the files that are there and are sound, and say of the others why not."""
     readable = []
     for file in files:
-        if reason := obstacle(file):
-            complain(file, reason)
+        if reason := reason_unreadable(file):
+            warn(file, reason)
         else:
             readable.append(file)
     return readable
 
 
-def obstacle(file: Path) -> str:
+def reason_unreadable(file: Path) -> str:
     """Say why there is nothing to read under this name; "" where there is."""
     try:
         mode = file.stat().st_mode
@@ -94,10 +94,10 @@ def obstacle(file: Path) -> str:
         return "this is a folder; name the files in it"
     if not stat.S_ISREG(mode):
         return "this is no file but a pipe or a device; name a file"
-    return no_sound(file) if os.access(file, os.R_OK) else "you may not read it"
+    return reason_undecodable(file) if os.access(file, os.R_OK) else "you may not read it"
 
 
-def no_sound(file: Path) -> str:
+def reason_undecodable(file: Path) -> str:
     """Say why what is in a file is no sound; "" where it is."""
     try:
         check_readable(file)
@@ -122,6 +122,6 @@ def make_folder(out: Path) -> None:
         raise click.BadParameter(f"{out} cannot be written to", param_hint="'--out'")
 
 
-def complain(file: Path, reason: str) -> None:
+def warn(file: Path, reason: str) -> None:
     """Say on stderr what is the matter with a file."""
     click.echo(f"earshot: {file}: {reason}", err=True)

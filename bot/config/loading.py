@@ -34,9 +34,11 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise InvalidSettings("; ".join(said(problem["loc"], problem) for problem in problems(error))) from None
+        raise InvalidSettings(
+            "; ".join(describe_problem(problem["loc"], problem) for problem in problems(error))
+        ) from None
     except SettingsError:
-        raise InvalidSettings(f"{no_json()}: {LIST}.") from None
+        raise InvalidSettings(f"{invalid_json_names()}: {LIST}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} is not valid TOML: {error}.") from None
 
@@ -46,28 +48,28 @@ def problems(error: ValidationError) -> list[dict[str, object]]:
     return [dict(found) for found in error.errors(include_url=False, include_input=False, include_context=False)]
 
 
-def said(loc: object, problem: dict[str, object]) -> str:
+def describe_problem(loc: object, problem: dict[str, object]) -> str:
     """Put one finding into words."""
     name = ".".join(map(str, loc)) if isinstance(loc, tuple) else str(loc)
     if problem["type"] == "extra_forbidden":
-        return f"{settings_file()}: there is no setting {name}{guess(name, list(setting_names()))}"
+        return f"{settings_file()}: there is no setting {name}{suggest(name, list(setting_names()))}"
     if problem["type"] in {"frozen_set_type", "tuple_type"}:
-        return f"{place(name)}: {LIST}."
-    return f"{place(name)}: {problem['msg']}."
+        return f"{written_name(name)}: {LIST}."
+    return f"{written_name(name)}: {problem['msg']}."
 
 
-def place(name: str) -> str:
+def written_name(name: str) -> str:
     """Give the name of a setting as whoever wrote its value wrote it."""
     words = name.split(".")
-    table, leaf = variable(words[0]), variable(".".join(words[:2]))
+    table, leaf = environment_name(words[0]), environment_name(".".join(words[:2]))
     return next((written for written in (leaf, table) if os.environ.get(written)), f"{settings_file()}: {name}")
 
 
-def no_json() -> str:
+def invalid_json_names() -> str:
     """Name the variables that should be JSON and are not."""
     tables = [name for name, field in Settings.model_fields.items() if is_table(field.annotation)]
     lists = [name for name, annotation in annotations().items() if get_origin(annotation) in {frozenset, tuple}]
-    return ", ".join(name for name in map(variable, (*tables, *lists)) if not is_json(os.environ.get(name)))
+    return ", ".join(name for name in map(environment_name, (*tables, *lists)) if not is_json(os.environ.get(name)))
 
 
 def is_table(annotation: object) -> TypeGuard[type[BaseModel]]:
@@ -85,10 +87,10 @@ def is_json(text: str | None) -> bool:
 
 def refuse_unknown_variables() -> None:
     """Refuse what starts like ours and is none, a typing mistake most likely."""
-    known = {CONFIG, *map(variable, setting_names()), *map(variable, Settings.model_fields)}
+    known = {CONFIG, *map(environment_name, setting_names()), *map(environment_name, Settings.model_fields)}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            raise InvalidSettings(f"There is no setting {name}{guess(name, sorted(known))}")
+            raise InvalidSettings(f"There is no setting {name}{suggest(name, sorted(known))}")
 
 
 @cache
@@ -100,24 +102,24 @@ def setting_names() -> tuple[str, ...]:
 @cache
 def annotations() -> dict[str, object]:
     """Map the dotted name of each setting to its type."""
-    return dict(dotted(Settings))
+    return dict(walk_settings(Settings))
 
 
-def dotted(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, object]]:
+def walk_settings(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, object]]:
     """Go through the tables down to the settings."""
     for name, field in model.model_fields.items():
         if is_table(field.annotation):
-            yield from dotted(field.annotation, f"{before}{name}.")
+            yield from walk_settings(field.annotation, f"{before}{name}.")
         else:
             yield before + name, field.annotation
 
 
-def variable(name: str) -> str:
+def environment_name(name: str) -> str:
     """Give the environment's name of a setting: `engine.model` is `EARSHOT_ENGINE__MODEL`."""
     return PREFIX + name.replace(".", "__").upper()
 
 
-def guess(wrong: str, known: list[str]) -> str:
+def suggest(wrong: str, known: list[str]) -> str:
     """Offer the name that was probably meant."""
     near = get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""

@@ -15,7 +15,7 @@ from structlog.typing import Processor
 
 from bot.config.settings import Settings
 
-ROOMS = ("bot", "jobs", "storage", "engine")
+OUR_LOGGERS = ("bot", "jobs", "storage", "engine")
 TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")
 PASSWORD = re.compile(r".*?://[^:/]*:(.*)@[^@]*")
 FILE_BYTES = 10_000_000
@@ -30,7 +30,7 @@ def configure_logging(settings: Settings, role: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        with_role(role),
+        add_role(role),
     ]
     structlog.configure(
         processors=[
@@ -43,27 +43,27 @@ def configure_logging(settings: Settings, role: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     root = logging.getLogger()
-    root.handlers[:] = handlers(settings, role, before)
+    root.handlers[:] = make_handlers(settings, role, before)
     root.setLevel(logging.WARNING)
-    for room in ROOMS:
+    for room in OUR_LOGGERS:
         logging.getLogger(room).setLevel(settings.log.level.upper())
     logging.captureWarnings(capture=True)
 
 
-def handlers(settings: Settings, role: str, before: list[Processor]) -> list[logging.Handler]:
+def make_handlers(settings: Settings, role: str, before: list[Processor]) -> list[logging.Handler]:
     """Give stderr's handler and, when it is asked for, the file's."""
-    hide = Hider(secrets(settings))
+    hide = Redactor(secret_values(settings))
     to_stderr = logging.StreamHandler(sys.stderr)
-    to_stderr.setFormatter(RedactingFormatter(hide, before, rendering()))
+    to_stderr.setFormatter(RedactingFormatter(hide, before, renderers()))
     if settings.log.file is None:
         return [to_stderr]
-    to_file = open_file(settings.log.file.with_stem(f"{settings.log.file.stem}-{role}"))
+    to_file = open_log_file(settings.log.file.with_stem(f"{settings.log.file.stem}-{role}"))
     lines: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     to_file.setFormatter(RedactingFormatter(hide, before, lines))
     return [to_stderr, to_file]
 
 
-def rendering() -> list[Processor]:
+def renderers() -> list[Processor]:
     """Choose how stderr reads: in columns for a person, as key=value for journald."""
     if sys.stderr.isatty() or os.environ.get("FORCE_COLOR"):
         return [structlog.dev.ConsoleRenderer()]
@@ -74,14 +74,14 @@ def rendering() -> list[Processor]:
     ]
 
 
-def open_file(path: Path) -> RotatingFileHandler:
+def open_log_file(path: Path) -> RotatingFileHandler:
     """Open a log file that only its owner reads, and that never fills the disk. Only one process may turn it over."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
 
 
-def with_role(role: str) -> Processor:
+def add_role(role: str) -> Processor:
     """Give a processor that says which of the processes speaks."""
 
     def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -91,14 +91,14 @@ def with_role(role: str) -> Processor:
     return add
 
 
-def secrets(settings: Settings) -> list[str]:
+def secret_values(settings: Settings) -> list[str]:
     """Give what no line may show: tokens, and the passwords in addresses."""
     values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
-    values += [password_in(url) for url in (settings.redis.url, settings.database.url)]
+    values += [password_of(url) for url in (settings.redis.url, settings.database.url)]
     return [value for value in values if value]
 
 
-def password_in(url: str) -> str:
+def password_of(url: str) -> str:
     """Give the password of an address; also of one that cannot be read, which whoever needs it will refuse."""
     try:
         return urlsplit(url).password or ""
@@ -106,7 +106,7 @@ def password_in(url: str) -> str:
         return PASSWORD.sub(r"\1", url)
 
 
-class Hider:
+class Redactor:
     """Replaces secrets in a text; also what only looks like a bot's token."""
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -123,9 +123,9 @@ class Hider:
 class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
     """Formats a line, ours or a library's, and hides the secrets in the whole of it, tracebacks too."""
 
-    def __init__(self, hide: Callable[[str], str], before: list[Processor], rendering: list[Processor]) -> None:
+    def __init__(self, hide: Callable[[str], str], before: list[Processor], renderers: list[Processor]) -> None:
         """Format with `rendering` what `before` has completed."""
-        processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering]
+        processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]
         super().__init__(processors=processors, foreign_pre_chain=before)
         self.hide = hide
 

@@ -127,15 +127,15 @@ class SettingsFile(TomlConfigSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         """Give what the file says."""
-        return said_in(super().__call__(), settings_file().resolve().parent)
+        return file_values(super().__call__(), settings_file().resolve().parent)
 
 
-def said_in(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+def file_values(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Leave the empty strings of `table` out, and let its paths count from `folder`."""
     said: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            said[key] = said_in(value, folder)
+            said[key] = file_values(value, folder)
         elif isinstance(value, str) and is_path(key, value, folder):
             said[key] = str(folder / Path(value).expanduser())
         elif value != "":

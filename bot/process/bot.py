@@ -59,21 +59,21 @@ async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[object, object
 
 async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) -> None:
     """Take updates until `stop` is set, then finish what was begun."""
-    if not await run_unless_stopped(stop, _recall_moves(app)):
+    if not await run_unless_stopped(stop, _load_migrations(app)):
         return
-    introduction = _introduce(settings.telegram, app)
+    introduction = _subscribe(settings.telegram, app)
     try:
         if settings.telegram.mode == "webhook":
             async with webhook_server(settings.telegram, app.bot, app.dispatcher):
                 await run_unless_stopped(stop, introduction)
                 await stop.wait()
         elif await run_unless_stopped(stop, introduction):
-            await poll(app.bot, app.dispatcher, stop, lambda: app.gatekeeper.seen)
+            await poll(app.bot, app.dispatcher, stop, lambda: app.gatekeeper.last_update_id)
     finally:
         await app.background.finish(within_s=FINISH_S)
 
 
-async def _introduce(settings: TelegramSettings, app: BotApplication) -> None:
+async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
     """Subscribe to updates; once Telegram answers, show the command menus and take up what was left."""
     me = await subscribe(app.bot, settings, app.dispatcher)
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
@@ -81,7 +81,7 @@ async def _introduce(settings: TelegramSettings, app: BotApplication) -> None:
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 
-async def _recall_moves(app: BotApplication) -> None:
+async def _load_migrations(app: BotApplication) -> None:
     """Learn which groups moved before any update is judged by who may use the bot."""
     for chat_id, moved_to in (await retry_until_written(lambda: app.intake.ledger.migrated_chats(app.bot.id))).items():
         app.access.add_migration(chat_id, moved_to)

@@ -19,7 +19,7 @@ WRONG_USAGE = 2
 NOT_STARTED = 0  # no fault of its own: it is never given up for that
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-SENTENCE = b"earshot: "
+ERROR_PREFIX = b"earshot: "
 
 
 class CannotStart(Exception):
@@ -34,7 +34,7 @@ class Child:
         self.name, self._arguments, self.environment = name, arguments, environment
         self._process: Process | None = None
         self._stopping = False
-        self._sentence = ""
+        self._error_line = ""
 
     async def keep_running(self) -> None:
         """Run it until `stop` is called.
@@ -45,7 +45,7 @@ class Child:
         ends = early = 0
         while not self._stopping:
             started = time.monotonic()
-            code = await self._outcome()
+            code = await self._try_run()
             if self._stopping:
                 return
             lived_long = time.monotonic() - started > EARLY_S
@@ -53,7 +53,7 @@ class Child:
             early = early + 1 if code > 0 and not lived_long else 0
             if early == EARLY_ENDS or code == WRONG_USAGE:
                 raise CannotStart(
-                    self._sentence or f"The {self.name} cannot start (exit code {code}); see the lines above."
+                    self._error_line or f"The {self.name} cannot start (exit code {code}); see the lines above."
                 )
             await self._pause(code, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (ends - 1)))
 
@@ -76,7 +76,7 @@ class Child:
         if self._process is not None:
             _signal(self._process, signal.SIGKILL)
 
-    async def _outcome(self) -> int:
+    async def _try_run(self) -> int:
         """Run it once; that the system cannot start it now, for want of memory perhaps, counts as its end."""
         try:
             return await self._run()
@@ -85,7 +85,7 @@ class Child:
             return NOT_STARTED
 
     async def _run(self) -> int:
-        self._sentence = ""
+        self._error_line = ""
         # A session of its own: Ctrl-C in a terminal reaches us alone, so that we end the children in their order.
         # It exits when this pipe closes: see bot/process/parent_watch.py.
         self._process = process = await asyncio.create_subprocess_exec(
@@ -93,30 +93,30 @@ class Child:
         )
         log.debug("started", child=self.name, pid=process.pid)
         try:
-            await asyncio.gather(self._pass_on(process.stderr), process.wait())
+            await asyncio.gather(self._forward_lines(process.stderr), process.wait())
         except BaseException:
             _signal(process, signal.SIGKILL)
             raise
         return process.returncode or 0
 
-    async def _pass_on(self, lines: asyncio.StreamReader | None) -> None:
+    async def _forward_lines(self, lines: asyncio.StreamReader | None) -> None:
         """Let the child's log lines through, and keep the sentence with which it fails."""
         rest = b""
         while lines and (chunk := await lines.read(65536)):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
-                self._hear(line + b"\n")
-        self._hear(rest)
+                self._handle_line(line + b"\n")
+        self._handle_line(rest)
 
-    def _hear(self, line: bytes) -> None:
-        if line.startswith(SENTENCE):
-            self._sentence = line.removeprefix(SENTENCE).decode(errors="replace").strip()
+    def _handle_line(self, line: bytes) -> None:
+        if line.startswith(ERROR_PREFIX):
+            self._error_line = line.removeprefix(ERROR_PREFIX).decode(errors="replace").strip()
         else:
             with suppress(OSError):
                 os.write(sys.stderr.fileno(), line)
 
     async def _pause(self, code: int, pause_s: float) -> None:
-        log.warning("ended", child=self.name, code=code, said=self._sentence or None, again_in_s=pause_s)
+        log.warning("ended", child=self.name, code=code, said=self._error_line or None, again_in_s=pause_s)
         await asyncio.sleep(pause_s)
 
 

@@ -19,7 +19,7 @@ from jobs.resilience import Outage
 log = structlog.get_logger(__name__)
 
 BOT_STOPS_WITHIN_S = 20.0  # more than the bot gives itself: FINISH_S and CONFIRM_S in bot_process
-AFTER_GRACE_S = 10.0
+EXTRA_STOP_S = 10.0
 REDIS_PAUSE_S = 1.0
 REDIS_STEADY_S = 5.0
 ROLE = ("-m", "bot")
@@ -28,7 +28,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 def longest_stop_s(grace_s: float) -> float:
     """Give the longest time that stopping everything takes: one after the other, each ended by force at last."""
-    return BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
+    return BOT_STOPS_WITHIN_S + grace_s + EXTRA_STOP_S + REDIS_STOP_S
 
 
 async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> None:
@@ -46,7 +46,7 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
         finally:
             log.info("stopping")
             await bot.stop(BOT_STOPS_WITHIN_S)
-            await asyncio.gather(*(worker.stop(grace_s + AFTER_GRACE_S) for worker in workers))
+            await asyncio.gather(*(worker.stop(grace_s + EXTRA_STOP_S) for worker in workers))
             for task in (*keeping, stopped):
                 task.cancel()
             await asyncio.gather(*keeping, stopped, return_exceptions=True)
@@ -55,13 +55,13 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
 
 
 @contextmanager
-def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
+def stop_signals(make_children: Sequence[Child]) -> Iterator[asyncio.Event]:
     """Turn the first signal into an event; a second one, of an impatient person, ends the children by force."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_signal() -> None:
         if stop.is_set():
-            for child in children:
+            for child in make_children:
                 child.kill()
         stop.set()
 
@@ -77,12 +77,12 @@ def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
 async def run_all(settings: Settings) -> None:
     """Run everything on this machine until a signal to stop."""
     async with embedded_redis(settings):
-        bot, workers = children(settings, os.environ)
+        bot, workers = make_children(settings, os.environ)
         log.info("started", workers=len(workers), model=settings.engine.model)
         await supervise(bot, workers, grace_s=settings.workers.grace_s)
 
 
-def children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
+def make_children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
     """Prepare the bot and as many workers as are set, or suit the machine."""
     count = settings.workers.count or suitable_workers(
         cores(), memory_gib(), reads_on_all_cores=uses_all_cores(settings.engine)

@@ -87,11 +87,11 @@ class _Session(AiohttpSession):
         except ClientDecodeError as error:
             if not isinstance(method, GetUpdates) or not isinstance(error.original, ValidationError):
                 raise
-            updates = [_readable(update, bot) for update in self.json_loads(content)["result"]]
+            updates = [_decode_update(update, bot) for update in self.json_loads(content)["result"]]
             return cast("Response[TelegramType]", Response[list[Update]](ok=True, result=updates))
 
 
-def _readable(raw: dict[str, Any], bot: Bot) -> Update:
+def _decode_update(raw: dict[str, Any], bot: Bot) -> Update:
     try:
         return Update.model_validate(raw, context={"bot": bot})
     except ValidationError as error:

@@ -32,7 +32,7 @@ class DownloadUnavailable(Exception):
     """Telegram's files cannot be had now; the same try may succeed later."""
 
 
-async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
+async def download_file(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
     """Fetch the file into `folder`, as `name` and the extension that Telegram gives.
 
     Raises:
@@ -40,10 +40,10 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
         DownloadUnavailable: not now.
     """
     for attempt in range(_TRIES):
-        file = await _located(bot, file_id)
+        file = await _get_file(bot, file_id)
         target = folder / f"{name}{_extension(file)}"
         try:
-            await _copy(bot, str(file.file_path), target)
+            await _transfer(bot, str(file.file_path), target)
         except _LinkExpired:
             continue
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
@@ -53,7 +53,7 @@ async def fetch(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
     raise DownloadUnavailable
 
 
-async def _located(bot: Bot, file_id: str) -> File:
+async def _get_file(bot: Bot, file_id: str) -> File:
     try:
         file = await bot.get_file(file_id)
     except TelegramBadRequest as refusal:
@@ -67,15 +67,15 @@ async def _located(bot: Bot, file_id: str) -> File:
     return file
 
 
-async def _copy(bot: Bot, file_path: str, target: Path) -> None:
+async def _transfer(bot: Bot, file_path: str, target: Path) -> None:
     """Take the file from where getFile says: a Bot API server in local mode names a file on this machine's disk."""
     if file_path.startswith("/"):
-        await asyncio.to_thread(_copy_local, Path(file_path), target)
+        await asyncio.to_thread(_copy_from_disk, Path(file_path), target)
     else:
         await _download(bot, file_path, target)
 
 
-def _copy_local(source: Path, target: Path) -> None:
+def _copy_from_disk(source: Path, target: Path) -> None:
     try:
         if source.stat().st_size > SERVER_LIMIT_MB * MB:
             raise FileTooBig(limit_mb=SERVER_LIMIT_MB)

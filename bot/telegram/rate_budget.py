@@ -48,12 +48,12 @@ return 0
 class RateWindow:
     """At most so many within any so many seconds."""
 
-    most: int
+    limit: int
     seconds: float
 
-    def most_for(self, *, is_low_priority: bool) -> int:
+    def limit_for(self, *, is_low_priority: bool) -> int:
         """Give how many may be counted; what gives way comes only while at most half is used."""
-        return self.most // 2 + 1 if is_low_priority else self.most
+        return self.limit // 2 + 1 if is_low_priority else self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +80,31 @@ class RateBudget:
         self._outage = Outage("flood_budget")
         self._asks_again_at = 0.0
 
-    async def wait_s(self, bot_id: int, place: str, *, counts: bool, is_low_priority: bool) -> float:
+    async def acquire(self, bot_id: int, scope: str, *, is_counted: bool, is_low_priority: bool) -> float:
         """Count a message to `place`, a chat or a method without one, and give 0; or the seconds until it may come.
 
         What does not count only heeds that the place must be quiet.
         """
-        windows = self._windows_of(bot_id, place) if counts else {}
-        keys = [_key(bot_id, "quiet", place), *windows]
+        windows = self._windows_for(bot_id, scope) if is_counted else {}
+        keys = [_key(bot_id, "quiet", scope), *windows]
         args: list[str | int] = [uuid4().hex]
         for window in windows.values():
-            args += [window.most_for(is_low_priority=is_low_priority), round(1000 * window.seconds)]
-        wait_ms = cast("int | None", await self._answer(lambda: self._take(keys=keys, args=args)))
+            args += [window.limit_for(is_low_priority=is_low_priority), round(1000 * window.seconds)]
+        wait_ms = cast("int | None", await self._ask_redis(lambda: self._take(keys=keys, args=args)))
         return (wait_ms or 0) / 1000
 
-    async def block(self, bot_id: int, place: str, seconds: float) -> None:
+    async def block(self, bot_id: int, scope: str, seconds: float) -> None:
         """Let nothing go to `place` for so long."""
-        key, px = _key(bot_id, "quiet", place), max(1, round(1000 * seconds))
-        await self._answer(lambda: self._redis.set(key, b"", px=px))
+        key, px = _key(bot_id, "quiet", scope), max(1, round(1000 * seconds))
+        await self._ask_redis(lambda: self._redis.set(key, b"", px=px))
 
-    def _windows_of(self, bot_id: int, place: str) -> dict[str, RateWindow]:
-        windows = {_key(bot_id, "all"): self._windows.all, _key(bot_id, "chat", place): self._windows.chat}
-        if place.startswith("-"):
-            windows[_key(bot_id, "group", place)] = self._windows.group
+    def _windows_for(self, bot_id: int, scope: str) -> dict[str, RateWindow]:
+        windows = {_key(bot_id, "all"): self._windows.all, _key(bot_id, "chat", scope): self._windows.chat}
+        if scope.startswith("-"):
+            windows[_key(bot_id, "group", scope)] = self._windows.group
         return windows
 
-    async def _answer(self, ask: Callable[[], Awaitable[object]]) -> object | None:
+    async def _ask_redis(self, ask: Callable[[], Awaitable[object]]) -> object | None:
         """Give what Redis answers; None if it is away, or was a moment ago."""
         async with self._one_at_a_time:
             if monotonic() < self._asks_again_at:

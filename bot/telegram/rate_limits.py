@@ -15,8 +15,8 @@ from aiogram.methods.base import TelegramType
 from bot.telegram.rate_budget import RateBudget
 from bot.telegram.request_policy import current_policy
 
-SENDS = ("send", "forward", "copy")
-_COUNTED = (*SENDS, "editMessage")
+SEND_PREFIXES = ("send", "forward", "copy")
+_COUNTED_PREFIXES = (*SEND_PREFIXES, "editMessage")
 _UNCOUNTED = ("sendChatAction", "sendMessageDraft")
 
 log = structlog.get_logger(__name__)
@@ -28,7 +28,7 @@ class RateLimits(BaseRequestMiddleware):
     def __init__(self, budget: RateBudget | None) -> None:
         """Share `budget` with others; None heeds only what this very process is told."""
         self._budget = budget
-        self._quiet_until: dict[str, float] = {}  # also in the budget, which may be away
+        self._blocked_until: dict[str, float] = {}  # also in the budget, which may be away
 
     async def __call__(
         self,
@@ -39,14 +39,14 @@ class RateLimits(BaseRequestMiddleware):
         """Make the request once it is its turn, and again when Telegram says that it was not."""
         deadline = monotonic() + current_policy().timeout_s
         while True:
-            await self._turn(bot, method, deadline)
+            await self._wait_for_turn(bot, method, deadline)
             try:
                 return await make_request(bot, method)
             except TelegramRetryAfter as flood:
                 log.warning("flood_control", method=method.__api_method__, retry_after_s=flood.retry_after)
-                await self._keep_quiet(bot, _place(method), flood.retry_after)
+                await self._block(bot, _scope(method), flood.retry_after)
 
-    async def _turn(self, bot: Bot, method: TelegramMethod[Any], deadline: float) -> None:
+    async def _wait_for_turn(self, bot: Bot, method: TelegramMethod[Any], deadline: float) -> None:
         """Wait until the request may be made.
 
         Raises:
@@ -58,28 +58,28 @@ class RateLimits(BaseRequestMiddleware):
             await asyncio.sleep(wait_s)
 
     async def _wait_s(self, bot: Bot, method: TelegramMethod[Any]) -> float:
-        place = _place(method)
-        wait_s = self._quiet_until.get(place, 0.0) - monotonic()
+        scope = _scope(method)
+        wait_s = self._blocked_until.get(scope, 0.0) - monotonic()
         if wait_s > 0:
             return wait_s
-        self._quiet_until.pop(place, None)
+        self._blocked_until.pop(scope, None)
         if self._budget is None:
             return 0.0
-        return await self._budget.wait_s(
-            bot.id, place, counts=_counts(method), is_low_priority=current_policy().is_low_priority
+        return await self._budget.acquire(
+            bot.id, scope, is_counted=_is_counted(method), is_low_priority=current_policy().is_low_priority
         )
 
-    async def _keep_quiet(self, bot: Bot, place: str, seconds: float) -> None:
-        self._quiet_until[place] = monotonic() + seconds
+    async def _block(self, bot: Bot, scope: str, seconds: float) -> None:
+        self._blocked_until[scope] = monotonic() + seconds
         if self._budget is not None:
-            await self._budget.block(bot.id, place, seconds)
+            await self._budget.block(bot.id, scope, seconds)
 
 
-def _counts(method: TelegramMethod[Any]) -> bool:
+def _is_counted(method: TelegramMethod[Any]) -> bool:
     """Tell whether Telegram counts it as a message: what appears in a chat, or changes there."""
     name = method.__api_method__
-    return name.startswith(_COUNTED) and name not in _UNCOUNTED
+    return name.startswith(_COUNTED_PREFIXES) and name not in _UNCOUNTED
 
 
-def _place(method: TelegramMethod[Any]) -> str:
+def _scope(method: TelegramMethod[Any]) -> str:
     return str(getattr(method, "chat_id", None) or method.__api_method__)

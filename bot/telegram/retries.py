@@ -17,7 +17,7 @@ from aiogram.exceptions import (
 from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
-from bot.telegram.rate_limits import SENDS
+from bot.telegram.rate_limits import SEND_PREFIXES
 from bot.telegram.request_policy import current_policy, total_timeout
 from jobs.resilience import Outage
 
@@ -75,4 +75,4 @@ def _is_poll(method: TelegramMethod[Any]) -> bool:
 
 
 def _is_new_message(method: TelegramMethod[Any]) -> bool:
-    return method.__api_method__.startswith(SENDS)
+    return method.__api_method__.startswith(SEND_PREFIXES)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bot.__main__ import outcome
+from bot.__main__ import run_program
 from tests.chaos.forked import FORKS
 
 
@@ -63,4 +63,4 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], log: Path) ->
     os.dup2(out, 2)
     os.environ.clear()
     os.environ.update(environment)
-    sys.exit(outcome([*arguments]))
+    sys.exit(run_program([*arguments]))

@@ -8,7 +8,7 @@ from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
 from aiogram.types import Message
 
-from bot.chat.delivery import in_reply_to, in_thread
+from bot.chat.delivery import in_reply_to, send_in_thread
 from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import respond
 from bot.chat.texts import translate
@@ -26,12 +26,12 @@ def router() -> Router:
 
 async def send_recording(message: Message, bot: Bot, lookup: NoteLookup) -> None:
     """Send the chosen recording again; Telegram keeps it."""
-    note = await lookup.of(message)
+    note = await lookup.for_message(message)
     if note is None:
         return
     try:
         with at_least_once():
-            await in_thread(note, lambda thread_id: _send(bot, note, thread_id))
+            await send_in_thread(note, lambda thread_id: _send(bot, note, thread_id))
     except TelegramBadRequest:
         await respond(message, translate(FileGone.sentence))
 

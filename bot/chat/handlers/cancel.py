@@ -4,7 +4,7 @@ from aiogram import F, Router
 from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
-from bot.chat.handlers.note_lookup import NoteLookup, not_yours
+from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text
 from bot.chat.handlers.respond import respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import CANCEL, NoteButton
@@ -22,7 +22,7 @@ def router() -> Router:
 
 async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Give up the chosen note."""
-    note = await lookup.of(message)
+    note = await lookup.for_message(message)
     if note and message.from_user:
         await respond(message, await _give_up(note, message.from_user.id, lookup, actions))
 
@@ -31,7 +31,7 @@ async def cancel_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
     """Give up the note of the button."""
-    note = await lookup.pressed(press, callback_data.note_id)
+    note = await lookup.for_button(press, callback_data.note_id)
     if note:
         await press.answer(await _give_up(note, press.from_user.id, lookup, actions))
 
@@ -39,7 +39,7 @@ async def cancel_pressed(
 async def _give_up(note: Note, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
     """Cancel if that is allowed and not too late; give the sentence to answer with."""
     if not await lookup.can_change(note, user_id):
-        return not_yours()
+        return not_allowed_text()
     if not await actions.cancel(note):
         return translate("This recording is finished already.")
     return translate("Cancelled.")

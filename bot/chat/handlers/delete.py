@@ -8,7 +8,7 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.history import preview_of
-from bot.chat.handlers.note_lookup import NoteLookup, not_yours, pointed_at
+from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text, replied_message
 from bot.chat.handlers.respond import change, respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import DELETE, KEEP, NoteButton, buttons
@@ -26,13 +26,13 @@ def router() -> Router:
 
 async def delete(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Delete the note that this is a reply to, or ask about the newest."""
-    note = await lookup.of(message)
+    note = await lookup.for_message(message)
     if note is None or message.from_user is None:
         return
     if not await lookup.can_change(note, message.from_user.id):
-        await respond(message, not_yours())
-    elif pointed_at(message):
-        await actions.forget(note)
+        await respond(message, not_allowed_text())
+    elif replied_message(message):
+        await actions.delete(note)
         await respond(message, _deleted())
     else:
         question = translate("Delete this recording and its text?")
@@ -50,13 +50,13 @@ async def delete_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
     """Delete the note that was asked about."""
-    note = await lookup.pressed(press, callback_data.note_id)
+    note = await lookup.for_button(press, callback_data.note_id)
     if note is None:
         return
     if not await lookup.can_change(note, press.from_user.id):
-        await press.answer(not_yours(), show_alert=True)
+        await press.answer(not_allowed_text(), show_alert=True)
         return
-    await actions.forget(note)
+    await actions.delete(note)
     await change(press, _deleted())
     await press.answer()
 

@@ -53,7 +53,7 @@ async def open_entry(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, ledger: Ledger, delivery: Delivery
 ) -> None:
     """Send the text of an entry, below everything else."""
-    note = await lookup.pressed(press, callback_data.note_id)
+    note = await lookup.for_button(press, callback_data.note_id)
     if note is None:
         return
     transcript = await ledger.transcript(note.id)

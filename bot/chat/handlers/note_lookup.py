@@ -23,9 +23,9 @@ class NoteLookup:
     ledger: Ledger
     access: Access
 
-    async def of(self, message: Message) -> Note | None:
+    async def for_message(self, message: Message) -> Note | None:
         """Give the note that a command is a reply to, else the newest of its chat; if there is none, say so."""
-        pointed = pointed_at(message)
+        pointed = replied_message(message)
         if pointed:
             note = await self.ledger.by_message(self.bot.id, message.chat.id, pointed.message_id)
             missing = translate("I know no recording that belongs to this message.")
@@ -36,7 +36,7 @@ class NoteLookup:
             await respond(message, missing)
         return note
 
-    async def pressed(self, press: CallbackQuery, note_id: str) -> Note | None:
+    async def for_button(self, press: CallbackQuery, note_id: str) -> Note | None:
         """Give the note whose button was pressed, if it is of this chat; else say that it is gone."""
         note = await self.ledger.get(note_id)
         if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
@@ -52,12 +52,12 @@ class NoteLookup:
         return member.status in _CHAT_ADMINS
 
 
-def pointed_at(message: Message) -> Message | None:
+def replied_message(message: Message) -> Message | None:
     """Give the message that this is a reply to; the beginning of its topic, to which every message replies, is none."""
     pointed = message.reply_to_message
     return None if pointed is None or pointed.forum_topic_created else pointed
 
 
-def not_yours() -> str:
+def not_allowed_text() -> str:
     """Say that a note belongs to somebody else."""
     return translate("Only whoever sent this recording, or runs this group, may do that.")

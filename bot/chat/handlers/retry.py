@@ -33,8 +33,8 @@ async def retry(
         fault = UnknownLanguage(language=language, known=", ".join(known))
         await respond(message, fault_text(fault.code, fault.params))
         return
-    note = await lookup.of(message)
-    if note and not await actions.repeat(note, language):
+    note = await lookup.for_message(message)
+    if note and not await actions.retry(note, language):
         await respond(message, _already())
 
 
@@ -42,9 +42,9 @@ async def retry_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
     """Transcribe the note of the button again, as it was asked for."""
-    note = await lookup.pressed(press, callback_data.note_id)
+    note = await lookup.for_button(press, callback_data.note_id)
     if note:
-        started = await actions.repeat(note, note.language)
+        started = await actions.retry(note, note.language)
         await press.answer("" if started else _already())
 
 

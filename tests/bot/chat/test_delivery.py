@@ -156,7 +156,7 @@ async def test_erasing_finds_the_part_that_is_sent_meanwhile(house: House) -> No
     _, note = await waiting(house)
     answers = Delivery(house.bot, house.ledger)
     house.playground.fail_next("deleteMessage", delay_s=0.5)
-    erasing = asyncio.create_task(answers.erase(note))
+    erasing = asyncio.create_task(answers.delete_messages(note))
     await asyncio.sleep(0.2)
     part = await answers.reply(note, "late")
     await house.ledger.add_part(note.id, 1, part.message_id)

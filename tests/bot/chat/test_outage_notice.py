@@ -48,9 +48,9 @@ async def test_an_update_that_comes_again_is_not_told_again(house: House) -> Non
     with locked(house):
         for _ in range(2):
             with pytest.raises(TimeoutError):
-                await intake.take(note)
+                await intake.accept(note)
         assert len(house.texts(house.chat())) == 1
-    await intake.take(note)
+    await intake.accept(note)
     await house.hear("In the queue")
     assert len(house.texts(house.chat())) == 1
 
@@ -66,8 +66,8 @@ async def test_what_a_bot_told_before_it_died_becomes_the_answer_of_the_next_one
     with locked(house):
         for bot in (doomed, next_one):
             with pytest.raises(TimeoutError):
-                await bot.take(note)
+                await bot.accept(note)
         assert len(house.texts(house.chat())) == 1
-    await next_one.take(note)
+    await next_one.accept(note)
     await house.hear("In the queue")
     assert len(house.texts(house.chat())) == 1

@@ -2,17 +2,27 @@
 
 import pytest
 
-from bot.chat.status_message import CANCEL, DELETE, KEEP, OPEN, RETRY, EditThrottle, NoteButton, queued, transcribing
+from bot.chat.status_message import (
+    CANCEL,
+    DELETE,
+    KEEP,
+    OPEN,
+    RETRY,
+    EditThrottle,
+    NoteButton,
+    progress_text,
+    queued_text,
+)
 
 
 def test_an_unknown_place_is_not_named() -> None:
-    assert queued(0, 0.0) == "In the queue."
-    assert queued(3, 45) == "In the queue, place 3, about 45 s"
+    assert queued_text(0, 0.0) == "In the queue."
+    assert queued_text(3, 45) == "In the queue, place 3, about 45 s"
 
 
 def test_it_is_never_complete_before_the_text_is_there() -> None:
-    assert transcribing(0.404) == "Transcribing… 40 %"
-    assert transcribing(1.0) == "Transcribing… 99 %"
+    assert progress_text(0.404) == "Transcribing… 40 %"
+    assert progress_text(1.0) == "Transcribing… 99 %"
 
 
 @pytest.mark.parametrize(("chat_id", "pace_s"), [(1, 3), (-1, 6)])

@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 import structlog
 
-from bot.__main__ import outcome
+from bot.__main__ import run_program
 
 RATE = 16_000
 
@@ -76,7 +76,7 @@ def earshot(
                 patch.delenv(name)
             for name, value in (variables | more).items():
                 patch.setenv(name, value)
-            code = outcome([str(argument) for argument in arguments])
+            code = run_program([str(argument) for argument in arguments])
         said = capfd.readouterr()
         return Done(code, said.out, said.err)
 

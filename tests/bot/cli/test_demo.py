@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.demo import with_small_model
+from bot.cli.demo import with_starter_model
 from bot.config.settings import Settings
 from engine.settings import EngineSettings
 from tests.bot.cli.conftest import Earshot
@@ -27,7 +27,7 @@ def test_what_is_set_for_the_owners_model_does_not_reach_the_small_one(monkeypat
         model="sensevoice", language="zh", hotwords=Path("gone.txt"), precision="bf16", device="cpu", timeout_s=7
     )
     monkeypatch.delenv("EARSHOT_ENGINE__MODEL", raising=False)
-    small = with_small_model(Settings(engine=own)).engine
+    small = with_starter_model(Settings(engine=own)).engine
     assert small == own.model_copy(
         update={"model": "starter", "language": "auto", "hotwords": None, "precision": "auto"}
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import COMMANDS, outcome
+from bot.__main__ import COMMANDS, run_program
 from bot.config.settings import PROJECT
 from bot.process.fast_import import garbage_collection_paused
 from tests.bot.cli.conftest import Earshot
@@ -54,12 +54,12 @@ def test_the_help_page_names_every_command(earshot: Earshot) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_a_help_page_of_its_own(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome([name, "--help"]) == 0
+    assert run_program([name, "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: earshot {name} ")
 
 
 def test_garbage_is_collected_again_when_a_command_was_imported_and_when_that_failed() -> None:
-    assert outcome(["queue", "--help"]) == 0
+    assert run_program(["queue", "--help"]) == 0
     assert gc.isenabled()
     with pytest.raises(ImportError), garbage_collection_paused():
         raise ImportError
@@ -81,7 +81,7 @@ def test_the_script_and_the_module_are_the_same_program(earshot_process: Earshot
     "arguments", [["bogus"], ["queue", "--bogus"], ["transcribe"], ["history", "--limit", "0"], []]
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(arguments) == 2
+    assert run_program(arguments) == 2
     assert "Usage: earshot" in capsys.readouterr().err
 
 
@@ -114,7 +114,7 @@ def test_what_nobody_foresaw_is_a_line_too(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr("bot.cli.startup.read_settings", lambda: break_down(None))
     monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
-    assert outcome(["queue"]) == 1
+    assert run_program(["queue"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("earshot: KeyError: 'gone' (this should not happen")
     assert "Traceback" not in said
@@ -128,7 +128,7 @@ def test_what_nobody_foresaw_stays_one_line_however_much_it_says(
 
     monkeypatch.setattr("bot.cli.startup.read_settings", break_down)
     monkeypatch.delenv("EARSHOT_LOG__LEVEL", raising=False)
-    assert outcome(["queue"]) == 1
+    assert run_program(["queue"]) == 1
     said = capsys.readouterr().err
     assert said.startswith("earshot: ValueError: special token If you want this text and more")
     assert said.endswith("EARSHOT_LOG__LEVEL=debug shows where it comes from)\n")
@@ -143,7 +143,7 @@ def test_an_interrupted_command_is_quiet_and_130(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bot.cli.startup.read_settings", interrupt)
-    assert outcome(["queue"]) == 130
+    assert run_program(["queue"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.loading import InvalidSettings, read_settings, setting_names, variable
+from bot.config.loading import InvalidSettings, environment_name, read_settings, setting_names
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def complaint() -> str:
 def test_names_are_dotted_and_have_a_variable_each() -> None:
     assert "data_dir" in setting_names()
     assert "engine.model" in setting_names()
-    assert variable("engine.model") == "EARSHOT_ENGINE__MODEL"
+    assert environment_name("engine.model") == "EARSHOT_ENGINE__MODEL"
 
 
 def test_an_unknown_key_is_refused_by_name_with_the_nearest_one(file: Path) -> None:

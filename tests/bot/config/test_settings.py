@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.loading import setting_names, variable
+from bot.config.loading import environment_name, setting_names
 from bot.config.settings import PROJECT, Settings
 
 SHIPPED = PROJECT / "settings.toml"
@@ -13,7 +13,11 @@ SHIPPED = PROJECT / "settings.toml"
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*map(variable, setting_names()), *map(variable, Settings.model_fields), "EARSHOT_CONFIG"):
+    for name in (
+        *map(environment_name, setting_names()),
+        *map(environment_name, Settings.model_fields),
+        "EARSHOT_CONFIG",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -1,4 +1,4 @@
-"""The supervisor with real children, and with the real parts behind `earshot run`."""
+"""The supervisor with real child processes, and with the real parts behind `earshot run`."""
 
 import asyncio
 import errno
@@ -15,11 +15,11 @@ from bot.process import child as children_module
 from bot.process.bot import FINISH_S
 from bot.process.child import CannotStart, Child
 from bot.process.supervisor import (
-    AFTER_GRACE_S,
     BOT_STOPS_WITHIN_S,
-    children,
+    EXTRA_STOP_S,
     keep_redis_running,
     longest_stop_s,
+    make_children,
     supervise,
 )
 from bot.telegram.updates import CONFIRM_S
@@ -101,21 +101,21 @@ def test_workers_share_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.process.supervisor.cores", lambda: 8)
     monkeypatch.setattr("bot.process.supervisor.memory_gib", lambda: 16.0)
     monkeypatch.setenv("EARSHOT_ENGINE__MODEL", "paraformer")
-    _, workers = children(Settings(), {})
+    _, workers = make_children(Settings(), {})
     assert len(workers) == 4
     assert {worker.environment["EARSHOT_ENGINE__THREADS"] for worker in workers} == {"2"}
 
 
 def test_one_worker_has_all_cores_where_its_model_reads_on_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.process.supervisor.cores", lambda: 8)
-    _, (worker,) = children(Settings(), {})
+    _, (worker,) = make_children(Settings(), {})
     assert worker.environment["EARSHOT_ENGINE__THREADS"] == "8"
 
 
 def test_settings_decide_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARSHOT_WORKERS__COUNT", "3")
     monkeypatch.setenv("EARSHOT_ENGINE__THREADS", "5")
-    _, workers = children(Settings(), {})
+    _, workers = make_children(Settings(), {})
     assert [worker.name for worker in workers] == ["worker-1", "worker-2", "worker-3"]
     assert workers[0].environment["EARSHOT_ENGINE__THREADS"] == "5"
 
@@ -158,7 +158,7 @@ async def test_a_redis_that_the_system_cannot_start_now_is_tried_again(
 def test_each_is_given_more_time_to_stop_than_it_takes() -> None:
     assert BOT_STOPS_WITHIN_S > FINISH_S + CONFIRM_S
     grace_s = Settings().workers.grace_s
-    parts_s = BOT_STOPS_WITHIN_S + grace_s + AFTER_GRACE_S + REDIS_STOP_S
+    parts_s = BOT_STOPS_WITHIN_S + grace_s + EXTRA_STOP_S + REDIS_STOP_S
     assert longest_stop_s(grace_s) >= parts_s
     assert parts_s < demo.STOP_S
     unit = (PROJECT / "systemd/earshot.service").read_text()

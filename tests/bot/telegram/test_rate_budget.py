@@ -41,7 +41,7 @@ async def client(server: RedisServer) -> AsyncIterator[Redis]:
 
 
 async def ask(budget: RateBudget, place: str = "1", *, bot_id: int = BOT, is_low_priority: bool = False) -> float:
-    return await budget.wait_s(bot_id, place, counts=True, is_low_priority=is_low_priority)
+    return await budget.acquire(bot_id, place, is_counted=True, is_low_priority=is_low_priority)
 
 
 async def granted(budget: RateBudget, place: str, most: int, *, is_low_priority: bool = False) -> int:
@@ -97,14 +97,14 @@ async def test_everybody_hears_who_must_be_quiet(server: RedisServer) -> None:
         await RateBudget(one).block(BOT, "1", 20)
         budget = RateBudget(other)
         assert 19 < await ask(budget) <= 20
-        assert 19 < await budget.wait_s(BOT, "1", counts=False, is_low_priority=False) <= 20
+        assert 19 < await budget.acquire(BOT, "1", is_counted=False, is_low_priority=False) <= 20
         assert await ask(budget, "2") == 0
 
 
 async def test_what_does_not_count_takes_nothing(redis: Redis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
     for _ in range(5):
-        assert await budget.wait_s(BOT, "1", counts=False, is_low_priority=False) == 0
+        assert await budget.acquire(BOT, "1", is_counted=False, is_low_priority=False) == 0
     assert await ask(budget) == 0
 
 
@@ -140,8 +140,8 @@ async def test_no_window_ever_holds_more_than_it_may(
         budgets = RateBudget(one, SMALL), RateBudget(other, SMALL)
         for number, place, is_low_priority, pause_ms in calls:
             asked_at = monotonic()
-            wait_s = await ask(budgets[number], place, bot_id=bot_id, is_low_priority=is_low_priority)
-            if wait_s == 0:
+            acquire = await ask(budgets[number], place, bot_id=bot_id, is_low_priority=is_low_priority)
+            if acquire == 0:
                 grants.append((place, asked_at, monotonic()))
             await asyncio.sleep(pause_ms / 1000)
     assert not crowded(grants, SMALL.all)
@@ -155,7 +155,7 @@ def crowded(grants: list[tuple[str, float, float]], window: RateWindow) -> list[
     """Give the grants that came before the window had room again; a millisecond is what the times are rounded to."""
     return [
         later
-        for (_, asked_at, _), later in zip(grants, grants[window.most :], strict=False)
+        for (_, asked_at, _), later in zip(grants, grants[window.limit :], strict=False)
         if later[2] - asked_at < window.seconds - 0.001
     ]
 
@@ -167,8 +167,8 @@ async def test_all_who_wait_have_their_turn_and_no_two_at_once(server: RedisServ
 
     async def send(budget: RateBudget) -> None:
         asked.append(monotonic())
-        while wait_s := await ask(budget):  # noqa: ASYNC110 - it is told how long to wait
-            await asyncio.sleep(wait_s)
+        while acquire := await ask(budget):  # noqa: ASYNC110 - it is told how long to wait
+            await asyncio.sleep(acquire)
         answered.append(monotonic())
 
     async with AsyncExitStack() as stack:
