@@ -1,4 +1,4 @@
-"""The Telegram face, and the command line that wires every room."""
+"""What people use: the Telegram bot, the command line, and the processes behind them."""
 
 from bot.telegram.lazy_aiogram import defer_model_building
 

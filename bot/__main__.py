@@ -1,4 +1,4 @@
-"""The program `earshot`: finds the command that is asked for, and turns what goes wrong into a line and an exit code.
+"""The program `earshot`: runs one command, and turns exceptions into one line on stderr and an exit code.
 
 Each command is a file of `bot/cli/` and is imported only when it runs.
 """
@@ -34,14 +34,14 @@ LONGEST_REASON = 300
 
 
 class Commands(click.Group):
-    """The commands, without importing them until one is run."""
+    """A click group that imports a command only when it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Give their names, in the order of the help page."""
+        """Return the names in the order of the help page."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        """Import the one that is asked for."""
+        """Import a command and return it; None if there is none of this name."""
         if cmd_name not in COMMANDS:
             return None
         with garbage_collection_paused():
@@ -49,7 +49,7 @@ class Commands(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
-        """List them on the help page."""
+        """Write the list of commands on the help page."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -61,9 +61,9 @@ def earshot() -> None:
 
 
 def main() -> NoReturn:
-    """Run the program and end its process, whatever its threads are at.
+    """Run the program, then end the process without waiting for its threads.
 
-    Python would go first: a thread that then comes back from a network aborts the process.
+    Python's own shutdown aborts the process when a daemon thread returns from a network call during it.
     """
     code = run_program(sys.argv[1:])
     for stream in filter(None, (sys.stdout, sys.stderr)):
@@ -73,7 +73,7 @@ def main() -> NoReturn:
 
 
 def run_program(arguments: list[str]) -> int:
-    """Run the command and give its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
         code = earshot.main(arguments, prog_name="earshot", standalone_mode=False)
     except click.UsageError as error:
@@ -92,13 +92,13 @@ def run_program(arguments: list[str]) -> int:
 
 
 def print_error(sentence: str) -> int:
-    """Say on stderr why the command failed."""
+    """Print on stderr why the command failed; return the exit code of a failure."""
     click.echo(f"earshot: {sentence}", err=True)
     return FAILED
 
 
 def describe_unexpected(error: Exception) -> str:
-    """Put into a line what nobody foresaw; the traceback is for who asks."""
+    """Describe an unexpected exception in one line, or by its traceback at log level debug."""
     if os.environ.get("EARSHOT_LOG__LEVEL", "").lower() == "debug":
         return "".join(traceback.format_exception(error))
     reason = shorten(f"{type(error).__name__}: {error}", LONGEST_REASON, placeholder=" …")

@@ -16,11 +16,11 @@ class Access:
     settings: AccessSettings
     _origins: dict[int, int] = field(default_factory=dict)
 
-    def allows(self, user_id: int | None, chat_id: int) -> bool:
+    def allows(self, user_id: int, chat_id: int) -> bool:
         """Tell whether this person may use the bot in this chat."""
         if self.settings.open or self._origins.get(chat_id, chat_id) in self.settings.chats:
             return True
-        return user_id is not None and (self.is_admin(user_id) or user_id in self.settings.users)
+        return self.is_admin(user_id) or user_id in self.settings.users
 
     def add_migration(self, chat_id: int, moved_to: int) -> None:
         """Let the group that `chat_id` turned into have its rights."""

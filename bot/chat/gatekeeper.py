@@ -13,10 +13,10 @@ from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
 
 from bot.chat.access import Access, RefusalThrottle
+from bot.chat.attachments import find_audio
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
-from bot.chat.intake import find_audio
 from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
 from engine import Fault

@@ -1,14 +1,53 @@
-"""`earshot doctor`: whether everything is in place, and what to do where it is not."""
+"""`earshot doctor`: checks whether everything that Earshot needs is in place, and names the remedy where it is not."""
 
+import array
 import asyncio
-from dataclasses import asdict
+import math
+import shutil
+import tempfile
+import wave
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
 
 import click
 
-from bot.cli.doctor_checks import Finding, examine
 from bot.cli.startup import print_json, start_command
 from bot.config.loading import InvalidSettings
-from bot.config.settings import Settings
+from bot.config.request_defaults import default_request
+from bot.config.settings import Settings, settings_file
+from bot.process.connections import open_ledger, redis_url
+from bot.telegram.errors import TokenMissing
+from engine import (
+    CATALOGUE,
+    FAKE_MODEL,
+    SPEAKER_MODEL,
+    VAD_MODEL,
+    Fault,
+    check_exports,
+    check_languages,
+    check_requirements,
+    current_decision,
+    decode,
+    is_downloaded,
+)
+from jobs.queue import connect
+from jobs.redis import REDIS_ERRORS
+from jobs.redis_server import find_server
+
+FREE_GB = 1.0
+GB = 1e9
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is well, and either what was seen or what to do."""
+
+    name: str
+    ok: bool
+    says: str
 
 
 @click.command()
@@ -16,7 +55,7 @@ from bot.config.settings import Settings
 def command(*, as_json: bool) -> int:
     """Check whether everything is in place, and say what to do where it is not."""
     try:
-        findings = asyncio.run(look(start_command("doctor"), aloud=not as_json))
+        findings = asyncio.run(report(start_command("doctor"), is_printed=not as_json))
     except InvalidSettings as wrong:
         if not as_json:
             raise
@@ -26,11 +65,125 @@ def command(*, as_json: bool) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-async def look(settings: Settings, *, aloud: bool) -> list[Finding]:
-    """Look at everything, and say each finding when it is there."""
+async def report(settings: Settings, *, is_printed: bool) -> list[Finding]:
+    """Run all checks, and print each finding as soon as it is known."""
     findings = []
-    async for finding in examine(settings):
+    async for finding in run_checks(settings):
         findings.append(finding)
-        if aloud:
+        if is_printed:
             click.echo(f"{'ok    ' if finding.ok else 'WRONG '} {finding.name:9} {finding.says}")
     return findings
+
+
+async def run_checks(settings: Settings) -> AsyncIterator[Finding]:
+    """Look at one thing after the other."""
+    yield Finding("settings", ok=True, says=f"read from {settings_file()} and the environment")
+    for name, check in CHECKS.items():
+        try:
+            yield Finding(name, ok=True, says=await check(settings))
+        except Fault as fault:
+            yield Finding(name, ok=False, says=str(fault))
+        except CheckFailed as failed:
+            yield Finding(name, ok=False, says=str(failed))
+
+
+class CheckFailed(Exception):
+    """Something is not well; `str()` says what to do."""
+
+
+async def token(settings: Settings) -> str:
+    """Ask Telegram who the bot is."""
+    if not settings.telegram.token.get_secret_value():
+        raise TokenMissing
+    from bot.telegram.token_check import TelegramUnavailable, fetch_username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
+
+    try:
+        return f"the bot is @{await fetch_username(settings.telegram)}"
+    except TelegramUnavailable as reason:
+        raise CheckFailed(str(reason)) from None
+
+
+async def redis(settings: Settings) -> str:
+    """Ask the Redis that is set whether it is there; of the embedded one, whether it can be started."""
+    client = connect(redis_url(settings))
+    try:
+        await client.ping()
+    except REDIS_ERRORS as error:
+        if settings.redis.url:
+            raise CheckFailed(
+                f"Redis does not answer ({type(error).__name__}). Start it, or correct redis.url."
+            ) from None
+        return f"`earshot run` starts its own, {find_server()}"
+    finally:
+        await client.aclose(close_connection_pool=True)
+    return "answers" if settings.redis.url else "the embedded one is up"
+
+
+async def database(settings: Settings) -> str:
+    """Open the ledger, which also brings it up to date."""
+    async with open_ledger(settings) as ledger:
+        notes = sum((await ledger.counts_by_state()).values())
+    return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
+
+
+async def model(settings: Settings) -> str:
+    """See whether the model is here and can run as its settings ask; loading it takes too long for a check."""
+    name = settings.engine.model
+    check_languages(settings.engine)
+    check_requirements(settings.engine)
+    words = len(default_request(settings.engine).hotwords)
+    if (
+        settings.engine.speakers != "off"
+        and name != FAKE_MODEL
+        and not (settings.engine.models_dir / SPEAKER_MODEL).is_dir()
+    ):
+        raise CheckFailed(
+            "What tells speakers apart is not on this machine. "
+            f"`earshot models pull {SPEAKER_MODEL}` fetches it; so does the next start."
+        )
+    if is_downloaded(settings.engine):
+        check_exports(settings.engine)
+        decision = current_decision(settings.engine)
+        return (
+            f"{name} is here"
+            + (f", {words} hotwords too" if settings.engine.hotwords else "")
+            + (f"; it runs in {decision.precision}: {decision.reason}" if decision else "")
+        )
+    if name in CATALOGUE:
+        raise CheckFailed(
+            f"{name} is not on this machine. `earshot models pull {name}` fetches it; so does the next start."
+        )
+    raise CheckFailed(
+        f"{name} lacks {VAD_MODEL}. `earshot models pull {VAD_MODEL}` fetches it; so does the next start."
+    )
+
+
+async def audio(settings: Settings) -> str:
+    """Decode a second of sound."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tone.wav"
+        write_tone(path)
+        seconds = decode(path, max_audio_s=settings.engine.max_audio_s).duration
+    return f"decoded {seconds:.0f} s of sound with PyAV {version('av')}; no ffmpeg is needed"
+
+
+async def disk(settings: Settings) -> str:
+    """See that the data folder has room."""
+    folder = next(place for place in (settings.data_dir, *settings.data_dir.absolute().parents) if place.exists())
+    free_gb = shutil.disk_usage(folder).free / GB
+    if free_gb < FREE_GB:
+        raise CheckFailed(f"Only {free_gb:.1f} GB are free at {folder}. Make room, or set data_dir to another disk.")
+    return f"{free_gb:.0f} GB free at {folder}"
+
+
+def write_tone(path: Path) -> None:
+    """Write a second of a 440 Hz tone."""
+    samples = array.array("h", (round(8000 * math.sin(2 * math.pi * 440 * n / RATE)) for n in range(RATE)))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes(samples.tobytes())
+
+
+CHECKS = {"token": token, "redis": redis, "database": database, "model": model, "audio": audio, "disk": disk}

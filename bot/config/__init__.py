@@ -1,4 +1,4 @@
-"""The settings: what can be set, how it is read, and where log lines go.
+"""The settings: what can be set, how they are read, and the set-up of the log.
 
-Knows nothing of Telegram and of processes.
+Knows nothing of the Bot API and of processes.
 """

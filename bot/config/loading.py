@@ -1,4 +1,4 @@
-"""Reads the settings, or says in one sentence which of them is wrong and how to put it right."""
+"""Reads the settings; a wrong one becomes one sentence that names it and the remedy."""
 
 import json
 import os
@@ -18,14 +18,14 @@ LIST = 'write a list such as [1, 2] or ["en", "de"]'
 
 
 class InvalidSettings(ClickException):
-    """A setting cannot be used; its message is the sentence."""
+    """A setting is unknown or has an invalid value; the message names it and the remedy."""
 
 
 def read_settings() -> Settings:
-    """Read the file and the environment.
+    """Read the settings file and the environment.
 
     Raises:
-        InvalidSettings: With a sentence that names the setting and never its value.
+        InvalidSettings: The message names the setting, and never shows its value.
     """
     file = settings_file()
     if CONFIG in os.environ and not file.is_file():
@@ -44,12 +44,12 @@ def read_settings() -> Settings:
 
 
 def problems(error: ValidationError) -> list[dict[str, object]]:
-    """Give what pydantic found, without the values, which may be secrets."""
+    """Return pydantic's errors without the values, which may be secrets."""
     return [dict(found) for found in error.errors(include_url=False, include_input=False, include_context=False)]
 
 
 def describe_problem(loc: object, problem: dict[str, object]) -> str:
-    """Put one finding into words."""
+    """Describe one error of pydantic in a sentence."""
     name = ".".join(map(str, loc)) if isinstance(loc, tuple) else str(loc)
     if problem["type"] == "extra_forbidden":
         return f"{settings_file()}: there is no setting {name}{suggest(name, list(setting_names()))}"
@@ -59,26 +59,26 @@ def describe_problem(loc: object, problem: dict[str, object]) -> str:
 
 
 def written_name(name: str) -> str:
-    """Give the name of a setting as whoever wrote its value wrote it."""
+    """Return how the user wrote the setting's name: its environment variable, or file and dotted name."""
     words = name.split(".")
     table, leaf = environment_name(words[0]), environment_name(".".join(words[:2]))
     return next((written for written in (leaf, table) if os.environ.get(written)), f"{settings_file()}: {name}")
 
 
 def invalid_json_names() -> str:
-    """Name the variables that should be JSON and are not."""
+    """Name the environment variables that should hold JSON and do not."""
     tables = [name for name, field in Settings.model_fields.items() if is_table(field.annotation)]
     lists = [name for name, annotation in annotations().items() if get_origin(annotation) in {frozenset, tuple}]
     return ", ".join(name for name in map(environment_name, (*tables, *lists)) if not is_json(os.environ.get(name)))
 
 
 def is_table(annotation: object) -> TypeGuard[type[BaseModel]]:
-    """Tell whether a setting is a table of settings."""
+    """Tell whether a field's type is a model of its own: a table in the settings file."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def is_json(text: str | None) -> bool:
-    """Tell whether a text, if there is one, can be read as JSON."""
+    """Tell whether a text is empty or can be read as JSON."""
     try:
         return not text or json.loads(text) is not None
     except ValueError:
@@ -86,7 +86,7 @@ def is_json(text: str | None) -> bool:
 
 
 def refuse_unknown_variables() -> None:
-    """Refuse what starts like ours and is none, a typing mistake most likely."""
+    """Refuse environment variables that start with our prefix and name no setting: most likely a typing error."""
     known = {CONFIG, *map(environment_name, setting_names()), *map(environment_name, Settings.model_fields)}
     for name in sorted(os.environ):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
@@ -95,7 +95,7 @@ def refuse_unknown_variables() -> None:
 
 @cache
 def setting_names() -> tuple[str, ...]:
-    """Give the dotted names of all settings."""
+    """Return the dotted names of all settings."""
     return tuple(annotations())
 
 
@@ -106,7 +106,7 @@ def annotations() -> dict[str, object]:
 
 
 def walk_settings(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, object]]:
-    """Go through the tables down to the settings."""
+    """Yield the dotted name and the type of each setting, table by table."""
     for name, field in model.model_fields.items():
         if is_table(field.annotation):
             yield from walk_settings(field.annotation, f"{before}{name}.")
@@ -115,11 +115,11 @@ def walk_settings(model: type[BaseModel], before: str = "") -> Iterator[tuple[st
 
 
 def environment_name(name: str) -> str:
-    """Give the environment's name of a setting: `engine.model` is `EARSHOT_ENGINE__MODEL`."""
+    """Return the environment variable of a setting: `EARSHOT_ENGINE__MODEL` for `engine.model`."""
     return PREFIX + name.replace(".", "__").upper()
 
 
 def suggest(wrong: str, known: list[str]) -> str:
-    """Offer the name that was probably meant."""
+    """Suggest the known name that is most similar to a wrong one; "" if none is."""
     near = get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""

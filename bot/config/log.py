@@ -1,4 +1,4 @@
-"""Where log lines go: to stderr, and when asked for also to a file of JSON lines. Secrets never get that far."""
+"""Sets up the log: to stderr and, when set, to a rotating file of JSON lines, with secrets redacted."""
 
 import logging
 import os
@@ -24,7 +24,7 @@ HIDDEN = "***"
 
 
 def configure_logging(settings: Settings, role: str) -> None:
-    """Send our own lines and those of the libraries through one door; `role` is on each."""
+    """Route our own and the libraries' log lines through the same handlers; each line has `role`."""
     before: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,7 +51,7 @@ def configure_logging(settings: Settings, role: str) -> None:
 
 
 def make_handlers(settings: Settings, role: str, before: list[Processor]) -> list[logging.Handler]:
-    """Give stderr's handler and, when it is asked for, the file's."""
+    """Make the handler of stderr and, when a file is set, that of the file."""
     hide = Redactor(secret_values(settings))
     to_stderr = logging.StreamHandler(sys.stderr)
     to_stderr.setFormatter(RedactingFormatter(hide, before, renderers()))
@@ -64,7 +64,7 @@ def make_handlers(settings: Settings, role: str, before: list[Processor]) -> lis
 
 
 def renderers() -> list[Processor]:
-    """Choose how stderr reads: in columns for a person, as key=value for journald."""
+    """Choose the format of stderr: columns on a terminal, key=value elsewhere."""
     if sys.stderr.isatty() or os.environ.get("FORCE_COLOR"):
         return [structlog.dev.ConsoleRenderer()]
     order = ("timestamp", "level", "role", "event")
@@ -75,14 +75,14 @@ def renderers() -> list[Processor]:
 
 
 def open_log_file(path: Path) -> RotatingFileHandler:
-    """Open a log file that only its owner reads, and that never fills the disk. Only one process may turn it over."""
+    """Open a rotating log file readable by its owner only. Each process needs its own, as rotation renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
 
 
 def add_role(role: str) -> Processor:
-    """Give a processor that says which of the processes speaks."""
+    """Make a structlog processor that adds the process's role."""
 
     def add(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event.setdefault("role", role)
@@ -92,14 +92,14 @@ def add_role(role: str) -> Processor:
 
 
 def secret_values(settings: Settings) -> list[str]:
-    """Give what no line may show: tokens, and the passwords in addresses."""
+    """Return what no log line may show: tokens, and the passwords in URLs."""
     values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
     values += [password_of(url) for url in (settings.redis.url, settings.database.url)]
     return [value for value in values if value]
 
 
 def password_of(url: str) -> str:
-    """Give the password of an address; also of one that cannot be read, which whoever needs it will refuse."""
+    """Return the password in a URL, also in one that `urlsplit` cannot parse; "" if there is none."""
     try:
         return urlsplit(url).password or ""
     except ValueError:
@@ -107,28 +107,28 @@ def password_of(url: str) -> str:
 
 
 class Redactor:
-    """Replaces secrets in a text; also what only looks like a bot's token."""
+    """Replaces known secrets, and whatever looks like a bot token, in a text."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        """Keep `values` to hide, the longest first."""
+        """Redact `values`, the longest first."""
         self.values = sorted(values, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Give `text` without secrets."""
+        """Return `text` without secrets."""
         for value in self.values:
             text = text.replace(value, HIDDEN)
         return TOKEN.sub(HIDDEN, text)
 
 
 class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
-    """Formats a line, ours or a library's, and hides the secrets in the whole of it, tracebacks too."""
+    """Formats a log record, ours or a library's, and redacts secrets in all of it, tracebacks too."""
 
     def __init__(self, hide: Callable[[str], str], before: list[Processor], renderers: list[Processor]) -> None:
-        """Format with `rendering` what `before` has completed."""
+        """Format with `rendering`; `before` completes the records of libraries."""
         processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]
         super().__init__(processors=processors, foreign_pre_chain=before)
         self.hide = hide
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
+        """Return the formatted and redacted line."""
         return self.hide(super().format(record))

@@ -1,4 +1,4 @@
-"""What is asked of the engine where a note asks for nothing: the owner's settings as a request. Loads no model."""
+"""Default transcription options, from the settings. Loads no model."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from engine import AUTO_LANGUAGE, CATALOGUE, EngineSettings, Request, read_hotwo
 
 
 def default_request(settings: EngineSettings) -> Request:
-    """Give what the owner's settings ask for.
+    """Return the request that the settings describe.
 
     Raises:
-        HotwordsUnreadable: the list of hotwords cannot be read.
+        HotwordsUnreadable: The list of hotwords cannot be read.
     """
     return Request(
         language=None if settings.language == AUTO_LANGUAGE else settings.language,
@@ -24,5 +24,5 @@ def default_request(settings: EngineSettings) -> Request:
 
 
 def model_name(settings: EngineSettings) -> str:
-    """Give the name that the engine will give its model."""
+    """Return the name under which the engine reports its model."""
     return settings.model if settings.model in CATALOGUE else Path(settings.model).name

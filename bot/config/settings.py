@@ -1,6 +1,6 @@
-"""Every setting in one frozen object: `settings.toml`, overridden by the environment.
+"""All settings as frozen pydantic models, read from `settings.toml` and overridden by the environment.
 
-Paths in the file count from the file's own folder; an empty string there, or an empty variable, means the default.
+Relative paths in the file are relative to its folder; an empty string or variable means the default.
 """
 
 import os
@@ -118,20 +118,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
+        """Give the environment precedence over the file."""
         return init_settings, env_settings, SettingsFile(settings_cls, toml_file=settings_file())
 
 
 class SettingsFile(TomlConfigSettingsSource):
-    """The file's values: without the empty ones, and with whole paths."""
+    """Source of the file's values: empty ones removed, paths made absolute."""
 
     def __call__(self) -> dict[str, Any]:
-        """Give what the file says."""
+        """Return the values."""
         return file_values(super().__call__(), settings_file().resolve().parent)
 
 
 def file_values(table: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Leave the empty strings of `table` out, and let its paths count from `folder`."""
+    """Remove empty strings from `table`, and make its paths absolute from `folder`."""
     said: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, dict):
@@ -144,10 +144,10 @@ def file_values(table: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def is_path(key: str, value: str, folder: Path) -> bool:
-    """Tell whether `value` is meant as a path; a model may be a name or the path of a folder."""
+    """Tell whether a setting holds a path; a model is one only where such a folder exists."""
     return value != "" and (key in PATHS or (key == "model" and (folder / Path(value).expanduser()).is_dir()))
 
 
 def settings_file() -> Path:
-    """Give the path of the settings file: `EARSHOT_CONFIG`, or `settings.toml` beside the program."""
+    """Return the path of the settings file: `EARSHOT_CONFIG`, or `settings.toml` beside the program."""
     return Path(os.environ.get(CONFIG) or PROJECT / "settings.toml")

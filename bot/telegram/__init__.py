@@ -1,4 +1,4 @@
-"""The line to the Bot API: client, rate limits, retries, downloads, command menu, errors.
+"""Bot API client: rate limits, retries, updates, downloads, command menu, errors.
 
-Knows nothing of notes and of what is said in a chat.
+Knows nothing of voice notes in the ledger and of the texts in a chat.
 """

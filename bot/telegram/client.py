@@ -1,6 +1,6 @@
-"""The bot's line to the Bot API: one address, one flood budget for all processes, and errors that can be shown.
+"""Makes aiogram's `Bot` with shared rate limits, retries, and errors without the token.
 
-Nothing that leaves this file holds the token.
+What this module raises or logs never contains the token.
 """
 
 from collections.abc import AsyncIterator
@@ -30,10 +30,10 @@ log = structlog.get_logger(__name__)
 
 
 def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bot:
-    """Make the bot that `settings` describe. Without a budget it obeys only what Telegram tells this very bot.
+    """Make the bot that `settings` describe. Without a budget it only waits when Telegram tells it to.
 
     Raises:
-        TokenMissing: the token is empty.
+        TokenMissing: The token is empty.
     """
     token = settings.token.get_secret_value()
     if not token:
@@ -48,11 +48,11 @@ def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bo
 async def open_bot(
     settings: TelegramSettings, redis_url: str, windows: RateWindows = DEFAULT_WINDOWS
 ) -> AsyncIterator[Bot]:
-    """Open the bot, which shares its flood budget with all other processes, and close it.
+    """Open a bot that shares its rate budget with all other processes through Redis, and close it.
 
     Raises:
-        TokenMissing: the token is empty.
-        RedisUrlWrong: the address of Redis cannot be read.
+        TokenMissing: The token is empty.
+        RedisUrlWrong: The URL of Redis is invalid.
     """
     redis = connect(redis_url)
     try:
@@ -63,7 +63,7 @@ async def open_bot(
 
 
 class _Session(AiohttpSession):
-    """Keeps the token out of errors; hands on the updates that can be read when one of them cannot."""
+    """Removes the token from errors; skips an update that cannot be decoded instead of failing the whole batch."""
 
     async def make_request(
         self,

@@ -1,6 +1,6 @@
-"""The command menu of Telegram's apps: which commands are shown to whom, and in which language.
+"""Registers the command menu (setMyCommands): which commands are shown to whom, and in which language.
 
-Knows no translations: what each command does is handed in.
+Knows no translations: the descriptions are passed in.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,14 +25,13 @@ _GROUP_COMMANDS = ("help", "history", "retry", "cancel", "audio", "delete")
 log = structlog.get_logger(__name__)
 
 Descriptions = Mapping[str, str]
-"""What each command does, by its name."""
+"""Command name to description."""
 
 
 async def register_commands(bot: Bot, by_language: Mapping[str | None, Descriptions]) -> None:
-    """Register the menus of everybody, of private chats and of groups, in every language.
+    """Register the default menu and those of private chats and of groups, in every language.
 
-    The descriptions of language None are for people whose language is not among the others. A refusal by Telegram is
-    only logged.
+    Language None is the fallback for all other languages. A refusal by Telegram is only logged.
     """
     for language, descriptions in by_language.items():
         await _register(bot, _EVERYWHERE, BotCommandScopeDefault(), descriptions, language)
@@ -41,7 +40,7 @@ async def register_commands(bot: Bot, by_language: Mapping[str | None, Descripti
 
 
 async def register_admin_commands(bot: Bot, admin_id: int, descriptions: Descriptions) -> None:
-    """Register an admin's own menu. Telegram refuses it until the admin has written to the bot; that is only logged."""
+    """Register an admin's own menu. Telegram refuses that until the admin has written to the bot; it is only logged."""
     await _register(bot, (*COMMANDS, *ADMIN_COMMANDS), BotCommandScopeChat(chat_id=admin_id), descriptions, None)
 
 

@@ -1,4 +1,4 @@
-"""Fetches a voice note's file from Telegram: to a folder and a name of our own, no byte more than allowed."""
+"""Downloads a file from Telegram (getFile): size-capped, with retries, under a name of our own."""
 
 import asyncio
 import re
@@ -25,19 +25,19 @@ _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
 
 
 class _LinkExpired(Exception):
-    """The address that getFile gave is no longer served."""
+    """The link from getFile is no longer valid (404)."""
 
 
 class DownloadUnavailable(Exception):
-    """Telegram's files cannot be had now; the same try may succeed later."""
+    """The file could not be downloaded after several tries; a later one may succeed."""
 
 
 async def download_file(bot: Bot, file_id: str, folder: Path, name: str) -> Path:
-    """Fetch the file into `folder`, as `name` and the extension that Telegram gives.
+    """Download the file into `folder` as `name` plus Telegram's extension, and return its path.
 
     Raises:
-        FileTooBig, FileGone: it cannot be had.
-        DownloadUnavailable: not now.
+        FileTooBig, FileGone: It can never be downloaded.
+        DownloadUnavailable: Not now.
     """
     for attempt in range(_TRIES):
         file = await _get_file(bot, file_id)
@@ -68,7 +68,7 @@ async def _get_file(bot: Bot, file_id: str) -> File:
 
 
 async def _transfer(bot: Bot, file_path: str, target: Path) -> None:
-    """Take the file from where getFile says: a Bot API server in local mode names a file on this machine's disk."""
+    """Copy or download the file: a Bot API server in local mode gives an absolute path on this machine."""
     if file_path.startswith("/"):
         await asyncio.to_thread(_copy_from_disk, Path(file_path), target)
     else:
@@ -97,7 +97,7 @@ async def _download(bot: Bot, file_path: str, target: Path) -> None:
 
 @asynccontextmanager
 async def _stream(bot: Bot, file_path: str) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Open the download. The address holds the token: what is raised does not."""
+    """Open the HTTP response. The URL holds the token, so errors must not quote it."""
     url = bot.session.api.file_url(bot.token, file_path)
     async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, session.get(url) as response:
         if response.status == 404:  # noqa: PLR2004 - HTTP's own number

@@ -1,14 +1,14 @@
-"""What can go wrong between Telegram and Earshot; a branch of the tree in `engine.errors`."""
+"""Errors about Telegram, with the sentence that a person reads; part of the tree in `engine.errors`."""
 
 from engine import Fault
 
 
 class TelegramFault(Fault):
-    """Telegram does not give what is needed."""
+    """Base class: Telegram refuses or lacks something."""
 
 
 class FileTooBig(TelegramFault):
-    """The file is larger than Telegram hands to bots."""
+    """The file is larger than bots may download."""
 
     code = "file_too_big"
     sentence = (
@@ -18,7 +18,7 @@ class FileTooBig(TelegramFault):
 
 
 class FileGone(TelegramFault):
-    """Telegram no longer has the file, or cannot give it now."""
+    """Telegram no longer serves the file."""
 
     code = "file_gone"
     sentence = "Telegram does not give me this file any more. Please send it again."
@@ -32,14 +32,14 @@ class TokenMissing(TelegramFault):
 
 
 class TokenRefused(TelegramFault):
-    """Telegram does not know the token."""
+    """Telegram rejects the token."""
 
     code = "token_refused"
     sentence = "Telegram refuses the bot token. Copy it again from @BotFather into EARSHOT_TELEGRAM__TOKEN."
 
 
 class WebhookUnsafe(TelegramFault):
-    """Webhook mode without an address or a secret: anybody could post updates."""
+    """Webhook mode without a URL or a secret: anybody could post updates."""
 
     code = "webhook_unsafe"
     sentence = "Webhook mode needs telegram.webhook_url (https://…) and telegram.webhook_secret. Set both."

@@ -1,12 +1,11 @@
-"""Makes aiogram cheap to import: each of its models is built when it is first used, not all 600 at every start.
+"""Defers building aiogram's 600 pydantic models from import to first use, which saves seconds at every start.
 
-aiogram asks pydantic for just that (`defer_build`), and then has all types built at the end of its import, because
-only there are the names known that their annotations mention: seconds of work, of which a worker needs a tenth of
-one. Here a type that is to be rebuilt with these names only puts them into its module, where pydantic finds them at
-any time, also for a model that another one contains. Methods are put off as types are. Only a class of ours that
-derives from a type would have to ask for that type's `model_rebuild()` first.
+aiogram's models ask pydantic to build them later (`defer_build`), but the end of aiogram's import rebuilds all of
+them, because only there are the names known that their annotations mention. This module replaces `model_rebuild`: it
+puts those names into the model's module, where pydantic finds them when the model is first used, also inside another
+model. The same holds for methods. A class of ours that derives from a type must call that type's `model_rebuild()`.
 
-Where a later aiogram works in another way, nothing of this applies, and it is imported as its authors meant.
+With a later aiogram that works in another way nothing is changed, and it is imported as usual.
 """
 
 import sys
@@ -23,7 +22,7 @@ BASE, BASE_CLASS = "aiogram.client.context_controller", "BotContextController"  
 
 
 def defer_model_building() -> None:
-    """Prepare for aiogram's import, if it comes; this costs nothing where it does not."""
+    """Install the import hook. It costs nothing where aiogram is never imported."""
     if BASE not in sys.modules:
         sys.meta_path.insert(0, _Finder())
 

@@ -1,6 +1,7 @@
-"""How many messages Telegram bears, counted in Redis for the bot and all workers together. Knows no Telegram method.
+"""Sliding-window rate limiter in Redis, shared by the bot and all workers. Knows no Bot API method.
 
-Telegram bears a message a second in a chat and short bursts, 30 a second in all, and 20 a minute in a group.
+Telegram's limits (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this): one message a
+second in a chat with short bursts, 20 a minute in a group, 30 a second overall.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from jobs.resilience import Outage
 ANSWER_S = 0.5
 TRY_AGAIN_S = 3.0
 _TRAVEL_S = 0.25  # requests do not travel equally fast: what leaves within the limit should arrive within it
-# The first key tells who must be quiet; every other one is a window, with a pair of most and ms among the arguments.
+# The first key blocks the scope; every other one is a window, whose limit and milliseconds are among the arguments.
 # Redis's own clock is the one that all machines share. What lies ahead of it was counted before it was set back.
 # Removing comes before adding also for a full Redis, which lets a script go on that has begun to write.
 _TAKE = """
@@ -46,19 +47,19 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """At most so many within any so many seconds."""
+    """At most `limit` messages within any `seconds`."""
 
     limit: int
     seconds: float
 
     def limit_for(self, *, is_low_priority: bool) -> int:
-        """Give how many may be counted; what gives way comes only while at most half is used."""
+        """Return the limit for a priority: low priority may use half of the window."""
         return self.limit // 2 + 1 if is_low_priority else self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class RateWindows:
-    """What Telegram bears."""
+    """The windows for one chat, for one group, and for the whole bot."""
 
     chat: RateWindow = RateWindow(5, 5 + _TRAVEL_S)
     group: RateWindow = RateWindow(20, 60 + _TRAVEL_S)
@@ -69,10 +70,10 @@ DEFAULT_WINDOWS = RateWindows()
 
 
 class RateBudget:
-    """Grants messages. Without Redis it grants everything, and asks again after some seconds."""
+    """Grants requests. While Redis is away it grants everything, and asks again every `TRY_AGAIN_S`."""
 
     def __init__(self, redis: Redis, windows: RateWindows = DEFAULT_WINDOWS) -> None:
-        """Count in `redis`."""
+        """Count requests in `redis`."""
         self._redis = redis
         self._windows = windows
         self._take = redis.register_script(_TAKE)
@@ -81,9 +82,10 @@ class RateBudget:
         self._asks_again_at = 0.0
 
     async def acquire(self, bot_id: int, scope: str, *, is_counted: bool, is_low_priority: bool) -> float:
-        """Count a message to `place`, a chat or a method without one, and give 0; or the seconds until it may come.
+        """Count a request and return 0, or return the seconds until it may be sent, without counting it.
 
-        What does not count only heeds that the place must be quiet.
+        `scope` is a chat's id, or the name of a method that has no chat. Requests that are not counted only wait while
+        their scope is blocked.
         """
         windows = self._windows_for(bot_id, scope) if is_counted else {}
         keys = [_key(bot_id, "quiet", scope), *windows]
@@ -94,7 +96,7 @@ class RateBudget:
         return (wait_ms or 0) / 1000
 
     async def block(self, bot_id: int, scope: str, seconds: float) -> None:
-        """Let nothing go to `place` for so long."""
+        """Block all requests to `scope` for so many seconds."""
         key, px = _key(bot_id, "quiet", scope), max(1, round(1000 * seconds))
         await self._ask_redis(lambda: self._redis.set(key, b"", px=px))
 
@@ -105,7 +107,7 @@ class RateBudget:
         return windows
 
     async def _ask_redis(self, ask: Callable[[], Awaitable[object]]) -> object | None:
-        """Give what Redis answers; None if it is away, or was a moment ago."""
+        """Return what Redis answers; None if it is away, or was within the last `TRY_AGAIN_S`."""
         async with self._one_at_a_time:
             if monotonic() < self._asks_again_at:
                 return None

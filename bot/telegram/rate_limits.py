@@ -1,4 +1,4 @@
-"""Flood control: every request to Telegram waits for its turn, and every process obeys what one of them was told."""
+"""Middleware for rate limits: delays requests by the shared budget and by Telegram's 429 answers (retry_after)."""
 
 import asyncio
 import math
@@ -23,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 class RateLimits(BaseRequestMiddleware):
-    """Waits as long as the budget and Telegram ask, if the request is patient enough; raises their wait otherwise."""
+    """Waits as long as the budget and Telegram ask, within the request's total timeout."""
 
     def __init__(self, budget: RateBudget | None) -> None:
-        """Share `budget` with others; None heeds only what this very process is told."""
+        """Use a shared `budget`; None obeys only the 429 answers of this process."""
         self._budget = budget
         self._blocked_until: dict[str, float] = {}  # also in the budget, which may be away
 
@@ -36,7 +36,7 @@ class RateLimits(BaseRequestMiddleware):
         bot: Bot,
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
-        """Make the request once it is its turn, and again when Telegram says that it was not."""
+        """Wait for the rate limits and make the request; repeat it after a 429."""
         deadline = monotonic() + current_policy().timeout_s
         while True:
             await self._wait_for_turn(bot, method, deadline)
@@ -50,7 +50,7 @@ class RateLimits(BaseRequestMiddleware):
         """Wait until the request may be made.
 
         Raises:
-            TelegramRetryAfter: that is after the deadline.
+            TelegramRetryAfter: It may not be made before the deadline.
         """
         while (wait_s := await self._wait_s(bot, method)) > 0:
             if monotonic() + wait_s > deadline:
@@ -76,7 +76,7 @@ class RateLimits(BaseRequestMiddleware):
 
 
 def _is_counted(method: TelegramMethod[Any]) -> bool:
-    """Tell whether Telegram counts it as a message: what appears in a chat, or changes there."""
+    """Tell whether Telegram counts the request as a message: it sends or edits one."""
     name = method.__api_method__
     return name.startswith(_COUNTED_PREFIXES) and name not in _UNCOUNTED
 

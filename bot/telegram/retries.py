@@ -1,4 +1,4 @@
-"""What becomes of a request that did not get through: it is made again where that cannot do a thing twice."""
+"""Middleware that retries idempotent Bot API calls with exponential back-off, and polling for ever."""
 
 import asyncio
 from math import inf
@@ -27,10 +27,10 @@ _REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is 
 
 
 class Retries(BaseRequestMiddleware):
-    """Repeats what cannot do harm for as long as the request is patient, and asking for updates for ever."""
+    """Retries a failed request within its total timeout if repeating it cannot send a message twice."""
 
     def __init__(self) -> None:
-        """Take it that Telegram is there."""
+        """Start in the state that Telegram is reachable."""
         self._outage = Outage("telegram")
 
     async def __call__(
@@ -39,7 +39,7 @@ class Retries(BaseRequestMiddleware):
         bot: Bot,
         method: TelegramMethod[TelegramType],
     ) -> Response[TelegramType]:
-        """Make the request, and make it again where that is right."""
+        """Make the request, and retry it where that is safe. An edit that changes nothing counts as done."""
         deadline = inf if _is_poll(method) else monotonic() + current_policy().timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
@@ -62,7 +62,7 @@ class Retries(BaseRequestMiddleware):
 
 
 def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
-    """Tell whether asking again cannot do a thing twice, or may."""
+    """Tell whether a retry cannot repeat an effect, or is allowed to."""
     if isinstance(method, GetUpdates):
         return _is_poll(method)
     was_never_sent = isinstance(error.__cause__, NEVER_SENT)
@@ -70,7 +70,7 @@ def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
 
 
 def _is_poll(method: TelegramMethod[Any]) -> bool:
-    """Tell whether updates are waited for. aiogram would repeat that too, and log two lines for every time."""
+    """Tell whether this is long polling. aiogram would retry it too, but logs two lines each time."""
     return isinstance(method, GetUpdates) and bool(method.timeout)
 
 

@@ -1,4 +1,4 @@
-"""Asks Telegram who the bot is."""
+"""Checks the bot token by asking Telegram for the bot's name (getMe)."""
 
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
 
@@ -11,16 +11,16 @@ ANSWERS_WITHIN_S = 10
 
 
 class TelegramUnavailable(Exception):
-    """Telegram, or what is set in its place, does not say; `str()` tells what to do."""
+    """The Bot API server cannot be reached or answers with an error; `str()` names the remedy."""
 
 
 async def fetch_username(settings: TelegramSettings) -> str:
-    """Give the bot's name.
+    """Return the bot's username, without the @.
 
     Raises:
-        TokenMissing: the token is empty.
-        TokenRefused: Telegram does not know it.
-        TelegramUnavailable: there is no answer.
+        TokenMissing: The token is empty.
+        TokenRefused: Telegram rejects it.
+        TelegramUnavailable: The server does not answer, or answers with another error.
     """
     bot = make_bot(settings)
     where = settings.api_base

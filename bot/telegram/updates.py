@@ -1,4 +1,4 @@
-"""Receives updates from Telegram by long polling or by webhook. Knows nothing of what is done with an update."""
+"""Receives updates by long polling or by webhook. Knows nothing of how an update is handled."""
 
 import asyncio
 import contextlib
@@ -29,22 +29,20 @@ log = structlog.get_logger(__name__)
 
 
 def check_webhook(settings: TelegramSettings) -> None:
-    """Check that webhook mode, where it is set, has an address and a secret.
+    """Check that webhook mode, if set, has a URL and a secret.
 
     Raises:
-        WebhookUnsafe: one of them is missing.
+        WebhookUnsafe: One of them is missing.
     """
     if settings.mode == "webhook" and not (settings.webhook_url and settings.webhook_secret.get_secret_value()):
         raise WebhookUnsafe
 
 
 async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher) -> User:
-    """Tell Telegram whether updates are polled or where they are posted; wait for as long as Telegram is away.
-
-    Returns the bot as Telegram knows it.
+    """Set or delete the webhook, and return the bot's own user (getMe). Waits for as long as Telegram is away.
 
     Raises:
-        TokenRefused: Telegram does not know the token.
+        TokenRefused: Telegram rejects the token.
     """
     with total_timeout(float("inf")):
         try:
@@ -65,7 +63,7 @@ async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher
 async def poll(bot: Bot, dispatcher: Dispatcher, stop: asyncio.Event, last_seen: Callable[[], int | None]) -> None:
     """Poll until `stop` is set; an update that is still being handled then comes again at the next start.
 
-    `last_seen` gives the number of the last update that was handled, None where there was none.
+    `last_seen` returns the id of the last update that was handled, None if there was none.
     """
     polling = dispatcher.start_polling(
         bot, polling_timeout=POLLING_S, handle_as_tasks=False, handle_signals=False, close_bot_session=False
@@ -83,14 +81,14 @@ async def poll(bot: Bot, dispatcher: Dispatcher, stop: asyncio.Event, last_seen:
 
 
 async def _confirm(bot: Bot, seen: int) -> None:
-    """Acknowledge the last updates, so that nobody's command is obeyed again after a restart."""
+    """Acknowledge the last updates, so that they are not handled again after a restart."""
     with contextlib.suppress(TelegramAPIError, OSError):
         await bot.get_updates(offset=seen + 1, limit=1, timeout=0, request_timeout=CONFIRM_S)
 
 
 @asynccontextmanager
 async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispatcher) -> AsyncIterator[None]:
-    """Let Telegram post updates to `telegram.webhook_listen`; each is acknowledged once it has been handled."""
+    """Serve the webhook on `telegram.webhook_listen`; an update is acknowledged after it has been handled."""
     secret = settings.webhook_secret.get_secret_value()
     hook = SimpleRequestHandler(dispatcher, bot, handle_in_background=False, secret_token=secret)
     app = web.Application(middlewares=[_skip_unreadable])
@@ -107,7 +105,7 @@ async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispa
 
 @web.middleware
 async def _skip_unreadable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Acknowledge what cannot be read: Telegram would send it again and again, before everything else."""
+    """Acknowledge an update that cannot be decoded: Telegram would send it again and again, before all others."""
     try:
         return await handler(request)
     except (ValidationError, JSONDecodeError) as error:

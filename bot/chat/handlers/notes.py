@@ -3,7 +3,8 @@
 from aiogram import Bot, Router
 from aiogram.types import Message
 
-from bot.chat.intake import Intake, find_audio, incoming_note
+from bot.chat.attachments import find_audio, incoming_note
+from bot.chat.intake import Intake
 
 
 def router() -> Router:

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from bot.chat import intake
-from bot.chat.intake import EXTENSIONS, EXTENSIONS_OF
+from bot.chat.attachments import EXTENSIONS, EXTENSIONS_OF
 from bot.config.settings import AccessSettings, Settings
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind

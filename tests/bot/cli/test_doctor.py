@@ -1,6 +1,166 @@
-import json
+"""The doctor against real parts: a stand-in for Telegram, a real Redis, real files."""
 
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from pydantic import SecretStr
+
+from bot.cli.doctor import CHECKS, Finding, run_checks
+from bot.config.settings import Settings, TelegramSettings
+from bot.playground.server import Playground
+from engine.hub.catalogue import VAD_MODEL
+from engine.settings import EngineSettings
+from jobs.redis_server import RedisServer
+from jobs.settings import RedisSettings
 from tests.bot.cli.conftest import Earshot
+from tests.engine.folders import nobody_writes
+
+
+class Usage(NamedTuple):
+    """What shutil.disk_usage gives."""
+
+    total: int
+    used: int
+    free: int
+
+
+@pytest.fixture
+async def playground() -> AsyncIterator[Playground]:
+    playground = Playground()
+    await playground.start()
+    yield playground
+    await playground.stop()
+
+
+@pytest.fixture
+def settings(playground: Playground, tmp_path: Path) -> Settings:
+    return Settings(
+        data_dir=tmp_path / "data",
+        telegram=TelegramSettings(token=SecretStr(playground.token), api_base=playground.url),
+        engine=EngineSettings(model="fake", models_dir=tmp_path / "models"),
+    )
+
+
+async def found(settings: Settings) -> dict[str, Finding]:
+    return {finding.name: finding async for finding in run_checks(settings)}
+
+
+async def test_where_all_is_well_all_is_ok(settings: Settings) -> None:
+    findings = await found(settings)
+    assert list(findings) == ["settings", *CHECKS]
+    assert [finding for finding in findings.values() if not finding.ok] == []
+    assert findings["token"].says == "the bot is @earshot_bot"
+    assert "no ffmpeg is needed" in findings["audio"].says
+
+
+async def test_the_embedded_redis_is_seen_when_it_is_up(settings: Settings) -> None:
+    server = RedisServer(settings.data_dir)
+    await server.start()
+    try:
+        assert (await found(settings))["redis"].says == "the embedded one is up"
+    finally:
+        await server.stop()
+    assert "starts its own" in (await found(settings))["redis"].says
+
+
+@pytest.mark.parametrize(
+    ("telegram", "advice"),
+    [
+        ({"token": SecretStr("")}, "@BotFather"),
+        ({"token": SecretStr("43:other")}, "refuses"),
+        ({"api_base": "http://127.0.0.1:9"}, "cannot be reached"),
+    ],
+)
+async def test_a_token_that_does_not_work_comes_with_advice(
+    settings: Settings, telegram: dict[str, object], advice: str
+) -> None:
+    changed = settings.model_copy(update={"telegram": settings.telegram.model_copy(update=telegram)})
+    finding = (await found(changed))["token"]
+    assert not finding.ok
+    assert advice in finding.says
+    assert "playground" not in finding.says
+
+
+async def test_a_redis_that_is_set_and_away_comes_with_advice(settings: Settings, tmp_path: Path) -> None:
+    away = RedisSettings(url=f"unix://{tmp_path}/nobody.sock")
+    finding = (await found(settings.model_copy(update={"redis": away})))["redis"]
+    assert not finding.ok
+    assert "redis.url" in finding.says
+
+
+async def test_a_missing_model_comes_with_the_command_that_fetches_it(settings: Settings) -> None:
+    engine = settings.engine.model_copy(update={"model": "starter"})
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert "`earshot models pull starter`" in finding.says
+
+
+async def test_a_folder_of_the_owners_without_its_part_comes_with_the_command_that_fetches_that(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
+    engine = settings.engine.model_copy(update={"model": str(own)})
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert "`earshot models pull fsmn-vad`" in finding.says
+
+
+async def test_a_model_that_cannot_be_prepared_comes_with_what_must_be_writable(
+    settings: Settings, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    (own / VAD_MODEL).mkdir(parents=True)
+    (own / VAD_MODEL / "model.pt").touch()
+    (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
+    settings.engine.models_dir.mkdir()
+    engine = settings.engine.model_copy(update={"model": str(own), "device": "cpu"})
+    with nobody_writes(own, engine.models_dir):
+        finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert f"{engine.models_dir} cannot be written to" in finding.says
+    assert (await found(settings.model_copy(update={"engine": engine})))["model"].ok
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ({"language": "german"}, "Set engine.language to"),
+        ({"hotwords": Path("/gone.txt")}, "engine.hotwords"),
+        ({"model": "starter", "precision": "int8"}, "Set engine.precision to"),
+    ],
+)
+async def test_what_does_not_suit_the_model_comes_with_advice(
+    settings: Settings, setting: dict[str, object], advice: str
+) -> None:
+    engine = settings.engine.model_copy(update=setting)
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    assert not finding.ok
+    assert advice in finding.says
+
+
+async def test_the_hotwords_that_are_set_are_counted(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("Earshot\nFunASR\n")
+    engine = settings.engine.model_copy(update={"hotwords": tmp_path / "words.txt"})
+    assert (await found(settings.model_copy(update={"engine": engine})))["model"].says == "fake is here, 2 hotwords too"
+
+
+async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**12, 10**12, 3 * 10**8))
+    finding = (await found(settings))["disk"]
+    assert (finding.ok, finding.says[:20]) == (False, "Only 0.3 GB are free")
+
+
+async def test_no_finding_shows_the_token(settings: Settings) -> None:
+    findings = await found(settings)
+    assert settings.telegram.token.get_secret_value() not in json.dumps(
+        [vars(finding) for finding in findings.values()]
+    )
 
 
 def test_what_is_wrong_makes_it_1_and_each_line_says_which(earshot: Earshot) -> None:

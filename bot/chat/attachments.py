@@ -1,0 +1,76 @@
+"""What a Telegram message holds that can be transcribed, and the note that is made from it."""
+
+from pathlib import PurePath
+
+from aiogram.types import Audio, Document, Message, Video, VideoNote, Voice
+
+from storage.note import Incoming
+
+EXTENSIONS_OF = {  # by the reader that `engine` has for them
+    "aac": ("aac",),
+    "ac3": ("ac3",),
+    "aiff": ("aif", "aifc", "aiff"),
+    "amr": ("amr", "awb"),
+    "au": ("au",),
+    "caf": ("caf",),
+    "flac": ("flac",),
+    "matroska": ("mka", "mkv", "webm"),
+    "mov": ("3gp", "m4a", "m4b", "m4v", "mov", "mp4"),
+    "mp3": ("mp2", "mp3"),
+    "ogg": ("oga", "ogg", "ogv", "opus", "spx"),
+    "wav": ("wav", "wave"),
+}
+EXTENSIONS = frozenset(extension for extensions in EXTENSIONS_OF.values() for extension in extensions)
+_SOUND_TYPES = ("audio/", "video/", "application/ogg", "application/x-matroska")
+_UNREADABLE_TYPES = frozenset(("audio/x-ms-wma", *(
+    f"video/{name}"
+    for name in ("avi", "mp2t", "mpeg", "msvideo", "vnd.avi", "x-flv", "x-mpeg", "x-ms-asf", "x-ms-wmv", "x-msvideo")
+)))  # fmt: skip
+_GENERAL_TOPIC = 1
+
+AudioAttachment = Voice | Audio | Video | VideoNote | Document
+
+
+def incoming_note(message: Message, bot_id: int) -> Incoming | None:
+    """Read a message as a voice note; None if it holds no sound, or comes from nobody."""
+    sound = find_audio(message)
+    if sound is None or message.from_user is None:
+        return None
+    return Incoming(
+        bot_id=bot_id,
+        chat_id=message.chat.id,
+        message_id=message.message_id,
+        thread_id=reply_thread_id(message),
+        user_id=message.from_user.id,
+        kind=message.content_type,
+        file_id=sound.file_id,
+        file_unique_id=sound.file_unique_id,
+        claimed_s=getattr(sound, "duration", None),
+        claimed_bytes=sound.file_size,
+        mime=getattr(sound, "mime_type", None),
+        file_name=getattr(sound, "file_name", None),
+        locale=message.from_user.language_code or "en",
+    )
+
+
+def find_audio(message: Message) -> AudioAttachment | None:
+    """Find what can be transcribed in a message."""
+    sound = message.voice or message.audio or message.video or message.video_note
+    if sound is None and message.document and message.animation is None and is_audio_file(message.document):
+        return message.document
+    return sound
+
+
+def is_audio_file(document: Document) -> bool:
+    """Tell whether a file promises sound, by its type or its name."""
+    kind = (document.mime_type or "").lower()
+    if kind.startswith(_SOUND_TYPES):
+        return kind not in _UNREADABLE_TYPES
+    return PurePath(document.file_name or "").suffix.lower().removeprefix(".") in EXTENSIONS
+
+
+def reply_thread_id(message: Message) -> int | None:
+    """Give the topic to answer in; none for ordinary replies and for the topic General."""
+    if not message.is_topic_message or message.message_thread_id == _GENERAL_TOPIC:
+        return None
+    return message.message_thread_id
