@@ -9,7 +9,7 @@ import pytest
 from babel import Locale
 
 from bot.__main__ import COMMANDS, earshot
-from bot.config.loading import setting_names, variable
+from bot.config.loading import environment_name, setting_names
 from bot.config.settings import PROJECT, Settings
 from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS as CHAT_COMMANDS
 from engine.hub.catalogue import CATALOGUE, FAKE_MODEL, languages_of
@@ -61,7 +61,7 @@ def test_every_setting_that_is_named_exists(page: Path) -> None:
     text, tables = page.read_text(), tomllib.loads((PROJECT / "settings.toml").read_text())
     named = re.findall(rf"`((?:{'|'.join(tables)})\.[a-z_]+)[` ]", text)
     assert set(named) <= set(setting_names())
-    variables = {variable(name) for name in (*setting_names(), *Settings.model_fields)} | {"EARSHOT_CONFIG"}
+    variables = {environment_name(name) for name in (*setting_names(), *Settings.model_fields)} | {"EARSHOT_CONFIG"}
     assert set(re.findall(r"EARSHOT_[A-Z_]+", text)) <= variables
 
 

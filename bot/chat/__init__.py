@@ -1,4 +1,4 @@
-"""A person in Telegram: who may write, how a voice note is taken in, commands and buttons, and how answers look.
+"""The Telegram chat: access, intake of voice notes, commands and buttons, texts, and delivery of answers.
 
-Knows nothing of processes and of how speech is read.
+Knows nothing of processes and of how speech is recognised.
 """

@@ -1,4 +1,4 @@
-"""Who may use the bot: nobody but those whom the owner lists. Knows ids, and nothing of messages."""
+"""Access control by the owner's lists of users and chats. Knows ids, and nothing of messages."""
 
 import time
 from collections.abc import Callable
@@ -11,36 +11,36 @@ _STRANGERS_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The owner's lists, and which groups turned into others."""
+    """The owner's lists, and the groups that migrated to supergroups."""
 
     settings: AccessSettings
     _origins: dict[int, int] = field(default_factory=dict)
 
     def allows(self, user_id: int, chat_id: int) -> bool:
-        """Tell whether this person may use the bot in this chat."""
+        """Tell whether this user may use the bot in this chat."""
         if self.settings.open or self._origins.get(chat_id, chat_id) in self.settings.chats:
             return True
         return self.is_admin(user_id) or user_id in self.settings.users
 
     def add_migration(self, chat_id: int, moved_to: int) -> None:
-        """Let the group that `chat_id` turned into have its rights."""
+        """Give the supergroup `moved_to` the rights of the group `chat_id`."""
         self._origins[moved_to] = self._origins.get(chat_id, chat_id)
 
     def is_admin(self, user_id: int | None) -> bool:
-        """Tell whether this person runs the bot."""
+        """Tell whether this user is an admin of the bot."""
         return user_id in self.settings.admins
 
 
 @dataclass(slots=True)
 class RefusalThrottle:
-    """Tells a stranger once in a while, and not at every message, that this bot is not theirs."""
+    """Limits how often a chat without access is told so: once in `pause_s`."""
 
     pause_s: float = 6 * 3600
     clock: Callable[[], float] = time.monotonic
     _told: dict[int, float] = field(default_factory=dict)
 
     def is_due(self, chat_id: int) -> bool:
-        """Tell whether it is time to say it in this chat; if so, the time is noted."""
+        """Tell whether this chat may be told now; if so, the time is recorded."""
         now = self.clock()
         if now - self._told.get(chat_id, float("-inf")) < self.pause_s:
             return False

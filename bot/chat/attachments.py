@@ -1,4 +1,4 @@
-"""What a Telegram message holds that can be transcribed, and the note that is made from it."""
+"""Finds the audio in a Telegram message (voice, audio, video, document) and describes it as an incoming note."""
 
 from pathlib import PurePath
 
@@ -32,7 +32,7 @@ AudioAttachment = Voice | Audio | Video | VideoNote | Document
 
 
 def incoming_note(message: Message, bot_id: int) -> Incoming | None:
-    """Read a message as a voice note; None if it holds no sound, or comes from nobody."""
+    """Describe a message as an incoming note; None if it holds no audio or has no sender."""
     sound = find_audio(message)
     if sound is None or message.from_user is None:
         return None
@@ -54,7 +54,7 @@ def incoming_note(message: Message, bot_id: int) -> Incoming | None:
 
 
 def find_audio(message: Message) -> AudioAttachment | None:
-    """Find what can be transcribed in a message."""
+    """Return the attachment of a message that can be transcribed; None if there is none."""
     sound = message.voice or message.audio or message.video or message.video_note
     if sound is None and message.document and message.animation is None and is_audio_file(message.document):
         return message.document
@@ -62,7 +62,7 @@ def find_audio(message: Message) -> AudioAttachment | None:
 
 
 def is_audio_file(document: Document) -> bool:
-    """Tell whether a file promises sound, by its type or its name."""
+    """Tell by MIME type or file name whether a document holds audio that the engine decodes."""
     kind = (document.mime_type or "").lower()
     if kind.startswith(_SOUND_TYPES):
         return kind not in _UNREADABLE_TYPES
@@ -70,7 +70,7 @@ def is_audio_file(document: Document) -> bool:
 
 
 def reply_thread_id(message: Message) -> int | None:
-    """Give the topic to answer in; none for ordinary replies and for the topic General."""
+    """Return the topic to answer in; None for ordinary replies and for the topic General."""
     if not message.is_topic_message or message.message_thread_id == _GENERAL_TOPIC:
         return None
     return message.message_thread_id

@@ -1,4 +1,4 @@
-"""Tasks that run beside the updates: none is lost to the garbage collector, none fails silently."""
+"""Background tasks: kept from the garbage collector, errors logged, awaited at shutdown."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,20 +11,20 @@ log = structlog.get_logger(__name__)
 
 
 class BackgroundTasks:
-    """The running tasks of one process."""
+    """The background tasks of one process."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start with no tasks."""
         self._tasks: set[asyncio.Task[object]] = set()
 
     def spawn(self, work: Coroutine[object, object, object]) -> None:
-        """Run `work` beside everything else; what it raises is logged."""
+        """Run `work` in the background; an exception is logged."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def finish(self, within_s: float) -> None:
-        """Wait until all tasks ended; cancel those that take longer than `within_s`."""
+        """Wait for all tasks; cancel those that take longer than `within_s`."""
         deadline = asyncio.get_running_loop().time() + within_s
         while self._tasks:
             left_s = deadline - asyncio.get_running_loop().time()

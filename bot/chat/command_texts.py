@@ -1,10 +1,10 @@
-"""What each command does, in the languages that the bot speaks: for /help and for the command menu."""
+"""Descriptions of the commands in every language, for /help and for the command menu."""
 
 from bot.chat.texts import SOURCE, languages, translate, use_language
 
 
 def command_texts() -> dict[str, str]:
-    """Give the description of every command by its name, in the current language."""
+    """Return the description of every command, in the current language."""
     return {
         "start": translate("what I do"),
         "help": translate("all commands"),
@@ -19,7 +19,7 @@ def command_texts() -> dict[str, str]:
 
 
 def command_texts_by_language() -> dict[str | None, dict[str, str]]:
-    """Give the descriptions by language code; those of None are English, for everybody else."""
+    """Return the descriptions by language code; those of None are English, for all other languages."""
     found: dict[str | None, dict[str, str]] = {}
     for language in languages():
         with use_language(language):

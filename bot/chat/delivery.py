@@ -1,6 +1,6 @@
-"""The messages that answer a note: its status reply, further parts, a document. Writes down what it sends.
+"""Delivers a note's answer: status reply, further parts, a document. Records each message id in the ledger.
 
-Refusals that repeating cannot mend (the chat is gone, the bot was blocked) end here: they are logged, and that is all.
+Permanent refusals (the chat is gone, the bot was blocked) are logged and recorded; nothing is tried again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -38,20 +38,20 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class DeliveryOutcome:
-    """How telling a chat went: `refusal` is why it can never be told."""
+    """The result of a delivery: `refusal` is why the chat can never be told, None if it was."""
 
     refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Puts a note's answer into its chat."""
+    """Sends, edits and deletes the bot's messages about a note."""
 
     bot: Bot
     ledger: Ledger
 
     async def record_outcome(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
-        """Keep how telling the chat went, and tell the note's story."""
+        """Record in the ledger whether the chat was told, and log the note's canonical line."""
         if outcome.refusal is None:
             await self.ledger.mark_delivered(note.id, fence, run=note.run)
         else:
@@ -61,30 +61,30 @@ class Delivery:
 
     @property
     def lost_messages(self) -> LostMessages:
-        """What finds the messages that nobody heard of."""
+        """The remover of lost messages."""
         return LostMessages(self.bot, self.ledger)
 
     async def show_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
-        """Let the note's status reply say `text`; send one if there is none, or if its reader deleted it."""
+        """Set the text of the note's status reply; send one if there is none, or if it was deleted."""
         await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard))
         await self.lost_messages.remove(note.id)
 
     async def show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
-        """Show where a note is in the queue, unless somebody who knows more was quicker."""
+        """Show the note's place in the queue, unless another process has sent a status reply meanwhile."""
         await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard, is_required=False))
         await self.lost_messages.remove(note.id)
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
-        """Show the transcript: in the status reply, in further parts, or as a document. Sends no part twice.
+        """Show the transcript in the status reply, in further parts, or as a document. Sends no part twice.
 
-        It stops when the note is deleted, or is to be transcribed again.
+        It stops when the note is deleted or is transcribed again.
         """
         with use_language(note.locale):
             await self._in_current_chat(note, lambda: self._deliver(note, transcript))
         await self.lost_messages.remove(note.id)
 
     async def _in_current_chat(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
-        """Tell the note's chat; if that is a group which moved, tell the group that it turned into."""
+        """Run `tell`; if the note's group migrated, record that and run it again for the supergroup."""
         try:
             await tell()
         except TelegramMigrateToChat as moved:
@@ -130,7 +130,7 @@ class Delivery:
             await self._send_part(current, 1, partial(self._document, current, transcript))
 
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
-        """Send the transcript once more, below everything else."""
+        """Send the transcript once more, as new messages."""
         if not has_text(transcript):
             await self._send_copy_part(note, self.reply(note, _nothing_said(transcript)))
             return
@@ -159,13 +159,13 @@ class Delivery:
         return await send_in_thread(note, send)
 
     async def record_copies(self, note: Note, message_ids: Iterable[int]) -> None:
-        """Keep which messages show the text besides the answer: /delete finds them, a reply to one means the note."""
+        """Record further messages that show the text, so that /delete and replies find the note by them."""
         last = max([_FIRST_COPY, *await self.ledger.text_parts(note.id)])
         for number, message_id in enumerate(message_ids, start=last + 1):
             await self.ledger.add_part(note.id, number, message_id)
 
     async def delete_messages(self, note: Note) -> None:
-        """Take the bot's messages about this note out of the chat, also those that come meanwhile."""
+        """Delete the bot's messages about this note, also those that are sent meanwhile."""
         await self.lost_messages.remove(note.id)
         erased: set[int] = set()
         while shown := await self._known_messages(note) - erased:
@@ -178,7 +178,7 @@ class Delivery:
         return {*filter(None, [current.status_message_id]), *(await self.ledger.text_parts(note.id)).values()}
 
     async def _delete_or_empty(self, chat_id: int, message_id: int) -> None:
-        """Delete a message; what is too old for that is emptied."""
+        """Delete a message; replace the text of one that is too old to delete."""
         try:
             await self.bot.delete_message(chat_id, message_id)
         except PERMANENT_REFUSALS:
@@ -186,7 +186,7 @@ class Delivery:
                 await self.bot.edit_message_text(translate("Deleted."), chat_id=chat_id, message_id=message_id)
 
     async def _edit(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None) -> bool:
-        """Edit the status reply; False if it is not there any more."""
+        """Edit the status reply; return False if it no longer exists."""
         try:
             await self.bot.edit_message_text(
                 text,
@@ -219,7 +219,7 @@ class Delivery:
         return await send_in_thread(note, send)
 
     async def _send_part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> None:
-        """Send a part of the text; take it back if nobody wants it any more by then."""
+        """Send a part of the text; delete it if the note was deleted or restarted meanwhile."""
         if await self._if_current(note) is None:
             return
         async with self.lost_messages.tracked(note):
@@ -229,7 +229,7 @@ class Delivery:
                 await self._delete_if_possible(sent)
 
     async def _if_current(self, note: Note) -> Note | None:
-        """Give the note as it is now; None if it was deleted, or is to be transcribed again."""
+        """Return the note as it is now; None if it was deleted or is transcribed again."""
         current = await self.ledger.get(note.id)
         return current if current and current.run == note.run else None
 
@@ -249,28 +249,28 @@ def _render_reply(transcript: Transcript) -> Reply:
 
 
 def speaker_label(segment: Segment) -> str:
-    """Name who speaks in a segment, in the current language."""
+    """Return the label of a segment's speaker or channel in the current language; "" if it has none."""
     if segment.speaker:
         return translate("Speaker {number}", number=segment.speaker) if segment.speaker.isdigit() else segment.speaker
     return "" if segment.channel is None else translate("Channel {number}", number=segment.channel + 1)
 
 
 def document_name(note: Note) -> str:
-    """Name the text file after the recording, or after its day and time."""
+    """Return the file name of the text: that of the recording, or one from its date and time."""
     stem = PurePath(note.file_name or "").stem
     safe = "".join(character for character in stem if character.isalnum() or character in " -_.").strip(" .")
     return f"{safe[:60] or f'voice-{_local(note.received_at):%Y-%m-%d-%H%M}'}.txt"
 
 
 def in_reply_to(note: Note) -> ReplyParameters | None:
-    """Point at the voice note, whether or not it is still there. A group that moved left it behind."""
+    """Return the parameters of a reply to the voice note; None in a migrated group, which does not contain it."""
     if note.moved_to is not None:
         return None
     return ReplyParameters(message_id=note.message_id, allow_sending_without_reply=True)
 
 
 async def send_in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
-    """Send into the note's topic; beside it when the topic was deleted."""
+    """Send into the note's topic; without a topic if that was deleted."""
     thread_id = None if note.moved_to else note.thread_id
     try:
         return await send(thread_id)
@@ -282,7 +282,7 @@ async def send_in_thread(note: Note, send: Callable[[int | None], Awaitable[Mess
 
 @asynccontextmanager
 async def catch_permanent_refusals(note: Note) -> AsyncIterator[DeliveryOutcome]:
-    """Take a chat that cannot be written to for one that was answered: nobody is left to tell."""
+    """Catch permanent refusals by Telegram inside the block, log them, and put them into the outcome."""
     outcome = DeliveryOutcome()
     try:
         yield outcome

@@ -1,4 +1,4 @@
-"""Puts the handlers together, and hands them what they need."""
+"""Builds the aiogram dispatcher: routers, middleware, and the objects that handlers take as arguments."""
 
 from dataclasses import dataclass, field
 
@@ -39,7 +39,7 @@ WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
 
 @dataclass(frozen=True, slots=True)
 class BotApplication:
-    """What one bot process works with."""
+    """The parts of one bot process."""
 
     bot: Bot
     dispatcher: Dispatcher
@@ -52,7 +52,7 @@ class BotApplication:
 def build_dispatcher(
     settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, recordings: Recordings
 ) -> BotApplication:
-    """Make a dispatcher that answers everything that people send."""
+    """Build the dispatcher with all handlers, and the parts that it uses."""
     delivery = Delivery(bot, ledger)
     access = Access(settings.access)
     background = BackgroundTasks()

@@ -1,6 +1,6 @@
-"""Where every update arrives: notes are handled before they are acknowledged, everything else beside the polling.
+"""Middleware for every update: checks access, handles notes before they are acknowledged, and the rest in background.
 
-Whoever is not on the owner's lists gets no further than this.
+Updates of users without access are answered here and go no further.
 """
 
 from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ class Gatekeeper(BaseMiddleware):
     known_admins: set[int] = field(default_factory=set)
 
     async def __call__(self, handler: Handler, event: TelegramObject, data: dict[str, Any]) -> None:
-        """Let an update in, or turn it away."""
+        """Handle an update, or reject it."""
         if not isinstance(event, Update):
             return
         user, chat = data.get("event_from_user"), data.get("event_chat")
@@ -81,7 +81,7 @@ def _refusal_text(user: User, chat: Chat) -> str:
 
 
 async def _is_addressed(message: Message, bot: Bot) -> bool:
-    """Tell whether a message is meant for the bot: in a group, by its name or as a reply to it."""
+    """Tell whether a message is meant for the bot: private, or in a group by a mention or a reply."""
     if message.chat.type == ChatType.PRIVATE:
         return True
     me = await bot.me()
@@ -91,7 +91,7 @@ async def _is_addressed(message: Message, bot: Bot) -> bool:
 
 
 async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: User) -> None:
-    """Handle what is not a note; the person learns it when that fails."""
+    """Handle an update that is no note, and tell the sender if that fails."""
     with use_language(user.language_code):
         try:
             await handler(update, data)

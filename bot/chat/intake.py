@@ -1,6 +1,6 @@
-"""How a voice note gets in: recognised, written to the ledger, welcomed with a status reply, and queued.
+"""Takes in a voice note: records it in the ledger, sends the status reply, and enqueues it.
 
-Only the writing happens before its update is acknowledged. Should the rest be cut short, `jobs.reaper` makes up for it.
+Only the recording happens before the update is acknowledged. If the rest is cut short, `jobs.reaper` makes up for it.
 """
 
 import asyncio
@@ -28,16 +28,16 @@ from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
 
-_WELCOMED_WITHIN_S = 20.0
-_OUTLOOK_S = 2.0
-_PATIENCE_S = 2.0  # what stands in the queue must be true when it is shown
+_ANSWERED_WITHIN_S = 20.0
+_ESTIMATE_TIMEOUT_S = 2.0
+_STATUS_TIMEOUT_S = 2.0  # what stands in the queue must be true when it is shown
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
-    """Takes notes in."""
+    """Takes in voice notes."""
 
     delivery: Delivery
     ledger: Ledger
@@ -50,7 +50,7 @@ class Intake:
     outage: Outage = field(default_factory=lambda: Outage("record"))
 
     async def accept(self, incoming: Incoming) -> None:
-        """Write the note down; welcome it, if it is new, beside what comes next."""
+        """Record the note; if it is new, answer and enqueue it in the background."""
         with self.outage_notice.notify_if_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
@@ -60,12 +60,12 @@ class Intake:
         )
 
     async def resume(self, before: datetime) -> None:
-        """Welcome the notes that a bot took in before this moment and died before it welcomed them."""
+        """Answer and enqueue the notes recorded before this moment that have no status reply yet."""
         for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
             await self._welcome(note)
 
     async def _welcome(self, note: Note) -> None:
-        """Answer a note: at once if its very sound is known or if it breaks a limit, else with its place."""
+        """Answer a note from the ledger if its audio is known, or with an error above a limit; else enqueue it."""
         try:
             await self._adopt_outage_notice(note)
             if not await self._answer_from_ledger(note) and not await self._reject_oversized(note):
@@ -74,7 +74,7 @@ class Intake:
             log.warning("not_welcomed", note=note.id, error=type(error).__name__)
 
     async def _adopt_outage_notice(self, note: Note) -> None:
-        """Let the message that told of a delay be the note's status reply."""
+        """Make the outage notice, if one was sent, the note's status reply."""
         message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
             return
@@ -84,7 +84,7 @@ class Intake:
         await self.outage_notice.forget(note)
 
     async def enqueue(self, note: Note) -> None:
-        """Show the place in the queue, then queue: a worker finds a status reply to write into."""
+        """Show the place in the queue, then enqueue: the worker finds a status reply to edit."""
         with use_language(note.locale):
             place = await self._queue_text(note)
             await self._show_status(note, place)
@@ -93,7 +93,7 @@ class Intake:
 
     async def _queue_text(self, note: Note) -> str:
         try:
-            async with asyncio.timeout(_OUTLOOK_S):
+            async with asyncio.timeout(_ESTIMATE_TIMEOUT_S):
                 seen = await estimate_wait(self.ledger, self.queue, note)
         except (TimeoutError, QueueUnreachable):
             return status_message.queue_unreachable_text()
@@ -132,7 +132,7 @@ class Intake:
         return True
 
     async def _tell_and_record(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
-        """Tell the chat, and hold the note meanwhile as a worker does: Telegram may let that last."""
+        """Tell the chat while the note's lease is renewed, as Telegram may be slow; record the outcome."""
         held = running_periodically(RENEW_S, lambda: self.ledger.heartbeat(mine.id, mine.fence), "lease")
         async with held, catch_permanent_refusals(mine) as outcome:
             await tell()
@@ -140,11 +140,11 @@ class Intake:
 
 
 def _was_never_answered(note: Note) -> bool:
-    """Tell whether a note that came again was written down when nobody waited for that any more."""
+    """Tell whether a redelivered note was recorded after its first handler had timed out."""
     age_s = (datetime.now(UTC) - note.received_at).total_seconds()
-    return note.state is State.QUEUED and note.status_message_id is None and age_s > _WELCOMED_WITHIN_S
+    return note.state is State.QUEUED and note.status_message_id is None and age_s > _ANSWERED_WITHIN_S
 
 
 def _policy_for(chat_id: int) -> AbstractContextManager[None]:
-    """Give way in a group, which bears little: the texts come first, and bring a reply of their own if need be."""
-    return low_priority_once() if chat_id < 0 else total_timeout(_PATIENCE_S)
+    """Choose the request policy of status replies: low priority in groups, whose rate limit is kept for transcripts."""
+    return low_priority_once() if chat_id < 0 else total_timeout(_STATUS_TIMEOUT_S)

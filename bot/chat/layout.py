@@ -1,6 +1,6 @@
-"""What a transcript looks like in a chat: how its text is laid out and split. Knows nothing of sending.
+"""Lays a transcript out as Telegram HTML and splits it into messages. Knows nothing of sending.
 
-Telegram counts in UTF-16 units and trims what it shows, so every piece begins and ends with something to read.
+Telegram counts UTF-16 units and trims white space, so every piece begins and ends with a visible character.
 """
 
 import html
@@ -30,7 +30,7 @@ _FLAG_LETTERS = range(0x1F1E6, 0x1F200)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A transcript as a chat shows it: messages (HTML), and whether they are only the beginning of a document."""
+    """A transcript as messages (HTML); with a document, they are only its beginning."""
 
     messages: tuple[str, ...]
     needs_document: bool = False
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Plain text, and the ranges of it that stand out, with their tags."""
+    """Plain text, and the ranges of it that are bold or italic, with their HTML tags."""
 
     text: str
     marks: tuple[tuple[range, str], ...] = ()
@@ -63,12 +63,12 @@ def render_reply(transcript: Transcript, label: Callable[[Segment], str], notice
 
 
 def plain_text(transcript: Transcript, label: Callable[[Segment], str]) -> str:
-    """Write the whole transcript as the text of a document."""
+    """Return the whole transcript as plain text, for a document."""
     return _lay_out(transcript.segments, label).text + "\n"
 
 
 def has_text(transcript: Transcript) -> bool:
-    """Tell whether anybody said anything."""
+    """Tell whether a transcript has any text."""
     return any(segment.text.strip() for segment in transcript.segments)
 
 
@@ -89,7 +89,7 @@ def split(text: str, limit: int) -> list[range]:
 
 
 def utf16_units(text: str) -> int:
-    """Count as Telegram counts."""
+    """Return the length of a text in UTF-16 code units, as Telegram counts."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
@@ -132,7 +132,7 @@ def _escaped(text: str) -> str:
 
 
 def _reach(text: str, start: int, limit: int) -> int:
-    """Find the furthest end from `start` that stays within `limit` units."""
+    """Return the furthest end from `start` that stays within `limit` UTF-16 units."""
     units = 0
     for position in range(start, len(text)):
         units += utf16_units(text[position])
@@ -142,7 +142,7 @@ def _reach(text: str, start: int, limit: int) -> int:
 
 
 def _break(text: str, start: int, most: int) -> int:
-    """Find the best place to end a piece that may reach to `most`."""
+    """Return the best end of a piece that may reach to `most`: after a paragraph, a sentence, a clause or a word."""
     least = start + (most - start) // 2
     for mark in _BREAKS:
         ends = [match.end() for match in mark.finditer(text, least, most)]
@@ -162,7 +162,7 @@ def _between_graphemes(text: str, start: int, most: int) -> int:
 
 
 def _belongs_together(text: str, position: int) -> bool:
-    """Tell whether the characters before and at `position` are drawn as one."""
+    """Tell whether the characters before and at `position` belong to one grapheme."""
     before, after = text[position - 1], text[position]
     if _JOINER in {before, after} or unicodedata.category(after).startswith("M"):
         return True

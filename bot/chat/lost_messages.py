@@ -1,7 +1,7 @@
-"""Messages of the bot that nobody heard of: a process died, or the line broke, while one was being sent.
+"""Deletes messages that may have been sent without their id being recorded: the process or the connection died.
 
-The ledger knows where such a message can be. It is recognised by what it replies to, and deleted, since another took
-its place.
+The ledger knows the range of ids. A message of the note is recognised by what it replies to (an edit of its keyboard
+returns it) and deleted, since another one took its place.
 """
 
 from collections.abc import AsyncIterator
@@ -32,20 +32,20 @@ log = structlog.get_logger(__name__)
 
 
 def is_surely_unsent(error: Exception) -> bool:
-    """Tell whether a message that could not be sent is certainly not in its chat."""
+    """Tell whether an error proves that the message did not reach the chat."""
     return isinstance(error, (*PERMANENT_REFUSALS, TelegramRetryAfter)) or isinstance(error.__cause__, NEVER_SENT)
 
 
 @dataclass(frozen=True, slots=True)
 class LostMessages:
-    """Finds the messages that nobody heard of."""
+    """Finds and deletes lost messages."""
 
     bot: Bot
     ledger: Ledger
 
     @asynccontextmanager
     async def tracked(self, note: Note) -> AsyncIterator[None]:
-        """Send a message for `note` inside the block, and write down its number: else it can be found later."""
+        """Record that a message for `note` is sent inside the block, so that it can be found if its id is lost."""
         is_the_only_one = await self.ledger.expect_stray(note.id)
         try:
             yield
@@ -57,7 +57,7 @@ class LostMessages:
             await self.ledger.set_stray_after(note.id, None)
 
     async def remove(self, note_id: str) -> None:
-        """Delete what may have been sent for the note besides what the ledger knows. Goes on where it was cut short."""
+        """Delete messages sent for the note that the ledger does not know. Resumes where it was interrupted."""
         note = await self.ledger.get(note_id)
         if note is None or note.stray_after is None:
             return
@@ -71,7 +71,7 @@ class LostMessages:
         await self.ledger.set_stray_after(note.id, None)
 
     async def _is_reply_to(self, note: Note, number: int) -> bool:
-        """Tell whether a message is ours and replies to `note`: only our own can be edited, and an edit shows it."""
+        """Tell whether a message is the bot's own and replies to `note`, by editing its keyboard."""
         shown = await self._set_button(note, number, status_message.cancel_button(note.id))
         if shown is True:  # it had that button, perhaps from an edit whose answer was lost: that proves nothing
             shown = await self._set_button(note, number, None)
@@ -84,12 +84,12 @@ class LostMessages:
         return True
 
     async def _previous_button(self, note: Note, asked: Message | None) -> InlineKeyboardMarkup | None:
-        """Give the button of the note that a message of ours replies to, while that is not over."""
+        """Return the keyboard that another note's status reply had: the Cancel button while that note is unfinished."""
         other = asked and await self.ledger.by_message(note.bot_id, note.answer_chat_id, asked.message_id)
         return status_message.cancel_button(other.id) if other and not other.state.is_final else None
 
     async def _set_button(self, note: Note, number: int, button: InlineKeyboardMarkup | None) -> Message | bool:
-        """Give the message as it is with `button`; True if it was so before, False if it is not ours."""
+        """Set a message's keyboard and return the message; True if it is unchanged, False if it is not ours."""
         try:
             return await self.bot.edit_message_reply_markup(
                 chat_id=note.answer_chat_id, message_id=number, reply_markup=button

@@ -1,4 +1,4 @@
-"""What people do to a note that is there: cancel it, have it transcribed again, delete it."""
+"""Actions on an existing note: cancel, retry, delete."""
 
 import asyncio
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class NoteActions:
-    """Each change is made in the ledger first, so that a worker which holds the note notices."""
+    """Cancels, retries and deletes notes: first in the ledger, so that the worker which holds the note notices."""
 
     delivery: Delivery
     ledger: Ledger
@@ -28,7 +28,7 @@ class NoteActions:
     recordings: Recordings
 
     async def cancel(self, note: Note) -> bool:
-        """Give the note up; False if it has ended already."""
+        """Cancel the note; return False if it has ended already."""
         if not await self.ledger.cancel(note.id):
             return False
         with use_language(note.locale):
@@ -39,9 +39,9 @@ class NoteActions:
         return True
 
     async def retry(self, note: Note, language: str | None) -> bool:
-        """Have the note transcribed again; False if it has not ended yet.
+        """Transcribe the note again; return False if it has not ended yet.
 
-        A failure's message turns into the new status reply; a text stays, and the new one comes below.
+        An error message becomes the new status reply; a transcript stays, and the new one is sent below.
         """
         if not note.state.is_final:
             return False
@@ -58,7 +58,7 @@ class NoteActions:
         return True
 
     async def delete(self, note: Note) -> None:
-        """Delete the note with its transcript, its recording, and what the bot wrote about it."""
+        """Delete the note with its transcript, its recording, and the bot's messages about it."""
         await self.ledger.cancel(note.id)
         await self._leave_queue(note)
         latest = await self.ledger.get(note.id) or note

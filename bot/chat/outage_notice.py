@@ -1,4 +1,4 @@
-"""What a person hears whose recording cannot be written down now: once, and in the message that becomes its answer."""
+"""Tells the sender once that the database is unavailable; that message later becomes the note's status reply."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from bot.telegram.request_policy import total_timeout
 from storage.note import Incoming
 
 TELL_AFTER_S = 3.0
-_PATIENCE_S = 5.0
+_SEND_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ Place = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class OutageNotice:
-    """The notes that wait to be written down, and the messages that say so."""
+    """The outage notices sent so far, by message of the sender; also kept in Redis."""
 
     bot: Bot
     notices: NoticeStore  # for whoever goes on when this process dies meanwhile
@@ -33,7 +33,7 @@ class OutageNotice:
 
     @contextmanager
     def notify_if_slow(self, incoming: Incoming) -> Iterator[None]:
-        """Tell who sent the note when the block lasts; not again when the same update comes again."""
+        """Send a notice if the block lasts longer than `TELL_AFTER_S`; not again when the update is redelivered."""
         timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._begin_to_tell, incoming)
         try:
             yield
@@ -41,13 +41,13 @@ class OutageNotice:
             timer.cancel()
 
     async def message_id_of(self, incoming: Incoming) -> int | None:
-        """Give the message that told of the delay, if there was one."""
+        """Return the id of the notice about a note; None if there was none."""
         telling = self._told.get(_scope(incoming))
         told = None if telling is None else await telling
         return told or await self.notices.get(_name(incoming))
 
     async def forget(self, incoming: Incoming) -> None:
-        """Forget that message: it is the note's status reply by now."""
+        """Forget the notice: it is the note's status reply now."""
         self._told.pop(_scope(incoming), None)
         await self.notices.forget(_name(incoming))
 
@@ -65,7 +65,7 @@ class OutageNotice:
 
     async def _send(self, incoming: Incoming) -> int | None:
         try:
-            with use_language(incoming.locale), total_timeout(_PATIENCE_S):
+            with use_language(incoming.locale), total_timeout(_SEND_TIMEOUT_S):
                 sent = await self.bot.send_message(
                     incoming.chat_id,
                     translate(

@@ -1,4 +1,4 @@
-"""Which notes are not worth a place in the queue, because they are too large or too long to be transcribed here."""
+"""Limits on a note's file size and duration, checked before it is queued."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from storage.note import Incoming
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeLimits:
-    """The most that is taken in, by what Telegram says of a note; None is no limit."""
+    """The largest size (MB, None for no limit) and duration (seconds), compared with what Telegram claims."""
 
     size_mb: int | None
     audio_s: float
 
     def exceeded_by(self, note: Incoming) -> Fault | None:
-        """Give what is wrong with the note's size or length. What nobody claims breaks nothing."""
+        """Return the error of a note that exceeds a limit, else None. A missing claim exceeds nothing."""
         if self.size_mb and (note.claimed_bytes or 0) > self.size_mb * MB:
             return FileTooBig(limit_mb=self.size_mb)
         if (note.claimed_s or 0) > self.audio_s:
@@ -26,6 +26,6 @@ class SizeLimits:
 
 
 def size_limits(settings: Settings) -> SizeLimits:
-    """Give the limits that hold here: only Telegram's own servers keep large files from bots."""
+    """Return the limits by the settings: only Telegram's own server refuses large files."""
     is_cloud = settings.telegram.api_base == TelegramSettings().api_base
     return SizeLimits(size_mb=CLOUD_LIMIT_MB if is_cloud else None, audio_s=settings.engine.max_audio_s)

@@ -1,4 +1,4 @@
-"""The status reply: what it says while a note waits and runs, its buttons, and how often it may change."""
+"""Texts and buttons of the status reply, and how often it may be edited."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _CHATS_KEPT = 1000
 
 
 class NoteButton(CallbackData, prefix="n"):
-    """A button that does something with one note."""
+    """Callback data of a button that acts on one note."""
 
     action: str
     note_id: str
@@ -27,55 +27,55 @@ CANCEL, RETRY, OPEN, DELETE, KEEP = "cancel", "retry", "open", "delete", "keep"
 
 
 def queued_text(position: int, wait_s: float) -> str:
-    """Say where in the queue a note is; position 0 means: it runs."""
+    """Return the text for a place in the queue; at position 0 the note is next or runs."""
     if position < 1:
         return translate("In the queue.")
     return translate("In the queue, place {position}, about {wait}", position=position, wait=duration_text(wait_s))
 
 
 def queue_unreachable_text() -> str:
-    """Say that a note is safe though the queue cannot take it now."""
+    """Return the text for a note that is recorded but cannot be enqueued now."""
     return translate(
         "In the queue. The queue does not answer at the moment; your recording is safe, and its text will come here."
     )
 
 
 def progress_text(fraction: float) -> str:
-    """Say how far it is."""
+    """Return the text for a running transcription, with its percentage."""
     return translate("Transcribing… {percent} %", percent=min(99, int(100 * fraction)))
 
 
 def failure_message(note_id: str, failure: Failure) -> tuple[str, InlineKeyboardMarkup | None]:
-    """Say what went wrong, and offer to try again where that can help."""
+    """Return the text of an error, and a Retry button where a retry can help."""
     button = None if fault_type(failure.code).is_permanent else retry_button(note_id)
     return fault_text(failure.code, failure.params), button
 
 
 def cancel_button(note_id: str) -> InlineKeyboardMarkup:
-    """Offer to stop."""
+    """Return a keyboard with the Cancel button."""
     return buttons([(translate("Cancel"), NoteButton(action=CANCEL, note_id=note_id))])
 
 
 def retry_button(note_id: str) -> InlineKeyboardMarkup:
-    """Offer to try again."""
+    """Return a keyboard with the Retry button."""
     return buttons([(translate("Retry"), NoteButton(action=RETRY, note_id=note_id))])
 
 
 def buttons(*rows: list[tuple[str, CallbackData]]) -> InlineKeyboardMarkup:
-    """Make a keyboard of these rows; empty ones are left out."""
+    """Return a keyboard of these rows, without the empty ones."""
     keyboard = [[InlineKeyboardButton(text=text, callback_data=to.pack()) for text, to in row] for row in rows if row]
     return InlineKeyboardMarkup(inline_keyboard=keyboard)
 
 
 @dataclass(slots=True)
 class EditThrottle:
-    """Tells when a status reply may change again: seldom enough for its chat, and only when it would differ."""
+    """Limits edits of status replies: at most one per interval in a chat, and only if the text differs."""
 
     clock: Callable[[], float] = time.monotonic
     _last: dict[int, tuple[float, str]] = field(default_factory=dict)
 
     def is_due(self, chat_id: int, text: str) -> bool:
-        """Tell whether to show `text` now; if so, the time is noted."""
+        """Tell whether to show `text` now; if so, the time is recorded."""
         now = self.clock()
         shown_at, shown = self._last.get(chat_id, (float("-inf"), ""))
         interval_s = GROUP_INTERVAL_S if chat_id < 0 else PRIVATE_INTERVAL_S

@@ -1,4 +1,4 @@
-"""Telegram as a door: where a worker gets the sound of a note, and where its answer goes."""
+"""The Telegram door of a worker: downloads the recording, shows progress, delivers the answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,38 +25,38 @@ from jobs.door import RetryLater, Undeliverable
 from storage.note import Failure, Note, State
 
 TRY_AGAIN_S = 5.0
-PATIENCE_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
+REQUEST_TIMEOUT_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
 
 
 class TelegramDoor:
-    """Implements `jobs.door.Door`."""
+    """Implements `jobs.door.Door` for Telegram."""
 
     def __init__(self, delivery: Delivery) -> None:
-        """Answer through `answers`."""
+        """Answer through `delivery`."""
         self._answers = delivery
         self._pace = status_message.EditThrottle()
         self._edits: dict[str, asyncio.Task[None]] = {}
 
     async def fetch(self, note: Note, folder: Path) -> Path:
-        """Fetch the recording into `folder`."""
+        """Download the recording into `folder`."""
         async with _as_the_worker_knows_it(note):
             return await downloads.download_file(self._answers.bot, note.file_id, folder, note.id)
 
     async def progress(self, note: Note, fraction: float) -> None:
-        """Show how far it is, when the chat bears it; returns at once."""
+        """Show the progress if the rate limits allow it; returns at once."""
         with use_language(note.locale):
             text = status_message.progress_text(fraction)
             if note.id not in self._edits and self._pace.is_due(note.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
     async def done(self, note: Note, transcript: Transcript) -> None:
-        """Show the text."""
+        """Deliver the transcript."""
         await self._settle(note)
         async with _as_the_worker_knows_it(note):
             await self._answers.deliver(note, transcript)
 
     async def failed(self, note: Note, failure: Failure) -> None:
-        """Say what went wrong."""
+        """Show the error."""
         await self._settle(note)
         if note.state is State.CANCELLED and note.delivered_at:
             return  # whoever cancelled it said so, and the edit that could have come later has seen to that
@@ -68,11 +68,11 @@ class TelegramDoor:
             await self._answers.show_status(note, *status_message.failure_message(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
-        """Edit the status reply, unless the note went on without this worker."""
+        """Edit the status reply, unless this worker no longer holds the note."""
         try:
             current = await self._answers.ledger.get(note.id)
             if current and current.status_message_id and _is_mine(note, current):
-                with suppress(AiogramError, aiohttp.ClientError, OSError), total_timeout(PATIENCE_S):
+                with suppress(AiogramError, aiohttp.ClientError, OSError), total_timeout(REQUEST_TIMEOUT_S):
                     await self._edit(current, text)
         finally:
             self._edits.pop(note.id, None)
@@ -90,7 +90,7 @@ class TelegramDoor:
             await self._leave_the_last_word(note)
 
     async def _leave_the_last_word(self, note: Note) -> None:
-        """Show how the note ended once more, if it did without this worker: the edit may have come on top of that."""
+        """Show the note's final state again if it ended meanwhile: the progress edit may have overwritten it."""
         latest = await self._answers.ledger.get(note.id)
         if latest is None or latest.run != note.run:
             return
@@ -102,7 +102,7 @@ class TelegramDoor:
             await self._answers.deliver(latest, transcript)
 
     async def _settle(self, note: Note) -> None:
-        """Wait for an edit that is on its way, lest it land on top of the final text."""
+        """Wait for a progress edit under way, which could otherwise overwrite the final text."""
         if edit := self._edits.get(note.id):
             with suppress(Exception):
                 await edit
@@ -114,9 +114,9 @@ def _is_mine(note: Note, current: Note) -> bool:
 
 @asynccontextmanager
 async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
-    """Tell apart what passes, and what repeating cannot mend: the chat is gone, or closed to the bot."""
+    """Translate Telegram's errors into `NotNow` (temporary) or `Undeliverable` (permanent)."""
     try:
-        with total_timeout(PATIENCE_S):
+        with total_timeout(REQUEST_TIMEOUT_S):
             yield
     except TelegramRetryAfter as flood:
         raise RetryLater(flood.retry_after) from flood

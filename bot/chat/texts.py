@@ -1,6 +1,6 @@
-"""What the bot says, in the language of the person it talks to. The English sentence is the key of its translation.
+"""Translates the bot's texts with gettext. The English sentence is the message id.
 
-The catalogues in `locales/` are read as they are (`.po`) and compiled in memory; nothing needs to be built.
+The `.po` catalogues in `locales/` are compiled in memory; there is no build step.
 """
 
 import gettext
@@ -28,50 +28,50 @@ _ROUGH_S = 120  # from here on seconds say nothing to a person
 
 
 class Translations(I18n):
-    """aiogram's translations, read from `.po` files without a build step."""
+    """aiogram's I18n, reading `.po` files instead of compiled ones."""
 
     def find_locales(self) -> dict[str, gettext.GNUTranslations]:
-        """Compile every catalogue in memory."""
+        """Compile every catalogue in memory, by language."""
         files = sorted(self.path.glob(f"*/LC_MESSAGES/{self.domain}.po"))
         return {file.parent.parent.name: _compile(file) for file in files}
 
 
 @cache
 def translations() -> Translations:
-    """Give the translations; read once in a process."""
+    """Return the translations, loaded once per process."""
     return Translations(path=LOCALES, default_locale=SOURCE, domain="earshot")
 
 
 def languages() -> tuple[str, ...]:
-    """List the languages that the bot speaks, English first."""
+    """Return the codes of all languages, English first."""
     return SOURCE, *translations().available_locales
 
 
 def choose_language(language_code: str | None) -> str:
-    """Choose the language to speak with someone whose Telegram speaks `language_code` ("zh-hans" → "zh")."""
+    """Return the language for a user's `language_code` ("zh-hans" → "zh"), English if there is none."""
     base = (language_code or SOURCE).replace("_", "-").split("-")[0].lower()
     return base if base in languages() else SOURCE
 
 
 @contextmanager
 def use_language(language_code: str | None) -> Iterator[None]:
-    """Speak this language inside the `with` block."""
+    """Translate into this language inside the block."""
     with translations().use_locale(choose_language(language_code)):
         yield
 
 
 def translate(sentence: str, /, **values: Param) -> str:
-    """Say `sentence` in the current language, with `values` filled in."""
+    """Translate `sentence` into the current language and fill in `values`."""
     return translations().gettext(sentence).format(**values)
 
 
 def translate_plural(one: str, many: str, number: int, /, **values: Param) -> str:
-    """Say `one` or `many`, as the current language's plural asks; `{number}` is filled in."""
+    """Translate a sentence with a number, in the current language's plural form; fill in `{number}` and `values`."""
     return translations().gettext(one, many, number).format(number=number, **values)
 
 
 def fault_text(code: str, params: dict[str, Param]) -> str:
-    """Say what went wrong and what to do about it."""
+    """Return the translated sentence of a fault, with its remedy."""
     sentence = fault_sentences().get(code, Fault.sentence)
     try:
         return translate(sentence, **params)
@@ -80,7 +80,7 @@ def fault_text(code: str, params: dict[str, Param]) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Say how long something takes, as roughly as a person would."""
+    """Return a rounded duration with its unit, such as "45 s" or "12 min"."""
     whole = max(1, round(seconds))
     if whole < _ROUGH_S:
         return translate("{seconds} s", seconds=whole)
@@ -91,7 +91,7 @@ def duration_text(seconds: float) -> str:
 
 
 def missing_audio_text(transcript: Transcript) -> str:
-    """Say that not all of a recording is there; "" of one that is whole."""
+    """Return the warning that a recording is truncated; "" if it is complete."""
     if transcript.promised_duration is None:
         return ""
     return translate(
@@ -102,13 +102,13 @@ def missing_audio_text(transcript: Transcript) -> str:
 
 
 def date_time_text(moment: datetime) -> str:
-    """Say when something happened, on this machine's clock: the day in words, which no country misreads."""
+    """Return date and time in this machine's time zone, with the month in words."""
     here = moment.astimezone()
     return f"{format_date(here, 'medium', locale=translations().current_locale)} {here:%H:%M}"
 
 
 def fault_sentences() -> dict[str, str]:
-    """Map the code of every fault to its English sentence."""
+    """Return the English sentence of every fault, by its code."""
     return {kind.code: kind.sentence for kind in fault_types()}
 
 

@@ -1,1 +1,1 @@
-"""The commands, one a file; `bot.__main__` names them all."""
+"""The commands, one file each; `bot.__main__` lists them."""

@@ -1,4 +1,4 @@
-"""`earshot bot`: the bot alone."""
+"""`earshot bot`: runs only the bot."""
 
 import asyncio
 

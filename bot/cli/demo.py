@@ -1,4 +1,4 @@
-"""`earshot demo`: all of it without a token, with a chat in print."""
+"""`earshot demo`: runs the whole system without a token and prints the chat."""
 
 import asyncio
 import os
@@ -50,9 +50,9 @@ def command(*, files: tuple[Path, ...], once: bool) -> int:
 
 
 def with_starter_model(settings: Settings) -> Settings:
-    """Take the model that needs no hub, unless another one is asked for in the environment.
+    """Select the starter model, which needs no model hub, unless the environment names another one.
 
-    What is set for the owner's own model does not suit this one.
+    Settings for another model (language, hotwords, precision) go back to their defaults with it.
     """
     if os.environ.get(MODEL):
         return settings
@@ -61,7 +61,7 @@ def with_starter_model(settings: Settings) -> Settings:
 
 
 async def run_until_stopped(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
-    """Run the demo; SIGTERM ends it like Ctrl-C."""
+    """Run the demo; SIGTERM stops it like Ctrl-C."""
     demo = asyncio.current_task()
     if demo is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demo.cancel)

@@ -43,7 +43,7 @@ RATE = 16_000
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, whether it is well, and either what was seen or what to do."""
+    """The result of one check: its name, whether it passed, and what was seen or what to do."""
 
     name: str
     ok: bool
@@ -76,7 +76,7 @@ async def report(settings: Settings, *, is_printed: bool) -> list[Finding]:
 
 
 async def run_checks(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at one thing after the other."""
+    """Run one check after the other."""
     yield Finding("settings", ok=True, says=f"read from {settings_file()} and the environment")
     for name, check in CHECKS.items():
         try:
@@ -88,11 +88,11 @@ async def run_checks(settings: Settings) -> AsyncIterator[Finding]:
 
 
 class CheckFailed(Exception):
-    """Something is not well; `str()` says what to do."""
+    """A check failed; `str()` names the remedy."""
 
 
 async def token(settings: Settings) -> str:
-    """Ask Telegram who the bot is."""
+    """Check the bot token with Telegram."""
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
     from bot.telegram.token_check import TelegramUnavailable, fetch_username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
@@ -104,7 +104,7 @@ async def token(settings: Settings) -> str:
 
 
 async def redis(settings: Settings) -> str:
-    """Ask the Redis that is set whether it is there; of the embedded one, whether it can be started."""
+    """Check that the configured Redis answers, or that the embedded one can be started."""
     client = connect(redis_url(settings))
     try:
         await client.ping()
@@ -120,14 +120,14 @@ async def redis(settings: Settings) -> str:
 
 
 async def database(settings: Settings) -> str:
-    """Open the ledger, which also brings it up to date."""
+    """Check that the ledger opens; this also applies migrations."""
     async with open_ledger(settings) as ledger:
         notes = sum((await ledger.counts_by_state()).values())
     return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
 
 
 async def model(settings: Settings) -> str:
-    """See whether the model is here and can run as its settings ask; loading it takes too long for a check."""
+    """Check that the model is downloaded and can run as the settings ask, without loading it, which takes too long."""
     name = settings.engine.model
     check_languages(settings.engine)
     check_requirements(settings.engine)
@@ -159,7 +159,7 @@ async def model(settings: Settings) -> str:
 
 
 async def audio(settings: Settings) -> str:
-    """Decode a second of sound."""
+    """Check that a second of audio can be decoded."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tone.wav"
         write_tone(path)
@@ -168,7 +168,7 @@ async def audio(settings: Settings) -> str:
 
 
 async def disk(settings: Settings) -> str:
-    """See that the data folder has room."""
+    """Check that the data folder's disk has free space."""
     folder = next(place for place in (settings.data_dir, *settings.data_dir.absolute().parents) if place.exists())
     free_gb = shutil.disk_usage(folder).free / GB
     if free_gb < FREE_GB:
@@ -177,7 +177,7 @@ async def disk(settings: Settings) -> str:
 
 
 def write_tone(path: Path) -> None:
-    """Write a second of a 440 Hz tone."""
+    """Write one second of a 440 Hz tone as a WAV file."""
     samples = array.array("h", (round(8000 * math.sin(2 * math.pi * 440 * n / RATE)) for n in range(RATE)))
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -1,4 +1,4 @@
-"""`earshot history`: the newest voice notes and their texts."""
+"""`earshot history`: lists the newest voice notes and their texts."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from storage.note import Note
 
 @dataclass(frozen=True)
 class Entry:
-    """A note with its text."""
+    """A voice note with its text."""
 
     note: Note
     text: str | None
 
     @property
     def error(self) -> str | None:
-        """The sentence that says why there is no text."""
+        """The sentence that says why there is no text; None if nothing failed."""
         if self.note.error is None:
             return None
         from bot.chat.texts import fault_text  # noqa: PLC0415 - it loads aiogram, which takes longer than all the rest
@@ -55,7 +55,7 @@ async def read_history(settings: Settings, chat: int | None, limit: int) -> list
 
 
 def format_line(entry: Entry) -> str:
-    """Put an entry on a line for people."""
+    """Format an entry as one line for people."""
     note = entry.note
     length = f"{note.audio_s:.0f} s" if note.audio_s is not None else ""
     said = " ".join((entry.text or entry.error or "").split())
@@ -64,7 +64,7 @@ def format_line(entry: Entry) -> str:
 
 
 def to_json_object(entry: Entry) -> dict[str, object]:
-    """Give an entry to programs."""
+    """Convert an entry to an object for JSON."""
     note = entry.note
     return {
         "id": note.id,

@@ -1,4 +1,4 @@
-"""`earshot models`: which speech models there are and which are here; fetches and verifies them."""
+"""`earshot models`: lists, downloads and verifies speech models."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +32,7 @@ def command(ctx: click.Context) -> None:
 
 
 def list_models() -> None:
-    """List what can be named as engine.model, mark what is set, and tell what is here."""
+    """List the names for `engine.model`, mark the one that is set, and show which are downloaded."""
     settings = start_command("models").engine
     for model in describe_models(settings.models_dir):
         mark = "*" if model.name == settings.model else " "

@@ -1,4 +1,4 @@
-"""`earshot queue`: what waits and what runs."""
+"""`earshot queue`: shows how many notes wait and run, and how many workers are busy."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ def command(*, as_json: bool) -> None:
 
 
 async def read_queue(settings: Settings) -> QueueReport:
-    """Ask the ledger, and Redis for the workers; where no `earshot run` is up there are none."""
+    """Read the counts from the ledger and the workers from Redis; without the embedded Redis there are none."""
     async with open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
         try:
             return await queue_report(ledger, queue)

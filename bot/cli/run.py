@@ -1,4 +1,4 @@
-"""`earshot run`: everything on this machine, kept running."""
+"""`earshot run`: runs and supervises everything on this machine."""
 
 import asyncio
 

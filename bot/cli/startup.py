@@ -1,4 +1,4 @@
-"""What several commands begin with: the settings and the log; and how they end: in JSON."""
+"""Start-up shared by the commands: settings, log, stop signals; and printing JSON."""
 
 import json
 
@@ -14,18 +14,18 @@ from bot.telegram.errors import TokenMissing
 
 
 def start_command(role: str) -> Settings:
-    """Read the settings and begin to log."""
+    """Read the settings and configure the log."""
     settings = read_settings()
     configure_logging(settings, role)
     return settings
 
 
 def start_service(role: str, *, until_stdin_closes: bool) -> Settings:
-    """Begin a program that talks to Telegram until it is told to stop, or until its parent ends.
+    """Start a long-running role that talks to Telegram: stop signals, settings, log, checks.
 
     Raises:
-        TokenMissing: it could not talk to Telegram.
-        HotwordsUnreadable: the list of hotwords cannot be read, which is told before a model is fetched.
+        TokenMissing: There is no bot token.
+        HotwordsUnreadable: The list of hotwords cannot be read, which is told before a model is downloaded.
     """
     exit_on_signal_until_ready()
     if until_stdin_closes:
@@ -38,5 +38,5 @@ def start_service(role: str, *, until_stdin_closes: bool) -> Settings:
 
 
 def print_json(value: object) -> None:
-    """Print for programs to read."""
+    """Print a value as JSON."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))

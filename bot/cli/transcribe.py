@@ -1,11 +1,10 @@
-"""`earshot transcribe`: files into text, without Telegram."""
+"""`earshot transcribe`: transcribes files, without Telegram."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import get_args
 
 import click
 from tqdm import tqdm
@@ -35,20 +34,20 @@ from engine import (
 
 
 class NameList(click.ParamType[tuple[str, ...]]):
-    """Names with commas between, in capitals or not."""
+    """A comma-separated list of names, case-insensitive."""
 
     name = "list"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:  # noqa: ARG002 - click's signature
-        """Read the list."""
+        """Parse the list."""
         return tuple(dict.fromkeys(name.strip().lower() for name in str(value).split(",")))
 
 
 class FormatList(NameList):
-    """Names of formats."""
+    """A comma-separated list of output formats."""
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Read the list, and refuse what is no format."""
+        """Parse the list, and refuse unknown formats."""
         names = super().convert(value, param, ctx)
         if wrong := [name for name in names if name not in FORMATS]:
             self.fail(f"there is no format {wrong[0]!r}; there are {', '.join(FORMATS)}", param, ctx)
@@ -56,12 +55,12 @@ class FormatList(NameList):
 
 
 class SpeakerCount(click.ParamType[Speakers]):
-    """How many speakers there are, as far as it is known."""
+    """The number of speakers: off, auto or a number."""
 
     name = "off|auto|number"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Speakers:
-        """Read a word or a number."""
+        """Parse a word or a number."""
         count = str(value).lower()
         if count not in {"off", "auto", *map(str, range(1, MOST_SPEAKERS + 1))}:
             self.fail(f"{value!r} is none of: {SPEAKERS_WANTED}", param, ctx)
@@ -146,7 +145,7 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
 
 
 def warn_about_ineffective_options(settings: EngineSettings, *, has_vain_correction: bool) -> None:
-    """Say what the model cannot do though it may be expected to, before it is loaded."""
+    """Warn about options that have no effect with this model, before it is loaded."""
     if settings.language == AUTO_LANGUAGE and not settings.languages and languages_of(settings.model) == ENGLISH_ONLY:
         click.echo(f"earshot: {model_name(settings)} reads English only", err=True)
     if has_vain_correction:
@@ -154,11 +153,15 @@ def warn_about_ineffective_options(settings: EngineSettings, *, has_vain_correct
 
 
 def transcribe_file(engine: Engine, file: Path, request: Request) -> Transcript:
-    """Decode and transcribe one file, with a bar."""
+    """Decode and transcribe one file, with a progress bar."""
     audio = engine.decode(file)
     if request.channels == "split" and audio.channels == 1:
         warn(file, "it has one channel, so there is nothing to split")
-    with progress_bar(file.name, audio.duration) as show:
+    with tqdm(desc=file.name, total=round(audio.duration, 1), unit="s", disable=None, leave=False) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.update(round(progress.done_s, 1) - bar.n)
+
         transcript = engine.transcribe(audio, request, on_progress=show, cancelled=threading.Event())
     if not any(segment.text.strip() for segment in transcript.segments):
         warn(file, "no speech found")
@@ -169,27 +172,8 @@ def transcribe_file(engine: Engine, file: Path, request: Request) -> Transcript:
     return transcript
 
 
-@contextmanager
-def progress_bar(name: str, total_s: float) -> Iterator["Show"]:
-    """Show a bar on a terminal, and nothing elsewhere."""
-    with tqdm(desc=name, total=round(total_s, 1), unit="s", disable=None, leave=False) as shown:
-        yield Show(shown)
-
-
-class Show:
-    """Moves a bar."""
-
-    def __init__(self, shown: "tqdm[NoReturn]") -> None:
-        """Move `shown`."""
-        self._shown = shown
-
-    def __call__(self, progress: Progress) -> None:
-        """Move it to where the transcription is."""
-        self._shown.update(round(progress.done_s, 1) - self._shown.n)
-
-
 def output_paths(files: Sequence[Path], out: Path | None) -> list[Path | None]:
-    """Give each file a name in the folder `out`, without an ending; no two the same."""
+    """Return a unique path without an extension in the folder `out` for each file; None for stdout."""
     if out is None:
         return [None] * len(files)
     taken: set[str] = set()
@@ -197,7 +181,7 @@ def output_paths(files: Sequence[Path], out: Path | None) -> list[Path | None]:
 
 
 def unique_name(file: Path, taken: set[str]) -> str:
-    """Choose `memo` for memo.ogg, or else `memo.ogg`, `memo.ogg-2` and so on."""
+    """Choose `memo` for memo.ogg, or if that is taken `memo.ogg`, `memo.ogg-2` and so on."""
     choices = (file.stem, file.name, *(f"{file.name}-{number}" for number in range(2, len(taken) + 3)))
     name = next(choice for choice in choices if choice not in taken)
     taken.add(name)
@@ -205,7 +189,7 @@ def unique_name(file: Path, taken: set[str]) -> str:
 
 
 def write(transcript: Transcript, formats: tuple[str, ...], target: Path | None, *, title: str) -> None:
-    """Write the text to stdout, below its heading if it has one; or to files beside each other."""
+    """Write a transcript in each format: to stdout below a heading, or to one file per format."""
     for format_name in formats:
         text = render(transcript, format_name)
         if target is None:
@@ -219,12 +203,12 @@ def write(transcript: Transcript, formats: tuple[str, ...], target: Path | None,
 
 
 def heading(title: str, format_name: str, formats: tuple[str, ...]) -> str:
-    """Name what follows on stdout, where more than one thing does; what a program may read alone has no heading."""
+    """Return the heading on stdout where several texts follow each other; "" where a program may parse the output."""
     if len(formats) > 1:
         return f"{title}, {format_name}" if title else format_name
     return title if format_name == "txt" else ""
 
 
 def error_text(error: Fault | OSError) -> str:
-    """Say what is wrong with a file."""
+    """Return the sentence that says what is wrong with a file."""
     return str(error) if isinstance(error, Fault) else (error.strerror or str(error))

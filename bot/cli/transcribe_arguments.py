@@ -1,4 +1,4 @@
-"""What `earshot transcribe` is asked for, checked before a model is loaded: languages, hotwords, files, a folder."""
+"""Checks the arguments of `earshot transcribe` before a model is loaded: languages, hotwords, files, output folder."""
 
 import os
 import stat
@@ -26,11 +26,11 @@ STANDARD_INPUT = "standard input is not read; name a file"
 
 
 def apply_languages(settings: EngineSettings, asked: tuple[str, ...]) -> EngineSettings:
-    """Set the languages that the command line asks for, if any, and see that the model knows them.
+    """Set the languages from the command line, if any, and check that the model knows them.
 
     Raises:
-        click.BadParameter: it does not.
-        LanguageSettingWrong: it does not know what the settings say.
+        click.BadParameter: It does not.
+        LanguageSettingWrong: It does not know those of the settings.
     """
     chosen = settings.model_copy(update=language_settings(asked))
     try:
@@ -44,7 +44,7 @@ def apply_languages(settings: EngineSettings, asked: tuple[str, ...]) -> EngineS
 
 
 def language_settings(asked: tuple[str, ...]) -> dict[str, object]:
-    """Give the settings that differ where these languages are asked for."""
+    """Return the settings that select these languages."""
     match asked:
         case ():
             return {}
@@ -57,11 +57,11 @@ def language_settings(asked: tuple[str, ...]) -> dict[str, object]:
 
 
 def build_request(settings: EngineSettings, hotwords: Path | None) -> Request:
-    """Give what the settings ask for, of which the command line has named the file `hotwords`, if any.
+    """Build the request from the settings; `hotwords` is the file from the command line, if any.
 
     Raises:
-        click.BadParameter: that file cannot be used.
-        HotwordsUnreadable: the one that is set cannot be used.
+        click.BadParameter: That file cannot be used.
+        HotwordsUnreadable: The one from the settings cannot be used.
     """
     try:
         return default_request(settings)
@@ -72,7 +72,7 @@ def build_request(settings: EngineSettings, hotwords: Path | None) -> Request:
 
 
 def readable_files(files: Sequence[Path]) -> list[Path]:
-    """Give the files that are there and are sound, and say of the others why not."""
+    """Return the files that hold audio, and warn about the others."""
     readable = []
     for file in files:
         if reason := reason_unreadable(file):
@@ -83,7 +83,7 @@ def readable_files(files: Sequence[Path]) -> list[Path]:
 
 
 def reason_unreadable(file: Path) -> str:
-    """Say why there is nothing to read under this name; "" where there is."""
+    """Return why a file cannot be read; "" if it can."""
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:
@@ -98,7 +98,7 @@ def reason_unreadable(file: Path) -> str:
 
 
 def reason_undecodable(file: Path) -> str:
-    """Say why what is in a file is no sound; "" where it is."""
+    """Return why a file's content is no audio; "" if it is."""
     try:
         check_readable(file)
     except AudioFault as fault:
@@ -109,10 +109,10 @@ def reason_undecodable(file: Path) -> str:
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder that the files are to be written to.
+    """Create the output folder.
 
     Raises:
-        click.BadParameter: it cannot be made, or not be written to.
+        click.BadParameter: It cannot be created or written to.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -123,5 +123,5 @@ def make_folder(out: Path) -> None:
 
 
 def warn(file: Path, reason: str) -> None:
-    """Say on stderr what is the matter with a file."""
+    """Print a warning about a file on stderr."""
     click.echo(f"earshot: {file}: {reason}", err=True)

@@ -1,4 +1,4 @@
-"""`earshot worker`: a worker alone."""
+"""`earshot worker`: runs only a worker."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The processes: bot, worker and their supervisor, how each starts and stops, and what it connects to.
+"""The processes (bot, worker, supervisor): how they start and stop, and what they connect to.
 
 Knows nothing of the command line.
 """

@@ -1,4 +1,4 @@
-"""The bot process: connects everything that answers people in Telegram, and runs until it is told to stop."""
+"""The bot process: opens all connections, receives updates, and stops gracefully on SIGTERM and SIGINT."""
 
 import asyncio
 import signal
@@ -22,10 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 async def run_bot(settings: Settings) -> None:
-    """Answer people until SIGTERM or SIGINT; what was begun is finished.
+    """Run the bot until SIGTERM or SIGINT, then finish the tasks that are under way.
 
     Raises:
-        Fault: it cannot start.
+        Fault: It cannot start.
     """
     check_webhook(settings.telegram)
     stop = stop_signal()
@@ -39,7 +39,7 @@ async def run_bot(settings: Settings) -> None:
 
 
 def stop_signal() -> asyncio.Event:
-    """Give an event that SIGTERM and SIGINT set."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -47,7 +47,7 @@ def stop_signal() -> asyncio.Event:
 
 
 async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[object, object, object]) -> bool:
-    """Do `work` to its end, or until `stop` is set; tell whether it came to its end."""
+    """Run `work` until it ends or `stop` is set; tell whether it ended by itself."""
     working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
     is_done = working.done()
@@ -58,7 +58,7 @@ async def run_unless_stopped(stop: asyncio.Event, work: Coroutine[object, object
 
 
 async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) -> None:
-    """Take updates until `stop` is set, then finish what was begun."""
+    """Receive updates until `stop` is set, then finish the background tasks."""
     if not await run_unless_stopped(stop, _load_migrations(app)):
         return
     introduction = _subscribe(settings.telegram, app)
@@ -74,7 +74,7 @@ async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) ->
 
 
 async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
-    """Subscribe to updates; once Telegram answers, show the command menus and take up what was left."""
+    """Subscribe to updates; once Telegram answers, register the command menus and resume unanswered notes."""
     me = await subscribe(app.bot, settings, app.dispatcher)
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
     app.background.spawn(app.intake.resume(datetime.now(UTC)))
@@ -82,6 +82,6 @@ async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
 
 
 async def _load_migrations(app: BotApplication) -> None:
-    """Learn which groups moved before any update is judged by who may use the bot."""
+    """Load which groups migrated, before access is checked for any update."""
     for chat_id, moved_to in (await retry_until_written(lambda: app.intake.ledger.migrated_chats(app.bot.id))).items():
         app.access.add_migration(chat_id, moved_to)

@@ -1,4 +1,4 @@
-"""One process that is kept running: started again when it dies, given up when it can never start."""
+"""A child process that is restarted with back-off when it exits, and given up if it can never start."""
 
 import asyncio
 import os
@@ -23,11 +23,11 @@ ERROR_PREFIX = b"earshot: "
 
 
 class CannotStart(Exception):
-    """The process ended with an error again and again, right after its start."""
+    """The process exited with an error several times right after its start."""
 
 
 class Child:
-    """A process of ours, such as the bot or a worker."""
+    """A child process of ours, such as the bot or a worker."""
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         """Prepare `python ARGUMENTS…`; `keep_running` starts it."""
@@ -40,7 +40,7 @@ class Child:
         """Run it until `stop` is called.
 
         Raises:
-            CannotStart: It ended with an error too often right after its start.
+            CannotStart: It exited with an error `EARLY_ENDS` times right after its start, or with "wrong usage".
         """
         ends = early = 0
         while not self._stopping:
@@ -58,7 +58,7 @@ class Child:
             await self._pause(code, min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (ends - 1)))
 
     async def stop(self, within_s: float) -> None:
-        """End it: gracefully for `within_s`, then by force."""
+        """Stop it with SIGTERM, and with SIGKILL after `within_s`."""
         self._stopping = True
         if (process := self._process) is None or process.returncode is not None:
             return
@@ -71,13 +71,13 @@ class Child:
             await process.wait()
 
     def kill(self) -> None:
-        """End it by force."""
+        """Stop it with SIGKILL."""
         self._stopping = True
         if self._process is not None:
             _signal(self._process, signal.SIGKILL)
 
     async def _try_run(self) -> int:
-        """Run it once; that the system cannot start it now, for want of memory perhaps, counts as its end."""
+        """Run it once and return its exit code; `NOT_STARTED` if the system cannot start it, such as without memory."""
         try:
             return await self._run()
         except OSError as error:
@@ -100,7 +100,7 @@ class Child:
         return process.returncode or 0
 
     async def _forward_lines(self, lines: asyncio.StreamReader | None) -> None:
-        """Let the child's log lines through, and keep the sentence with which it fails."""
+        """Forward the child's log lines to stderr, and keep the line with which it reports an error."""
         rest = b""
         while lines and (chunk := await lines.read(65536)):
             *whole, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""Where notes are kept and where they wait, as the settings say. For the bot and for workers alike."""
+"""Opens the database, the queue and the recordings folder that the settings name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ from storage.recordings import Recordings
 
 @asynccontextmanager
 async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
-    """Open the ledger, and close it."""
+    """Open the ledger, and close it at the end of the block."""
     database = await open_database(settings.database.url, settings.data_dir)
     try:
         yield Ledger(database)
@@ -23,7 +23,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
 
 @asynccontextmanager
 async def open_queue(settings: Settings, ledger: Ledger) -> AsyncIterator[Queue]:
-    """Open the queue, and close it."""
+    """Open the queue, and close it at the end of the block."""
     queue = Queue(connect(redis_url(settings)), ledger)
     try:
         yield queue
@@ -32,10 +32,10 @@ async def open_queue(settings: Settings, ledger: Ledger) -> AsyncIterator[Queue]
 
 
 def redis_url(settings: Settings) -> str:
-    """Give the address of the Redis that is configured, or of the embedded one."""
+    """Return the URL of the configured Redis, or of the embedded one."""
     return settings.redis.url or embedded_url(settings.data_dir)
 
 
 def open_recordings(settings: Settings) -> Recordings:
-    """Give the folder of the newest recordings."""
+    """Return the store of the newest recordings."""
     return Recordings(settings.data_dir / "recordings", settings.storage.max_recordings)

@@ -1,4 +1,4 @@
-"""Makes large imports quicker: what they make stays, so nobody needs to look for garbage among it."""
+"""Pauses the garbage collector during heavy imports, which makes them a sixth faster."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def garbage_collection_paused() -> Iterator[None]:
-    """Let no garbage be collected within, which takes a sixth of the time that aiogram and SQLAlchemy need."""
+    """Disable garbage collection within the block: what an import creates stays, so looking for garbage is wasted."""
     gc.disable()
     try:
         yield

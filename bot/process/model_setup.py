@@ -24,12 +24,12 @@ from engine import (
     write_exports,
 )
 
-SAID_EVERY_S = 5.0
+PRINT_INTERVAL_S = 5.0
 MB = 1_000_000
 
 
 def fetch_missing(settings: EngineSettings) -> None:
-    """Fetch the named model unless it is here, and prepare it.
+    """Download the configured model if it is missing, and prepare it for this machine.
 
     Raises:
         ModelFault: There is no such model, it cannot run here as the settings ask, or it cannot be fetched.
@@ -53,10 +53,10 @@ def fetch_missing(settings: EngineSettings) -> None:
 
 
 def prepare(settings: EngineSettings) -> None:
-    """Bring the model into the form that runs fastest here, unless it is in it; where nothing can be written, say so.
+    """Export the model into the form that runs fastest here, if that is missing; print why where it cannot be written.
 
     Raises:
-        ExportFailed: The machine does not let it be written.
+        ExportFailed: The export cannot be written.
     """
     if missing := missing_exports(settings):
         click.echo(f"Preparing the model {settings.model} for this machine, once", err=True)
@@ -77,15 +77,15 @@ def load_engine_in_background(settings: EngineSettings) -> Future[Engine]:
 
 
 class FetchProgress:
-    """A bar for each file on a terminal, now and then a line elsewhere."""
+    """Shows download progress: a bar for each file on a terminal, a line every `PRINT_INTERVAL_S` elsewhere."""
 
     def __init__(self) -> None:
-        """Begin with no file."""
+        """Start with no file."""
         self._file, self._bar = "", new_bar("")
-        self._said = time.monotonic()
+        self._printed_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Return itself."""
         return self
 
     def __exit__(
@@ -98,9 +98,9 @@ class FetchProgress:
         """Show that `done` of `total` bytes of `file` are here."""
         if sys.stderr.isatty():
             self._show(file, done, total)
-        elif time.monotonic() - self._said >= SAID_EVERY_S:
+        elif time.monotonic() - self._printed_at >= PRINT_INTERVAL_S:
             click.echo(f"  {file}: {done // MB} of {total // MB} MB", err=True)
-            self._said = time.monotonic()
+            self._printed_at = time.monotonic()
 
     def _show(self, file: str, done: int, total: int) -> None:
         if file != self._file:
@@ -110,5 +110,5 @@ class FetchProgress:
 
 
 def new_bar(title: str, total: int = 0) -> "tqdm[NoReturn]":
-    """Give a bar for a file; one without a title shows nothing."""
+    """Make a progress bar for a file; without a title it is invisible."""
     return tqdm(desc=title, total=total or None, unit="B", unit_scale=True, disable=not title)

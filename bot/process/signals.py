@@ -1,13 +1,13 @@
-"""A signal to stop that comes while a program still starts: nothing is under way that would need an end."""
+"""Exits immediately on a stop signal that arrives while the program still starts."""
 
 import os
 import signal
 
 
 def exit_on_signal_until_ready() -> None:
-    """Exit with 0 on SIGTERM and SIGINT, until the program puts handlers of its own in their place.
+    """Exit with code 0 on SIGTERM and SIGINT, until the program installs its own handlers.
 
-    Loading a model or fetching one takes minutes in a thread, which no gentler way to exit would interrupt.
+    A thread that loads or downloads a model for minutes cannot be interrupted in another way.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: os._exit(0))

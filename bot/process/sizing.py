@@ -1,4 +1,4 @@
-"""What this machine has, and how many workers suit it."""
+"""Chooses the number of workers and of threads per worker from the machine's cores and memory."""
 
 import os
 from contextlib import suppress
@@ -12,7 +12,7 @@ GIB = 2**30
 
 
 def memory_gib() -> float:
-    """Give the memory of the machine, or of the container if that is less."""
+    """Return the memory in GiB of the machine, or of the container (cgroup) if that is less."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):
         memory = min(memory, int(CGROUP_LIMIT.read_text()))
@@ -20,12 +20,12 @@ def memory_gib() -> float:
 
 
 def suitable_workers(cores: int, memory_gib: float, *, reads_on_all_cores: bool) -> int:
-    """Choose the number of workers: two cores and 4 GiB for each, one at least; few where each reads on all cores."""
+    """Return the number of workers: one for two cores and 4 GiB; fewer if each transcribes on all cores."""
     if reads_on_all_cores:
         return -(-cores // MOST_CORES_A_WORKER)
     return max(1, min(cores // CORES_A_WORKER, round(memory_gib) // GIB_A_WORKER))
 
 
 def suitable_threads(cores: int, workers: int) -> int:
-    """Share the cores between the workers: more threads than cores slow each other down."""
+    """Divide the cores among the workers: more threads than cores slow each other down."""
     return max(1, cores // workers)

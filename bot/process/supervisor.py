@@ -1,4 +1,4 @@
-"""`earshot run`: the embedded Redis, the workers and the bot as children of one process, which keeps them running."""
+"""Supervises the embedded Redis, the workers and the bot as child processes (`earshot run`)."""
 
 import asyncio
 import os
@@ -27,16 +27,16 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def longest_stop_s(grace_s: float) -> float:
-    """Give the longest time that stopping everything takes: one after the other, each ended by force at last."""
+    """Return the longest time in seconds that stopping takes: bot, workers, Redis in turn, each killed at last."""
     return BOT_STOPS_WITHIN_S + grace_s + EXTRA_STOP_S + REDIS_STOP_S
 
 
 async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> None:
-    """Keep all running until a signal to stop; then end the bot first, so that nothing new comes in.
+    """Keep all children running until a stop signal; then stop the bot first, so that nothing new comes in.
 
     Raises:
         CannotStart: One of them cannot start.
-        Exception: What else ended the keeping of one of them.
+        Exception: Whatever else ended the task that keeps one of them running.
     """
     with stop_signals([bot, *workers]) as stop:
         keeping = [asyncio.create_task(child.keep_running()) for child in (*workers, bot)]
@@ -56,7 +56,7 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
 
 @contextmanager
 def stop_signals(make_children: Sequence[Child]) -> Iterator[asyncio.Event]:
-    """Turn the first signal into an event; a second one, of an impatient person, ends the children by force."""
+    """Set the event on the first SIGTERM or SIGINT; kill the children on the second."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_signal() -> None:
@@ -75,7 +75,7 @@ def stop_signals(make_children: Sequence[Child]) -> Iterator[asyncio.Event]:
 
 
 async def run_all(settings: Settings) -> None:
-    """Run everything on this machine until a signal to stop."""
+    """Run everything on this machine until a stop signal."""
     async with embedded_redis(settings):
         bot, workers = make_children(settings, os.environ)
         log.info("started", workers=len(workers), model=settings.engine.model)
@@ -83,7 +83,7 @@ async def run_all(settings: Settings) -> None:
 
 
 def make_children(settings: Settings, environment: Mapping[str, str]) -> tuple[Child, list[Child]]:
-    """Prepare the bot and as many workers as are set, or suit the machine."""
+    """Prepare the bot and as many workers as are set, or as suit the machine."""
     count = settings.workers.count or suitable_workers(
         cores(), memory_gib(), reads_on_all_cores=uses_all_cores(settings.engine)
     )
@@ -98,7 +98,7 @@ def make_children(settings: Settings, environment: Mapping[str, str]) -> tuple[C
 
 @asynccontextmanager
 async def embedded_redis(settings: Settings) -> AsyncIterator[None]:
-    """Run a Redis of our own, unless one is set; it outlives all that use it."""
+    """Run the embedded Redis during the block, unless another one is configured."""
     if settings.redis.url:
         yield
         return
@@ -114,7 +114,7 @@ async def embedded_redis(settings: Settings) -> AsyncIterator[None]:
 
 
 async def keep_redis_running(server: RedisServer) -> None:
-    """Start Redis again whenever it dies, on a full disk every second; the ledger holds all that it loses."""
+    """Restart Redis whenever it dies, after `REDIS_PAUSE_S`; the ledger holds everything that it loses."""
     outage = Outage("redis")
     while True:
         steady = asyncio.get_running_loop().call_later(REDIS_STEADY_S, outage.report_success)

@@ -1,4 +1,4 @@
-"""The worker process: puts engine, ledger, queue and Telegram's door together, and works until it is told to stop."""
+"""The worker process: opens all connections, loads the engine, and transcribes notes until SIGTERM or SIGINT."""
 
 import asyncio
 from concurrent.futures import Future
@@ -16,10 +16,10 @@ from jobs.worker import run_worker
 
 
 async def run_worker_process(settings: Settings, loading: Future[Engine] | None = None) -> None:
-    """Transcribe notes until SIGTERM or SIGINT, with the engine that is already `loading` or else one of its own.
+    """Transcribe notes until SIGTERM or SIGINT, with the engine that is already `loading` or one loaded here.
 
     Raises:
-        Fault: it cannot start, or its engine got stuck.
+        Fault: It cannot start, or its engine is stuck.
     """
     loading = loading or load_engine_in_background(settings.engine)
     defaults = default_request(settings.engine)

@@ -1,1 +1,1 @@
-"""What the bot does with each kind of message and button."""
+"""Handlers of messages and buttons, one module per command."""

@@ -1,4 +1,4 @@
-"""/audio: the recording itself, sent again."""
+"""/audio: sends the recording again."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -18,14 +18,14 @@ from storage.note import Note
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /audio."""
     own = Router(name="audio")
     own.message.register(send_recording, Command("audio"))
     return own
 
 
 async def send_recording(message: Message, bot: Bot, lookup: NoteLookup) -> None:
-    """Send the chosen recording again; Telegram keeps it."""
+    """Send the chosen recording again by its file_id."""
     note = await lookup.for_message(message)
     if note is None:
         return

@@ -1,4 +1,4 @@
-"""/cancel and the Cancel button: a note that waits or runs is given up."""
+"""/cancel and the Cancel button."""
 
 from aiogram import F, Router
 from aiogram.filters import Command
@@ -13,7 +13,7 @@ from storage.note import Note
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /cancel."""
     own = Router(name="cancel")
     own.message.register(cancel, Command("cancel"))
     own.callback_query.register(cancel_pressed, NoteButton.filter(F.action == CANCEL))
@@ -21,7 +21,7 @@ def router() -> Router:
 
 
 async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
-    """Give up the chosen note."""
+    """Cancel the chosen note."""
     note = await lookup.for_message(message)
     if note and message.from_user:
         await respond(message, await _give_up(note, message.from_user.id, lookup, actions))
@@ -30,14 +30,14 @@ async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> 
 async def cancel_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Give up the note of the button."""
+    """Cancel the note of the button."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note:
         await press.answer(await _give_up(note, press.from_user.id, lookup, actions))
 
 
 async def _give_up(note: Note, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
-    """Cancel if that is allowed and not too late; give the sentence to answer with."""
+    """Cancel a note if that is allowed and not too late; return the answer."""
     if not await lookup.can_change(note, user_id):
         return not_allowed_text()
     if not await actions.cancel(note):

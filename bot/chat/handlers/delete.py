@@ -1,6 +1,6 @@
-"""/delete: a recording, its text and the messages about it, gone for good.
+"""/delete: deletes a recording, its text and the messages about it.
 
-As a reply it is done at once, for it is clear what is meant; without one the newest is named and asked about first.
+As a reply to a note it deletes at once; otherwise it asks first whether the newest note is meant.
 """
 
 from aiogram import F, Router
@@ -16,7 +16,7 @@ from bot.chat.texts import date_time_text, translate
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /delete."""
     own = Router(name="delete")
     own.message.register(delete, Command("delete"))
     own.callback_query.register(delete_pressed, NoteButton.filter(F.action == DELETE))
@@ -25,7 +25,7 @@ def router() -> Router:
 
 
 async def delete(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
-    """Delete the note that this is a reply to, or ask about the newest."""
+    """Delete the note that the command replies to, or ask about the newest."""
     note = await lookup.for_message(message)
     if note is None or message.from_user is None:
         return
@@ -49,7 +49,7 @@ async def delete(message: Message, lookup: NoteLookup, actions: NoteActions) -> 
 async def delete_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Delete the note that was asked about."""
+    """Delete the note after the confirmation."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note is None:
         return
@@ -62,7 +62,7 @@ async def delete_pressed(
 
 
 async def keep_pressed(press: CallbackQuery) -> None:
-    """Leave everything as it is."""
+    """Keep the note."""
     await change(press, translate("Kept."))
     await press.answer()
 

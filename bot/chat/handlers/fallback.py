@@ -1,4 +1,4 @@
-"""Everything that nothing else understood: in private a hint, in groups silence."""
+"""Answers what no other handler took: a hint in private chats, nothing in groups."""
 
 from aiogram import F, Router
 from aiogram.enums import ChatType
@@ -9,7 +9,7 @@ from bot.chat.texts import translate
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of everything else."""
     own = Router(name="rest")
     own.message.register(unknown_command, F.chat.type == ChatType.PRIVATE, F.text.startswith("/"))
     own.message.register(soundless_document, F.chat.type == ChatType.PRIVATE, F.document)
@@ -23,12 +23,12 @@ def router() -> Router:
 
 
 async def unknown_command(message: Message) -> None:
-    """Point at the list of commands."""
+    """Refer to /help."""
     await respond(message, translate("I don't know this command. /help shows those that I know."))
 
 
 async def soundless_document(message: Message) -> None:
-    """Say what can be sent."""
+    """List the accepted file types."""
     await respond(
         message,
         translate(
@@ -39,12 +39,12 @@ async def soundless_document(message: Message) -> None:
 
 
 async def something_else(message: Message) -> None:
-    """Say what this bot is for."""
+    """Tell what the bot is for."""
     await respond(
         message, translate("Send or forward me a voice note, an audio file or a video, and I answer with its text.")
     )
 
 
 async def stale_button(press: CallbackQuery) -> None:
-    """Let a button of an older version not spin for ever."""
+    """Acknowledge a button of an older version, which would otherwise keep its spinner."""
     await press.answer()

@@ -1,4 +1,4 @@
-"""A group that turned into a supergroup has another id: its notes and its right to use the bot go along."""
+"""A group that becomes a supergroup gets a new id: moves its notes and its access rights there."""
 
 import structlog
 from aiogram import Bot, F, Router
@@ -12,14 +12,14 @@ log = structlog.get_logger(__name__)
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of migrations."""
     own = Router(name="moves")
     own.message.register(record_migration, F.migrate_to_chat_id)
     return own
 
 
 async def record_migration(message: Message, bot: Bot, access: Access, ledger: Ledger) -> None:
-    """Remember where the group is now."""
+    """Record the new id of the group."""
     moved_to = message.migrate_to_chat_id or 0
     access.add_migration(message.chat.id, moved_to)
     await retry_until_written(lambda: ledger.migrate_chat(bot.id, message.chat.id, moved_to))

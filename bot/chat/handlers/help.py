@@ -12,7 +12,7 @@ from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /start and /help."""
     own = Router(name="help")
     own.message.register(start, CommandStart())
     own.message.register(list_commands, Command("help"))
@@ -20,7 +20,7 @@ def router() -> Router:
 
 
 async def start(message: Message) -> None:
-    """Greet."""
+    """Send the greeting."""
     await respond(
         message,
         translate(
@@ -31,7 +31,7 @@ async def start(message: Message) -> None:
 
 
 async def list_commands(message: Message, access: Access) -> None:
-    """List what the bot understands."""
+    """Send the list of commands."""
     is_admin = access.is_admin(message.from_user.id if message.from_user else None)
     texts = command_texts()
     lines = [f"/{name}: {texts[name]}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]

@@ -1,4 +1,4 @@
-"""/history: the recordings of a chat, by pages; every entry opens its text."""
+"""/history: lists the recordings of a chat page by page; a button sends an entry's text."""
 
 from aiogram import Bot, F, Router
 from aiogram.filters import Command, CommandObject
@@ -19,7 +19,7 @@ _PREVIEW = 60
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /history."""
     own = Router(name="history")
     own.message.register(show_history, Command("history"))
     own.callback_query.register(turn_page, PageButton.filter())
@@ -28,13 +28,13 @@ def router() -> Router:
 
 
 class PageButton(CallbackData, prefix="h"):
-    """A button that turns to a page of the history."""
+    """Callback data of a button that opens a page of the history."""
 
     page: int
 
 
 async def show_history(message: Message, command: CommandObject, bot: Bot, ledger: Ledger) -> None:
-    """Show a page: the newest, or the one that is asked for."""
+    """Send a page: the first, or the one given as an argument."""
     asked = command.args or ""
     number = int(asked[:9]) - 1 if asked.isascii() and asked.isdigit() else 0
     page = await ledger.page(bot.id, message.chat.id, number, PAGE_SIZE)
@@ -52,7 +52,7 @@ async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, l
 async def open_entry(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, ledger: Ledger, delivery: Delivery
 ) -> None:
-    """Send the text of an entry, below everything else."""
+    """Send the text of an entry as a new message."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note is None:
         return
@@ -65,7 +65,7 @@ async def open_entry(
 
 
 def page_text(page: Page) -> str:
-    """Write a page of the history."""
+    """Return the text of a page."""
     if not page.total:
         return translate("There is no recording in this chat yet. Send me a voice note.")
     first = page.page * PAGE_SIZE + 1
@@ -74,7 +74,7 @@ def page_text(page: Page) -> str:
 
 
 def page_buttons(page: Page) -> InlineKeyboardMarkup | None:
-    """Offer to open each entry, and to turn the page."""
+    """Return the buttons for each entry and for the next pages; None without entries."""
     if not page.total:
         return None
     first = page.page * PAGE_SIZE + 1
@@ -90,7 +90,7 @@ def page_buttons(page: Page) -> InlineKeyboardMarkup | None:
 
 
 def state_of(note: Note) -> str:
-    """Say where a note stands."""
+    """Return the text for a note's state."""
     return {
         State.QUEUED: translate("in the queue"),
         State.PROCESSING: translate("being transcribed"),
@@ -107,7 +107,7 @@ def _entry(number: int, note: Note) -> str:
 
 
 def preview_of(note: Note) -> str:
-    """Show how a note's text begins, or where the note stands."""
+    """Return the beginning of a note's text, or its state."""
     words = " ".join(note.preview.split())
     if not note.state.is_final or not words:
         return state_of(note)

@@ -1,4 +1,4 @@
-"""Which note a command or a button means, and who may change it. Nobody reaches a note of another chat."""
+"""Finds the note that a command or a button refers to, and who may change it. Notes of other chats are out of reach."""
 
 from dataclasses import dataclass
 
@@ -17,14 +17,14 @@ _CHAT_ADMINS = (ChatMemberStatus.CREATOR, ChatMemberStatus.ADMINISTRATOR)
 
 @dataclass(frozen=True, slots=True)
 class NoteLookup:
-    """Finds the note that a person means."""
+    """Finds notes of the chat in which a command or a button is used."""
 
     bot: Bot
     ledger: Ledger
     access: Access
 
     async def for_message(self, message: Message) -> Note | None:
-        """Give the note that a command is a reply to, else the newest of its chat; if there is none, say so."""
+        """Return the note that a command replies to, else the newest of its chat; tell the user if there is none."""
         pointed = replied_message(message)
         if pointed:
             note = await self.ledger.by_message(self.bot.id, message.chat.id, pointed.message_id)
@@ -37,7 +37,7 @@ class NoteLookup:
         return note
 
     async def for_button(self, press: CallbackQuery, note_id: str) -> Note | None:
-        """Give the note whose button was pressed, if it is of this chat; else say that it is gone."""
+        """Return the note of a pressed button if it belongs to this chat; else tell the user that it was deleted."""
         note = await self.ledger.get(note_id)
         if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
             return note
@@ -45,7 +45,7 @@ class NoteLookup:
         return None
 
     async def can_change(self, note: Note, user_id: int) -> bool:
-        """Tell whether a person may cancel or delete a note: its sender, and in a group also those who run it."""
+        """Tell whether a user may cancel or delete a note: its sender, the bot's admins, and in a group its admins."""
         if user_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(user_id):
             return True
         member = await self.bot.get_chat_member(note.answer_chat_id, user_id)
@@ -53,11 +53,11 @@ class NoteLookup:
 
 
 def replied_message(message: Message) -> Message | None:
-    """Give the message that this is a reply to; the beginning of its topic, to which every message replies, is none."""
+    """Return the message that this one replies to; None if it is only the first of the topic, as for any message."""
     pointed = message.reply_to_message
     return None if pointed is None or pointed.forum_topic_created else pointed
 
 
 def not_allowed_text() -> str:
-    """Say that a note belongs to somebody else."""
+    """Return the refusal to change another person's note."""
     return translate("Only whoever sent this recording, or runs this group, may do that.")

@@ -1,4 +1,4 @@
-"""Voice notes, and files that hold sound."""
+"""Messages with audio: voice notes, audio files, videos, documents."""
 
 from aiogram import Bot, Router
 from aiogram.types import Message
@@ -8,13 +8,13 @@ from bot.chat.intake import Intake
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of messages with audio."""
     own = Router(name="notes")
     own.message.register(accept, lambda message: find_audio(message) is not None)
     return own
 
 
 async def accept(message: Message, bot: Bot, intake: Intake) -> None:
-    """Write the note down; what follows happens beside the next updates."""
+    """Record the note; answering and enqueuing happen in the background."""
     if incoming := incoming_note(message, bot.id):
         await intake.accept(incoming)

@@ -1,4 +1,4 @@
-"""Answers to commands and buttons, where they belong."""
+"""Sends the answer to a command, or edits the message of a pressed button."""
 
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
@@ -7,7 +7,7 @@ from bot.telegram.request_policy import at_least_once
 
 
 async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | None = None) -> Message:
-    """Answer a message: in its topic, and in a group as a reply to it."""
+    """Answer a message in its topic; in a group as a reply to it."""
     in_private = message.chat.type == ChatType.PRIVATE
     pointer = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
     with at_least_once():
@@ -15,7 +15,7 @@ async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | 
 
 
 async def change(press: CallbackQuery, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
-    """Let the message that a pressed button is under say something else."""
+    """Replace the text and the buttons of the message whose button was pressed."""
     if press.bot and press.message:
         await press.bot.edit_message_text(
             text, chat_id=press.message.chat.id, message_id=press.message.message_id, reply_markup=keyboard

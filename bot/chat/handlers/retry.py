@@ -1,4 +1,4 @@
-"""/retry and the Retry button: transcribe a note again, if wanted in another language."""
+"""/retry and the Retry button: transcribes a note again, optionally in another language."""
 
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
@@ -16,7 +16,7 @@ LONGEST_CODE = 16
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /retry."""
     own = Router(name="retry")
     own.message.register(retry, Command("retry"))
     own.callback_query.register(retry_pressed, NoteButton.filter(F.action == RETRY))
@@ -41,7 +41,7 @@ async def retry(
 async def retry_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Transcribe the note of the button again, as it was asked for."""
+    """Transcribe the note of the button again, in the same language."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note:
         started = await actions.retry(note, note.language)

@@ -1,4 +1,4 @@
-"""/queue for those who run the bot, /stats for everybody."""
+"""/queue (admins) and /stats: what is queued, and what was transcribed so far."""
 
 from aiogram import Bot, Router
 from aiogram.filters import Command, CommandObject
@@ -14,7 +14,7 @@ from storage.note import State, Stats
 
 
 def router() -> Router:
-    """Make the router of these handlers."""
+    """Return the router of /queue and /stats."""
     own = Router(name="figures")
     own.message.register(show_queue, Command("queue"))
     own.message.register(show_stats, Command("stats"))
@@ -22,7 +22,7 @@ def router() -> Router:
 
 
 async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Access) -> None:
-    """Show how busy the workers are."""
+    """Send the state of queue and workers, to admins only."""
     if not _is_admin(message, access):
         await respond(message, translate("Only those who run this bot may see that."))
         return
@@ -41,7 +41,7 @@ async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Acc
 
 
 async def show_stats(message: Message, command: CommandObject, bot: Bot, ledger: Ledger, access: Access) -> None:
-    """Sum up what was done for this person, or for all."""
+    """Send the totals of this user, or of all users to admins."""
     if (command.args or "").strip().lower() != "all":
         user_id = message.from_user.id if message.from_user else 0
         await respond(message, _summary(translate("What I did for you:"), await ledger.stats(bot.id, user_id)))
