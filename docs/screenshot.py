@@ -37,7 +37,7 @@ OPTIONS = (
     "--hide-scrollbars",
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2",  # as with a mouse: buttons for the mouse stay hidden
 )
-WIDTH, HEIGHT, SCALE = 480, 556, 2
+WIDTH, HEIGHT, SCALE = 480, 574, 2
 REPEATS = 18  # of the ten-second sample: long enough to be seen while it is transcribed
 START_S, ANSWER_S, POLL_S = 600, 600, 0.05  # a busy machine is slow
 FLASH_S = 1.0  # for so long the page frames what has just changed
