@@ -28,7 +28,6 @@ from jobs.resilience import Outage
 POLL_S = 0.05
 OUTAGE_PAUSE_S = 0.5
 FOREVER = 10_000_000  # seconds, and tries: the ledger and the engine threads limit both
-HEALTH_S = 60
 HAND_BACK_S = 10.0
 LEASE_MS = round(LEASE_S * 1000)
 
@@ -73,8 +72,6 @@ class LeasedWorker(Worker):
             keep_result=0,
             poll_delay=POLL_S,
             queue_read_limit=1,  # only to see whether there is any job; `start_jobs` looks further by itself
-            health_check_interval=HEALTH_S,
-            health_check_key=f"arq:health:{worker_id}",
             job_serializer=to_json,
             job_deserializer=from_json,
             log_results=False,
@@ -85,6 +82,9 @@ class LeasedWorker(Worker):
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
         self.outage = Outage("queue")
+
+    async def record_health(self) -> None:
+        """Write no health key of arq's: the worker registry says who is alive."""
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Pick the first job that nobody runs, if `job_ids` shows that there is any job at all."""
@@ -155,7 +155,6 @@ class LeasedWorker(Worker):
             except asyncio.CancelledError:
                 await asyncio.wait({ending}, timeout=HAND_BACK_S)
                 raise
-        await self.pool.delete(self.health_check_key)
 
     async def _end(self, job_id: str, *, finished: bool) -> None:
         delay_ms = round(1000 * self._delays_s.pop(job_id, 0))

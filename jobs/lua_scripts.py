@@ -56,17 +56,12 @@ else redis.call('SET', KEYS[1], 'later', 'PX', ARGV[2]) end
 return 1
 """
 
-WAITING = """
-local last = -1
-if ARGV[1] ~= '' then
-  local rank = redis.call('ZRANK', KEYS[1], ARGV[1])
-  local holder = redis.call('GET', 'arq:in-progress:' .. ARGV[1])
-  if not rank and ARGV[2] ~= '' then rank = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[2]) end
-  if not rank or (holder and holder ~= 'later') then return false end
-  if rank == 0 then return {} end
-  last = rank - 1
-end
-local ids = redis.call('ZRANGE', KEYS[1], 0, last)
+WAITING_BEFORE = """
+local rank = redis.call('ZRANK', KEYS[1], ARGV[1]) or redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. ARGV[2])
+local holder = redis.call('GET', 'arq:in-progress:' .. ARGV[1])
+if holder and holder ~= 'later' then return false end
+if rank == 0 then return {} end
+local ids = redis.call('ZRANGE', KEYS[1], 0, rank - 1)
 local waiting = {}
 for from = 1, #ids, 1000 do
   local keys = {}
@@ -104,7 +99,7 @@ class LuaScripts:
         self._renew = redis.register_script(RENEW)
         self._end = redis.register_script(END)
         self._put_back = redis.register_script(PUT_BACK)
-        self._waiting = redis.register_script(WAITING)
+        self._waiting_before = redis.register_script(WAITING_BEFORE)
 
     async def pick(self, now_ms: int, token: str, lease_ms: int, *, takes_long: bool = True) -> Run | None:
         """Take the lease of the first job that no worker runs, past any number of running ones.
@@ -138,11 +133,10 @@ class LuaScripts:
         """Leave the job in its place, free to be picked once the delay is over. False as for `end`."""
         return bool(await self._put_back(keys=[f"arq:in-progress:{run.job_id}"], args=[run.token, delay_ms]))
 
-    async def waiting(self, before: str = "", score: int | None = None) -> list[str] | None:
-        """Return the ids of the jobs that nobody runs, in order; those ahead of `before`, or None if that one runs.
+    async def waiting_before(self, job_id: str, score: int) -> list[str] | None:
+        """Return the ids of the waiting jobs that are picked before this one, in order; None if this one runs.
 
-        A job that is not queued is nowhere, or with `score` where it will be once it is.
+        A job that is not queued is taken to come in with `score`.
         """
-        args = [before, "" if score is None else score]
-        found = cast("list[bytes] | None", await self._waiting(keys=[QUEUE], args=args))
-        return None if found is None else [job_id.decode() for job_id in found]
+        found = cast("list[bytes] | None", await self._waiting_before(keys=[QUEUE], args=[job_id, score]))
+        return None if found is None else [waiting.decode() for waiting in found]

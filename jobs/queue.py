@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from time import time
 
 from arq import ArqRedis
@@ -18,18 +17,10 @@ from jobs.worker_registry import WorkerInfo, live_workers
 from storage.ledger import Ledger
 from storage.note import Note, State
 
-__all__ = ["TRANSCRIBE", "Queue", "Snapshot", "connect"]
+__all__ = ["TRANSCRIBE", "Queue", "connect"]
 
 TRANSCRIBE = "transcribe"  # the name of the job that workers register
 JOB_TTL_MS = 30 * 86_400_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """Who works, and the ids of the notes that wait, in their order."""
-
-    workers: tuple[WorkerInfo, ...]
-    waiting: tuple[str, ...]
 
 
 class Queue:
@@ -70,16 +61,6 @@ class Queue:
         except REDIS_ERRORS as error:
             self._outage.report_failure(error)
 
-    async def position(self, note_id: str) -> int:
-        """Say the note's turn: 1 for the next to run, 0 when it runs or is not queued.
-
-        Raises:
-            QueueUnreachable: Redis does not answer.
-        """
-        async with _redis_errors_as_faults():
-            ahead = await self._scripts.waiting(before=note_id)
-        return 0 if ahead is None else len(ahead) + 1
-
     async def ids_ahead(self, note: Note) -> list[str] | None:
         """Return the ids of the waiting notes that run before this one, which may be about to be queued.
 
@@ -90,7 +71,7 @@ class Queue:
         """
         score = await self._score_ms(note)
         async with _redis_errors_as_faults():
-            return await self._scripts.waiting(before=note.id, score=score)
+            return await self._scripts.waiting_before(note.id, score)
 
     async def missing(self, note_ids: Sequence[str]) -> list[str]:
         """Return those of the ids that are not in the queue, neither waiting nor running.
@@ -112,16 +93,6 @@ class Queue:
         """
         async with _redis_errors_as_faults():
             return await live_workers(self.redis)
-
-    async def snapshot(self) -> Snapshot:
-        """Give who works and who waits.
-
-        Raises:
-            QueueUnreachable: Redis does not answer.
-        """
-        async with _redis_errors_as_faults():
-            waiting = await self._scripts.waiting()
-        return Snapshot(workers=tuple(await self.workers()), waiting=tuple(waiting or ()))
 
     async def _score_ms(self, note: Note) -> int:
         if note.state is not State.QUEUED:

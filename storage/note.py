@@ -53,7 +53,6 @@ class Incoming:
     file_unique_id: str
     claimed_s: float | None
     claimed_bytes: int | None
-    mime: str | None
     file_name: str | None
     locale: str
 
@@ -74,7 +73,6 @@ class Note(Incoming):
     tries: int
     run: int
     language: str | None
-    hotwords: tuple[str, ...]
     status_message_id: int | None
     stray_after: int | None
     moved_to: int | None

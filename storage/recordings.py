@@ -39,11 +39,6 @@ class Recordings:
         self._prune()
         return name
 
-    def path(self, name: str) -> Path | None:
-        """Give where the recording is, if it is still kept."""
-        path = self._folder / name
-        return path if NAME.fullmatch(name) and path.is_file() else None
-
     def delete(self, note_id: str) -> None:
         """Delete the recording of the note."""
         for path in self._folder.glob(f"*_{note_id}.*"):

@@ -113,7 +113,7 @@ class NoteStates:
             if changed.rowcount == 0:
                 return False
             await connection.execute(delete(transcripts).where(transcripts.c.note_id == note_id))
-            row = {"note_id": note_id, "transcript": transcript.to_json(), "text": text}
+            row = {"note_id": note_id, "transcript": transcript.to_json()}
             await connection.execute(transcripts.insert().values(row))
         return True
 
@@ -133,7 +133,7 @@ class NoteStates:
         values = {"state": State.CANCELLED.value, "finished_at": now(), "beat_at": None, "worker": None}
         return await self._change(unfinished, values) is not None
 
-    async def retry(self, note_id: str, *, language: str | None, hotwords: tuple[str, ...] = ()) -> Note:
+    async def retry(self, note_id: str, *, language: str | None) -> Note:
         """Queue a note that has ended once more, as a new run with its own status message.
 
         A note that has not ended is returned unchanged.
@@ -150,7 +150,6 @@ class NoteStates:
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
                 "language": language,
-                "hotwords": hotwords,
             },
         )
         if note is None:
@@ -221,7 +220,6 @@ def _fresh(incoming: Incoming) -> dict[str, object]:
         "received_at": came,
         "fence": 0,
         "run": 0,
-        "hotwords": (),
     }
 
 

@@ -1,6 +1,5 @@
 """The tables of the ledger. `migrations` creates them; a test compares the two."""
 
-import json
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -43,23 +42,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class StringTuple(TypeDecorator[tuple[str, ...]]):
-    """A tuple of strings, stored as JSON text so that every database can compare it."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:
-        """Return the strings as a JSON list."""
-        del dialect
-        return None if value is None else json.dumps(list(value), ensure_ascii=False)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
-        """Return the strings of the JSON list."""
-        del dialect
-        return None if value is None else tuple(json.loads(value))
-
-
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -83,7 +65,7 @@ notes = Table(
     Column("file_unique_id", Text, nullable=False),
     Column("claimed_s", Float),
     Column("claimed_bytes", BigInteger),
-    Column("mime", Text),
+    Column("mime", Text),  # no longer used; to be dropped once no older version can be running
     Column("file_name", Text),
     Column("locale", String(35), nullable=False),
     Column("state", String(16), nullable=False),
@@ -91,7 +73,7 @@ notes = Table(
     Column("tries", Integer, nullable=False),
     Column("run", Integer, nullable=False),
     Column("language", String(16)),
-    Column("hotwords", StringTuple, nullable=False),
+    Column("hotwords", Text, nullable=False, default="[]"),  # as `mime`
     Column("options", String(64)),  # hash of the model and request of the transcript, made in `jobs`
     Column("status_message_id", BigInteger),
     Column("stray_after", BigInteger),
@@ -131,7 +113,7 @@ transcripts = Table(
     metadata,
     Column("note_id", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("text", Text, nullable=False, default=""),  # as `notes.mime`
 )
 
 # Every message that the bot sent for a note: part 0 is the status message, 1 and up are further parts of its text.

@@ -47,7 +47,6 @@ def incoming_note(message: Message, bot_id: int) -> Incoming | None:
         file_unique_id=sound.file_unique_id,
         claimed_s=getattr(sound, "duration", None),
         claimed_bytes=sound.file_size,
-        mime=getattr(sound, "mime_type", None),
         file_name=getattr(sound, "file_name", None),
         locale=message.from_user.language_code or "en",
     )

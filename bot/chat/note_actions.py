@@ -46,7 +46,7 @@ class NoteActions:
         if not note.state.is_final:
             return False
         earlier = await self.ledger.text_parts(note.id)
-        again = await self.ledger.retry(note.id, language=language, hotwords=note.hotwords)
+        again = await self.ledger.retry(note.id, language=language)
         if again.run == note.run:
             return False
         if note.status_message_id and note.state is not State.DONE:

@@ -34,6 +34,7 @@ from jobs.redis_server import RedisServer
 from jobs.worker import run_worker
 from storage.ledger import Ledger
 from storage.note import Note
+from tests.jobs.conftest import waiting
 
 ADA, BOB, ROOT = 1, 2, 9
 PATIENT_LIMITS = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)
@@ -134,7 +135,7 @@ class House:
         """Wait until so many notes wait in the queue."""
 
         async def waits() -> bool:
-            return len((await self.queue.snapshot()).waiting) == count
+            return len(await waiting(self.queue)) == count
 
         await awaited(waits)
 

@@ -53,7 +53,7 @@ class Mischief:
                 await self._deploy()
             case Kind.LOCK_DATABASE:
                 await self._lock_database(fault.lasts_s)
-            case Kind.KILL_REDIS | Kind.LOSE_REDIS | Kind.FREEZE_REDIS | Kind.FLUSH_REDIS:
+            case Kind.KILL_REDIS | Kind.FREEZE_REDIS | Kind.FLUSH_REDIS:
                 await self._disturb_redis(fault)
             case _:
                 await self._disturb_telegram(fault)
@@ -79,7 +79,7 @@ class Mischief:
             for service in self.town.services:
                 service.kill()
             self.take_overs.begin(held)
-        await self.town.kill_redis(self._pause_s(), lose=False)
+        await self.town.kill_redis(self._pause_s())
 
     async def _deploy(self) -> None:
         """Let everybody end in good order; new ones are started as always."""
@@ -143,7 +143,7 @@ class Mischief:
             case Kind.FREEZE_REDIS:
                 await self.town.freeze_redis(fault.lasts_s)
             case _:
-                await self.town.kill_redis(self._pause_s(), lose=fault.kind is Kind.LOSE_REDIS)
+                await self.town.kill_redis(self._pause_s())
 
     async def _disturb_telegram(self, fault: Fault) -> None:
         playground = self.town.place.playground

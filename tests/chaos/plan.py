@@ -12,7 +12,6 @@ class Kind(StrEnum):
     KILL_WORKER = "kill-worker"
     KILL_BOT = "kill-bot"
     KILL_REDIS = "kill-redis"
-    LOSE_REDIS = "lose-redis"
     KILL_ALL = "kill-all"
     FLUSH_REDIS = "flush-redis"
     FREEZE_WORKER = "freeze-worker"
@@ -26,7 +25,7 @@ class Kind(StrEnum):
 
 
 # How often each comes among its like.
-KILLS = {Kind.KILL_WORKER: 10, Kind.KILL_BOT: 3, Kind.KILL_REDIS: 2, Kind.LOSE_REDIS: 1, Kind.KILL_ALL: 1}
+KILLS = {Kind.KILL_WORKER: 10, Kind.KILL_BOT: 3, Kind.KILL_REDIS: 3, Kind.KILL_ALL: 1}
 TROUBLES = {
     Kind.FREEZE_WORKER: 3,
     Kind.REDELIVER: 2,
@@ -38,7 +37,7 @@ TROUBLES = {
     Kind.FREEZE_TELEGRAM: 1,
     Kind.UNREADABLE: 1,
 }
-FORGETFUL = {Kind.FREEZE_WORKER, Kind.KILL_REDIS, Kind.LOSE_REDIS, Kind.FLUSH_REDIS, Kind.FREEZE_REDIS}
+FORGETFUL = {Kind.FREEZE_WORKER, Kind.KILL_REDIS, Kind.KILL_ALL, Kind.FLUSH_REDIS, Kind.FREEZE_REDIS}
 KILLS_FOR_A_TROUBLE = 2
 LASTS_S = {
     Kind.FREEZE_WORKER: (3.0, 25.0),

@@ -9,7 +9,7 @@ BLACKOUTS = (
     Fault(Kind.KILL_ALL, after_notes=10),
     Fault(Kind.FREEZE_WORKER, after_notes=20, lasts_s=60),
     Fault(Kind.FLUSH_REDIS, after_notes=30),
-    Fault(Kind.LOSE_REDIS, after_notes=45),
+    Fault(Kind.KILL_REDIS, after_notes=45),
 )
 
 

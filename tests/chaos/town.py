@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -159,15 +158,13 @@ class Town:
         await service.terminate()
         service.note_end()
 
-    async def kill_redis(self, pause_s: float, *, lose: bool) -> None:
-        """Kill the Redis and start it again after a pause: with what its journal has, or with nothing."""
+    async def kill_redis(self, pause_s: float) -> None:
+        """Kill the Redis and start it again after a pause; it is empty then."""
         async with self.redis_in_use:
             if self.redis.process is not None:
                 self.redis.process.kill()
                 await self.redis.process.wait()
             await asyncio.sleep(pause_s)
-            if lose:
-                shutil.rmtree(self.place.folder / "redis" / "appendonlydir")
             await self.redis.start()
 
     async def freeze_redis(self, seconds: float) -> None:

@@ -16,6 +16,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs import reaper, worker
 from jobs.queue import Queue, connect
+from jobs.redis import QUEUE
 from jobs.redis_server import RedisServer
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
@@ -163,6 +164,19 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: floa
         if time.monotonic() - began > timeout_s:
             raise AssertionError(f"not within {timeout_s} s")
         await asyncio.sleep(0.05)
+
+
+async def waiting(queue: Queue) -> list[str]:
+    """Give the ids of the notes in the queue that no worker runs, in their order."""
+    ids = [note_id.decode() for note_id in await queue.redis.zrange(QUEUE, 0, -1)]
+    leases = await queue.redis.mget([f"arq:in-progress:{note_id}" for note_id in ids]) if ids else []
+    return [note_id for note_id, lease in zip(ids, leases, strict=True) if lease in {None, b"later"}]
+
+
+async def position(queue: Queue, note: Note) -> int:
+    """Give the note's turn: 1 for the next to run, 0 when it runs or is not queued."""
+    ids = await waiting(queue)
+    return ids.index(note.id) + 1 if note.id in ids else 0
 
 
 async def renew() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 from jobs.fairness import MAX_BEHIND, QUANTUM_MS, score_ms
 from jobs.queue import Queue
 from storage.ledger import Ledger
-from tests.jobs.conftest import Arrivals
+from tests.jobs.conftest import Arrivals, waiting
 
 moments = st.integers(min_value=1_600_000_000_000, max_value=4_000_000_000_000)
 behind = st.integers(min_value=0, max_value=10 * MAX_BEHIND)
@@ -40,7 +40,5 @@ async def test_chats_take_turns_in_a_real_queue(queue: Queue, ledger: Ledger, ar
             note = await arrivals.note(chat_id=ord(chat), seconds=0.2)
             names[note.id] = f"{chat}{number}"
             await queue.enqueue(note)
-    waiting = (await queue.snapshot()).waiting
-    assert [names[note_id] for note_id in waiting] == ["A0", "B0", "C0", "A1", "B1", "A2", "B2", "A3"]
-    assert [await queue.position(note_id) for note_id in waiting] == list(range(1, 9))
+    assert [names[note_id] for note_id in await waiting(queue)] == ["A0", "B0", "C0", "A1", "B1", "A2", "B2", "A3"]
     assert await ledger.oldest_wait_s() < time.monotonic()

@@ -5,7 +5,6 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from jobs.speech_engine import SpeechEngine
 from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
-from tests.jobs.conftest import Arrivals, until
+from tests.jobs.conftest import Arrivals, position, until
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import unfinished
 
@@ -208,7 +207,7 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(
     engine.release.set()
     assert [event["code"] for event in door.events("failed", note.id)] == ["timeout"]
     assert door.events(note_id=following.id) == []
-    assert await queue.position(following.id) == 1
+    assert await position(queue, following) == 1
     assert await redis.keys("arq:in-progress:*") == []
 
 
@@ -222,22 +221,6 @@ async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []
     assert await redis.zcard(QUEUE) == 0
-
-
-async def test_one_worker_s_end_does_not_hide_the_health_of_another(context: WorkerContext, redis: ArqRedis) -> None:
-    async with working(context, redis):
-
-        async def healthy() -> bool:
-            return len(await redis.keys("arq:health:*")) == 1
-
-        await until(healthy)
-        async with working(replace(context, worker_id="worker-b"), redis):
-
-            async def both() -> bool:
-                return len(await redis.keys("arq:health:*")) == 2
-
-            await until(both)
-        assert len(await redis.keys("arq:health:*")) == 1
 
 
 async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(

@@ -13,7 +13,7 @@ from jobs.queue_report import queue_report
 from jobs.redis import QUEUE
 from jobs.worker_registry import WorkerRegistration, live_workers
 from storage.ledger import Ledger
-from tests.jobs.conftest import Arrivals
+from tests.jobs.conftest import Arrivals, position, waiting
 
 NOW_MS = 10**13
 
@@ -39,17 +39,16 @@ async def test_a_note_keeps_its_place_when_it_is_queued_again(queue: Queue, arri
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2)]
     for note in (*notes, notes[0]):
         await queue.enqueue(note)
-    assert (await queue.snapshot()).waiting == tuple(note.id for note in notes)
+    assert await waiting(queue) == [note.id for note in notes]
 
 
-async def test_position_counts_only_those_who_wait(queue: Queue, scripts: LuaScripts, arrivals: Arrivals) -> None:
+async def test_only_notes_that_wait_are_ahead_of_another(queue: Queue, scripts: LuaScripts, arrivals: Arrivals) -> None:
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2, 3)]
     for note in notes:
         await queue.enqueue(note)
-    assert [await queue.position(note.id) for note in notes] == [1, 2, 3]
+    assert [await position(queue, note) for note in notes] == [1, 2, 3]
     assert await scripts.pick(NOW_MS, "token", 1000)
-    assert [await queue.position(note.id) for note in notes] == [0, 1, 2]
-    assert await queue.position("unknown") == 0
+    assert [await position(queue, note) for note in notes] == [0, 1, 2]
 
 
 async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> None:
@@ -57,7 +56,7 @@ async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> Non
     await queue.enqueue(note)
     await queue.remove(note.id)
     assert await queue.missing([note.id]) == [note.id]
-    assert (await queue.snapshot()).waiting == ()
+    assert await waiting(queue) == []
 
 
 async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
@@ -66,7 +65,7 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
     note = await arrivals.note()
     assert not await away.enqueue(note)
     await away.remove(note.id)
-    asking = (away.position(note.id), away.snapshot(), away.workers(), queue_report(ledger, away))
+    asking = (away.ids_ahead(note), away.workers(), away.missing([note.id]), queue_report(ledger, away))
     for asked in (*asking, estimate_wait(ledger, away, note)):
         with pytest.raises(QueueUnreachable):
             await asked
@@ -124,7 +123,7 @@ async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledg
     newcomer = await arrivals.note(chat_id=2)
     foreseen = await estimate_wait(ledger, queue, newcomer)
     await queue.enqueue(newcomer)
-    assert foreseen.position == await queue.position(newcomer.id) == 2
+    assert foreseen.position == await position(queue, newcomer) == 2
 
 
 async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
@@ -205,7 +204,7 @@ async def test_a_note_queued_anew_while_it_runs_stays_queued(
     assert run is not None
     await redis.set(f"arq:job:{note.id}", run.payload + b" ")
     assert await scripts.end(run)
-    assert await queue.position(note.id) == 1
+    assert await position(queue, note) == 1
 
 
 async def test_what_is_put_back_keeps_its_place_and_waits(
@@ -217,7 +216,7 @@ async def test_what_is_put_back_keeps_its_place_and_waits(
     run = await scripts.pick(NOW_MS, "token", 1000)
     assert run is not None
     assert await scripts.put_back(run, 60_000)
-    assert await queue.position(notes[0].id) == 1
+    assert await position(queue, notes[0]) == 1
     following = await scripts.pick(NOW_MS, "token", 1000)
     assert following is not None
     assert following.job_id == notes[1].id
@@ -232,7 +231,7 @@ async def test_the_first_free_job_is_found_behind_hundreds_that_run(
         await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
     note = await arrivals.note()
     await queue.enqueue(note)
-    assert await queue.position(note.id) == 1
+    assert await position(queue, note) == 1
     run = await scripts.pick(NOW_MS, "token", 1000)
     assert run is not None
     assert run.job_id == note.id

@@ -6,7 +6,7 @@ from jobs.queue import Queue
 from jobs.reaper import LOCK_KEY, Reaper
 from jobs.redis import QUEUE
 from storage.ledger import Ledger
-from tests.jobs.conftest import Arrivals
+from tests.jobs.conftest import Arrivals, position
 from tests.storage.samples import transcript
 
 
@@ -37,7 +37,7 @@ async def test_a_note_that_never_got_into_the_queue_gets_there(
 ) -> None:
     note = await arrivals.note()
     assert await reaper.requeue_orphans() == 1
-    assert await queue.position(note.id) == 1
+    assert await position(queue, note) == 1
 
 
 async def test_a_job_that_arq_drops_because_it_expired_comes_back(
@@ -47,7 +47,7 @@ async def test_a_job_that_arq_drops_because_it_expired_comes_back(
     await queue.enqueue(note)
     await redis.zrem(QUEUE, note.id)
     assert await reaper.requeue_orphans() == 1
-    assert await queue.position(note.id) == 1
+    assert await position(queue, note) == 1
 
 
 async def test_what_is_done_but_not_delivered_is_queued(reaper: Reaper, ledger: Ledger, arrivals: Arrivals) -> None:

@@ -29,7 +29,7 @@ from storage import states
 from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.rows import now
-from tests.jobs.conftest import Arrivals, until, work_on
+from tests.jobs.conftest import Arrivals, position, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.test_leased_worker import LIMIT_S, Patient, forgotten, told, working
 
@@ -121,7 +121,7 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
         assert (report["workers"], report["workers_busy"], report["processing"]) == (1, 1, AT_ONCE)
         (worker,) = await queue.workers()
         assert (set(worker.notes), worker.at_once) == ({note.id for note in notes[:AT_ONCE]}, AT_ONCE)
-        assert [await queue.position(note.id) for note in notes] == [0, 0, 0, 1, 2]
+        assert [await position(queue, note) for note in notes] == [0, 0, 0, 1, 2]
         engine.held.go_on.set()
         await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))
@@ -142,7 +142,7 @@ async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # n
         short = await arrivals.note(chat_id=8)
         await queue.enqueue(short)
         await until(lambda: len(engine.held.inside) == AT_ONCE)
-        assert [await queue.position(note.id) for note in (*long, short)] == [0, 0, 1, 2, 0]
+        assert [await position(queue, note) for note in (*long, short)] == [0, 0, 1, 2, 0]
         engine.held.go_on.set()
         await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))  # what the reaper queued as well is picked once more
@@ -197,7 +197,7 @@ async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  
         engine.held.go_on.set()
         await asyncio.wait_for(asyncio.shield(task), 10)
     assert {event["note"] for event in door.events("done")} == {note.id for note in running}
-    assert await queue.position(late.id) == 1
+    assert await position(queue, late) == 1
 
 
 async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR0917 - fixtures
@@ -282,7 +282,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
     found = await context.ledger.get(waiting.id)
     assert found is not None
     assert (found.state, found.tries) == (State.QUEUED, 0)
-    assert await queue.position(waiting.id) == 1
+    assert await position(queue, waiting) == 1
 
 
 async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wants(

@@ -81,7 +81,7 @@ async def test_a_note_is_fetched_transcribed_kept_and_told(
     assert ended.delivered_at is not None
     assert (ended.audio_s, ended.model) == (2.0, "fake")
     assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
-    assert context.recordings.path(ended.recording or "") is not None
+    assert [path.name for path in (arrivals.folder / "recordings").iterdir()] == [ended.recording]
     assert list(context.scratch.iterdir()) == []
     (line,) = [line for line in logs if line["event"] == "voice_note"]
     assert (line["job"], line["audio_s"], line["outcome"], line["delivery"]) == (note.id, 2.0, "done", "delivered")
@@ -296,13 +296,13 @@ async def test_other_wishes_make_another_transcript(
     assert engine.requests == (Request(), Request(language="en", hotwords=("Earshot",)))
 
 
-async def test_a_note_s_own_wishes_come_before_the_defaults(
+async def test_a_note_s_own_language_comes_before_the_default(
     context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger
 ) -> None:
     note = await work_on(context_with, await arrivals.note())
-    await ledger.retry(note.id, language="ja", hotwords=("FunASR", "Earshot"))
-    await work_on(replace(context_with, defaults=Request(language="en", hotwords=("Earshot", "arq"))), note)
-    assert engine.requests[-1] == Request(language="ja", hotwords=("FunASR", "Earshot", "arq"))
+    await ledger.retry(note.id, language="ja")
+    await work_on(replace(context_with, defaults=Request(language="en", hotwords=("Earshot",))), note)
+    assert engine.requests[-1] == Request(language="ja", hotwords=("Earshot",))
 
 
 async def test_what_the_owner_wishes_of_texts_holds_for_every_note_and_is_asked_for_once(

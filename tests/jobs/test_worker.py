@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import signal
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +11,7 @@ from jobs.queue import Queue
 from jobs.redis_server import RedisServer
 from storage.ledger import Ledger
 from storage.note import State
-from tests.jobs.conftest import Arrivals, Workers, until
+from tests.jobs.conftest import Arrivals, Workers, position, until, waiting
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import unfinished
 
@@ -40,7 +39,7 @@ async def all_told(ledger: Ledger) -> bool:
 
 
 async def nothing_is_queued(queue: Queue) -> bool:
-    return await queue.snapshot() == replace(await queue.snapshot(), waiting=())
+    return await waiting(queue) == []
 
 
 async def test_notes_are_answered_each_with_its_own_text_once(
@@ -91,7 +90,7 @@ async def test_sigterm_lets_the_note_at_hand_be_finished(
     assert await worker.wait() == 0
     states = [found.state for each in (note, waiting) if (found := await ledger.get(each.id))]
     assert states == [State.DONE, State.QUEUED]
-    assert (await queue.snapshot()).workers == ()
+    assert await queue.workers() == []
 
 
 async def test_sigterm_hands_back_what_takes_longer_than_the_grace(
@@ -106,7 +105,7 @@ async def test_sigterm_hands_back_what_takes_longer_than_the_grace(
     found = await ledger.get(note.id)
     assert found is not None
     assert (found.state, found.tries) == (State.QUEUED, 0)
-    assert await queue.position(note.id) == 1
+    assert await position(queue, note) == 1
     assert await ledger.claim(note.id, "another") is not None
 
 

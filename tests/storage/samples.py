@@ -32,7 +32,6 @@ def incoming(  # noqa: PLR0913 - each test names what matters to it
         file_unique_id=f"unique-{number}" if file_unique_id is None else file_unique_id,
         claimed_s=claimed_s,
         claimed_bytes=1000,
-        mime="audio/ogg",
         file_name=None,
         locale="en",
     )

@@ -95,8 +95,8 @@ async def _live(ledger: Ledger) -> None:
     other, _ = await ledger.record(incoming(file_unique_id="same"))
     assert await ledger.find_same_file(other, "o") == ended
     assert await ledger.orphaned(0) == [other.id]
-    again = await ledger.retry(note.id, language="en", hotwords=("Earshot",))
-    assert (again.state, again.run, again.tries, again.hotwords) == (State.QUEUED, 1, 0, ("Earshot",))
+    again = await ledger.retry(note.id, language="en")
+    assert (again.state, again.run, again.tries, again.language) == (State.QUEUED, 1, 0, "en")
     assert (await ledger.page(BOT, note.chat_id, 0)).total == 2
     assert (await ledger.counts_by_state())[State.QUEUED] == 2
     assert await ledger.delete(note.id)
@@ -216,14 +216,9 @@ async def test_a_retry_starts_over_with_a_status_reply_of_its_own(ledger: Ledger
     note = await done(ledger)
     await ledger.set_status_message(note.id, 100, instead_of=None)
     await ledger.add_part(note.id, 1, 101)
-    again = await ledger.retry(note.id, language="de", hotwords=("Erlangen",))
+    again = await ledger.retry(note.id, language="de")
     assert (again.state, again.run, again.tries, again.language) == (State.QUEUED, 1, 0, "de")
-    assert (again.status_message_id, again.delivered_at, again.error, again.hotwords) == (
-        None,
-        None,
-        None,
-        ("Erlangen",),
-    )
+    assert (again.status_message_id, again.delivered_at, again.error) == (None, None, None)
     assert await ledger.text_parts(note.id) == {}
     assert not await ledger.mark_delivered(note.id, note.fence)
 

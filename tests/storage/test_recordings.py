@@ -19,8 +19,7 @@ def test_a_recording_is_named_by_day_number_and_note(tmp_path: Path, source: Pat
     recordings = Recordings(tmp_path / "kept", 10)
     names = [recordings.save(f"a{number}", source, ".OGG") for number in range(2)]
     assert all(re.fullmatch(rf"\d{{4}}-\d\d-\d\d_00{n + 1}_a{n}\.ogg", name or "") for n, name in enumerate(names))
-    path = recordings.path(names[0] or "")
-    assert path is not None
+    path = tmp_path / "kept" / (names[0] or "")
     assert path.read_bytes() == b"sound"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -28,7 +27,7 @@ def test_a_recording_is_named_by_day_number_and_note(tmp_path: Path, source: Pat
 def test_only_the_newest_are_kept(tmp_path: Path, source: Path) -> None:
     recordings = Recordings(tmp_path / "kept", 3)
     names = [recordings.save(f"a{number}", source, "ogg") for number in range(6)]
-    assert [recordings.path(name or "") is not None for name in names] == [False] * 3 + [True] * 3
+    assert [(tmp_path / "kept" / (name or "")).exists() for name in names] == [False] * 3 + [True] * 3
 
 
 def test_numbers_go_on_beyond_999(tmp_path: Path, source: Path) -> None:
@@ -51,13 +50,6 @@ def test_none_are_kept_where_none_are_wanted(tmp_path: Path, source: Path) -> No
     assert list((tmp_path / "kept").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["../voice.ogg", "", "/etc/passwd", "2026-01-01_001_a1.ogg/../../voice.ogg"])
-def test_a_name_cannot_lead_out_of_the_folder(tmp_path: Path, source: Path, name: str) -> None:
-    recordings = Recordings(tmp_path / "kept", 5)
-    recordings.save("a1", source, "ogg")
-    assert recordings.path(name) is None
-
-
 def test_an_extension_is_made_harmless(tmp_path: Path, source: Path) -> None:
     name = Recordings(tmp_path / "kept", 5).save("a1", source, "./../x?y") or ""
     assert name.endswith("_a1.xy")
@@ -69,7 +61,7 @@ def test_a_note_s_recording_is_forgotten_and_no_other(tmp_path: Path, source: Pa
     recordings.delete("a1")
     recordings.delete("a1")
     recordings.delete("b2")
-    assert [recordings.path(name) is not None for name in names] == [False, True]
+    assert [(tmp_path / "kept" / name).exists() for name in names] == [False, True]
 
 
 def test_what_a_crash_left_half_copied_goes_after_a_while(tmp_path: Path, source: Path) -> None:

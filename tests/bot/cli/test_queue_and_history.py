@@ -18,7 +18,7 @@ SECRET = "42:do-not-print-me"  # noqa: S105 - a made-up one
 def incoming(chat: int, message: int) -> Incoming:
     return Incoming(
         bot_id=42, chat_id=chat, message_id=message, thread_id=None, user_id=7, kind="voice", file_id=f"file-{message}",
-        file_unique_id=f"unique-{message}", claimed_s=3.0, claimed_bytes=None, mime=None, file_name=None, locale="en",
+        file_unique_id=f"unique-{message}", claimed_s=3.0, claimed_bytes=None, file_name=None, locale="en",
     )  # fmt: skip
 
 
