@@ -37,7 +37,14 @@ class Usage:
 
 def usage_of(pid: int) -> Usage:
     """Give what a process and its descendants use; zeros for those that are gone."""
-    return sum((usage_of(child) for child in _children(pid)), _usage_without_children(pid))
+    return sum((_usage_without_children(one) for one in descendants(pid)), _usage_without_children(pid))
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Give the ids of all processes below a process."""
+    for child in _children(pid):
+        yield child
+        yield from descendants(child)
 
 
 def _usage_without_children(pid: int) -> Usage:

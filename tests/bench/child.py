@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import runpy
+import signal
 import sys
 import threading
 import traceback
@@ -42,10 +43,10 @@ class Answers:
 
 
 def read_calls(calls: "queue.SimpleQueue[Call]") -> None:
-    """Read calls until stdin closes, and end this process then."""
+    """Read calls until stdin closes; then end this process and what it has started, a group of their own."""
     for line in sys.stdin:
         calls.put(json.loads(line))
-    os._exit(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 def answer(answers: Answers, transcribe: Callable[[list[str]], list[str]], call: Call) -> None:

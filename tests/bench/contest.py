@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -57,12 +58,15 @@ class Process:
     def __init__(self, contestant: Contestant, log: Path) -> None:
         """Start it; `wait_until_loaded` tells when it can be called."""
         self._name, self._log = contestant.name, log
-        ours = {"PYTHONPATH": str(PROJECT)} if contestant.python == sys.executable else {}
+        ours = {"TMPDIR": str(log.parent)}  # some leave files there
+        if contestant.python == sys.executable:
+            ours["PYTHONPATH"] = str(PROJECT)
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [contestant.python, "-P", str(HERE / "child.py"), str(HERE / "adapters" / contestant.file),
                  json.dumps(dict(contestant.options))],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=os.environ | ours,
+                start_new_session=True,
             )  # fmt: skip
         self._answers: list[Future[list[str]]] = []
         self._calls_at_once: Future[int] = Future()
@@ -98,8 +102,9 @@ class Process:
         return usage_of(self._process.pid)
 
     def close(self) -> None:
-        """End it."""
-        self._process.kill()
+        """End it, and what it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._listener.join()
         for pipe in (self._process.stdin, self._process.stdout):

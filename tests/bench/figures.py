@@ -13,7 +13,7 @@ from bot.bench.voice_notes import draw_lengths, write_notes
 from engine.runtime.cpu import cpu_flags, int8_support
 from tests.bench import peak
 from tests.bench.config import Bench
-from tests.bench.contest import Process, Run, Team, open_team
+from tests.bench.contest import Process, Run, Team
 from tests.bench.contestants import automodel_as_in_readme, automodel_tuned, earshot, rivals
 from tests.bench.report import Goal, GoalLine, at_least, at_most, percentile, ratio
 from tests.bench.rounds import in_rounds, open_teams, sampled_usage
@@ -164,8 +164,6 @@ def start(bench: Bench) -> Iterator[GoalLine]:
     """The start of a worker with a prepared model, until it is ready for its first job."""
     for precision in bench.precisions:
         our = earshot(bench, precision)
-        with open_team(our, bench.work):  # it exports the model
-            pass
         took = seconds_to_start(our.options, bench.work / f"worker-{precision}", bench.rounds)
         yield GoalLine(
             figure="start", what=f"{our.name}, until its first job", value=percentile(took, 0.5), unit="s",

@@ -1,13 +1,19 @@
 """The benchmark itself with a model of two megabytes: what it says, not how fast anything is."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from bot.bench.process_usage import PROC
+from bot.config.settings import PROJECT
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
 from tests.bench.conftest import Bench
 from tests.bench.environments import RIVALS
+from tests.leftovers import end_with
 
 ALONE = [option for rival in RIVALS for option in ("--without", rival.name)]
 
@@ -49,6 +55,17 @@ def test_a_long_recording_is_compared_with_short_ones_and_a_start_is_timed(bench
     assert [figure["figure"] for figure in told["figures"]] == [*["one hour"] * 4, "start"]
     assert told["figures"][-1]["what"] == "Earshot fp32, until its first job"
     assert {"processor", "cores", "versions"} <= set(told)
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="only Linux tells which children a process has")
+def test_a_signal_ends_it_with_the_code_that_shells_expect_and_nothing_stays_behind(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp := tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "one", "--precision", "fp32", *ALONE]
+    with subprocess.Popen(command, cwd=PROJECT, env=variables | {"TMPDIR": str(tmp)}) as program:
+        ended = end_with(signal.SIGTERM, program, tmp, children=3)
+    assert (ended.returncode, ended.processes, ended.files) == (143, [], [])
 
 
 @pytest.mark.slow

@@ -1,19 +1,28 @@
 """Contestants as real processes: small ones that are written here."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bot.bench.termination import Terminated, raise_on_signals
+from bot.config.settings import PROJECT
 from tests.bench import contest
 from tests.bench.contest import Contestant, ContestantFailed, open_team
+from tests.leftovers import end_with, wait_until
 
 ECHO = """
 import os, sys, time
 def load(options):
     print("noise that is no answer")
+    time.sleep(float(options.get("loads_s", 0)))
     def transcribe(files):
         if options.get("dies") in files:
             raise ValueError("cannot read this")
@@ -84,6 +93,34 @@ def test_processes_end_with_the_contest(echo: Callable[..., Contestant], tmp_pat
     with open_team(echo(), tmp_path) as one:
         [text] = one.transcribe(files(1)).texts
     assert not Path(f"/proc/{text.split()[1]}/cmdline").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which children a process has")
+@pytest.mark.parametrize("busy", ["loads_s", "takes_s"])
+def test_contestants_end_when_the_benchmark_is_killed(
+    echo: Callable[..., Contestant], tmp_path: Path, busy: str
+) -> None:
+    (logs := tmp_path / "logs").mkdir()
+    program = f"""
+from pathlib import Path
+from tests.bench import contest
+contest.HERE = Path({str(contest.HERE)!r})
+with contest.open_team(contest.{echo(**{busy: "600"})!r}, Path({str(logs)!r})) as team:
+    team.transcribe([Path("/1.ogg")])
+"""
+    with subprocess.Popen([sys.executable, "-c", program], cwd=PROJECT) as killed:
+        wait_until(lambda: "noise" in "".join(log.read_text() for log in logs.iterdir()))
+        ended = end_with(signal.SIGKILL, killed, logs, children=1)
+    assert (ended.returncode, ended.processes) == (-signal.SIGKILL, [])
+
+
+def test_an_interrupted_team_does_not_read_to_the_end(echo: Callable[..., Contestant], tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with raise_on_signals(), open_team(echo(takes_s="60"), tmp_path) as one:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        with pytest.raises(Terminated):
+            one.transcribe(files(2))
+    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")

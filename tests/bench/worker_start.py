@@ -20,7 +20,9 @@ NO_TOKEN = "1:bench"  # noqa: S105 - a worker talks to Telegram only when it has
 
 
 def seconds_to_start(engine: Mapping[str, str], folder: Path, times: int) -> list[float]:
-    """Start a worker `times` times with these settings of the engine, after a first time that creates its ledger.
+    """Start a worker `times` times with these settings of the engine.
+
+    It is started once before, so that its ledger is there and its model prepared.
 
     Raises:
         ContestantFailed: a worker ended before it was ready.

@@ -1,12 +1,17 @@
 """`earshot bench`: what it says, not how fast anything is."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bot.bench.process_usage import PROC
 from tests.bot.cli.conftest import Earshot
+from tests.leftovers import end_with, wait_until
 
 FIGURES = ["start", *["one note"] * 2, *["many notes"] * 3, "long recording"]
 
@@ -31,6 +36,26 @@ def test_speed_and_memory_of_the_model_are_told_and_the_last_line_is_json(
         assert values["memory", "loaded"] > 10
     assert rows[0].split() == ["figure", "what", "value"]
     assert (tmp_path / "out.md").read_text().startswith("| figure | what | value |")
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="only Linux tells which children a process has")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_with_the_code_that_shells_expect_and_nothing_stays_behind(
+    variables: dict[str, str], starter_models_dir: Path, tmp_path: Path, number: int, code: int
+) -> None:
+    (tmp := tmp_path / "tmp").mkdir()
+    reads_for_minutes = {"EARSHOT_ENGINE__FAKE_RTF": "60", "EARSHOT_ENGINE__MODELS_DIR": str(starter_models_dir)}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("EARSHOT_")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "bot", "bench", "--quick"],
+        env=others | variables | reads_for_minutes | {"TMPDIR": str(tmp)}, stdout=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        wait_until(lambda: any(tmp.glob("*/note/*.ogg")))
+        ended = end_with(number, program, tmp, children=1)
+        assert program.stdout is not None
+        told = json.loads(program.stdout.read().splitlines()[-1])
+    assert (ended.returncode, ended.processes, ended.files) == (code, [], [])
+    assert [figure["figure"] for figure in told["figures"]] == ["start"]
 
 
 def test_no_long_recording_is_read_where_none_is_wanted(earshot: Earshot, starter_models_dir: Path) -> None:
