@@ -13,7 +13,7 @@ import click
 from bot.cli.startup import start_command
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.demo.demo import DemoFailed, demonstrate
+from bot.demo.demo import DemoFailed, run_demo
 from bot.process.model_setup import fetch_missing
 from engine import pull_sample
 
@@ -66,6 +66,6 @@ async def run_until_stopped(settings: Settings, files: Sequence[Path], folder: P
     if demo is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demo.cancel)
     try:
-        return await demonstrate(settings, files, folder, stay=stay)
+        return await run_demo(settings, files, folder, stay=stay)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

@@ -1,4 +1,4 @@
-"""`earshot demo`: the whole system without a token, with a stand-in for Telegram and the chat in print.
+"""`earshot demo`: the whole system without a token, on a stand-in for Telegram, with the chat printed.
 
 Knows nothing that the real bot does not know.
 """

@@ -1,4 +1,4 @@
-"""Earshot without a token: a stand-in for Telegram, the whole real system behind it, and the chat in print."""
+"""Runs the demo: starts the stand-in for Telegram and `earshot run`, sends recordings and prints the chat."""
 
 import asyncio
 import os
@@ -36,14 +36,14 @@ class DemoFailed(Exception):
     """The system does not start or does not answer; `str()` says why."""
 
 
-async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
-    """Send `files` as voice notes, print the chat, and tell whether all were turned into text.
+async def run_demo(settings: Settings, files: Sequence[Path], folder: Path, *, stay: bool) -> bool:
+    """Send `files` as voice notes, print the chat, and tell whether all were transcribed.
 
     Args:
-        settings: Which model is to be used.
-        files: What is sent.
-        folder: An empty one for all that is kept.
-        stay: Go on until interrupted, for a person who wants to talk to the bot.
+        settings: The engine, workers and log level to use.
+        files: The recordings to send.
+        folder: An empty data folder.
+        stay: Keep running until interrupted, so that a person can try the chat page.
 
     Raises:
         DemoFailed: The system does not start or does not answer.
@@ -51,18 +51,20 @@ async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *
     playground = Playground()
     await playground.start()
     try:
-        async with System(environment(settings, playground, folder), folder / "earshot.log").running() as system:
-            async with system.patience(START_S):
-                await bot_is_up(playground, system)
-            async with system.patience(START_S + settings.engine.timeout_s):
-                await model_is_loaded(folder, system)
+        async with EarshotProcess(
+            environment(settings, playground, folder), folder / "earshot.log"
+        ).running() as system:
+            async with system.time_limit(START_S):
+                await wait_for_bot(playground, system)
+            async with system.time_limit(START_S + settings.engine.timeout_s):
+                await wait_for_model(folder, system)
             ada = playground.user()
             chat = playground.private_chat(ada)
-            sent = [playground.send_voice(chat, ada, file, duration=whole_seconds(file)) for file in files]
+            sent = [playground.send_voice(chat, ada, file, duration=duration_s(file)) for file in files]
             names = {message.message_id: file.name for message, file in zip(sent, files, strict=True)}
             printer = ChatPrinter(playground, chat, names)
-            async with system.patience(settings.engine.timeout_s * len(sent)):
-                all_done = await answers(playground, sent, folder, printer, system)
+            async with system.time_limit(settings.engine.timeout_s * len(sent)):
+                all_done = await print_until_answered(playground, sent, folder, printer, system)
             if stay:
                 click.echo(f"\nTalk to the bot at {playground.url} (Ctrl-C ends the demo; its log is {system.log})\n")
                 await keep_printing(playground, printer, system)
@@ -71,17 +73,17 @@ async def demonstrate(settings: Settings, files: Sequence[Path], folder: Path, *
         await playground.stop()
 
 
-class System:
-    """`earshot run` as a process of its own, its log in a file."""
+class EarshotProcess:
+    """`earshot run` in a child process, with its log in a file."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
-        """Prepare it; `running` starts it."""
+        """Create it; `running` starts it."""
         self._environment, self.log = environment, log
         self._process: asyncio.subprocess.Process | None = None
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["System"]:
-        """Run it inside the `with` block, and end it gracefully."""
+    async def running(self) -> AsyncIterator["EarshotProcess"]:
+        """Run it during the `with` block and stop it gracefully."""
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bot", "run", "--until-stdin-closes"),
@@ -95,13 +97,13 @@ class System:
             await asyncio.wait_for(self._process.wait(), STOP_S)
 
     def check(self) -> None:
-        """Raise DemoFailed if it has ended by itself."""
+        """Raise DemoFailed if the process has ended."""
         if self._process is None or self._process.returncode is not None:
             raise DemoFailed(f"Earshot stopped. The end of its log:\n{self.last_lines()}")
 
     @asynccontextmanager
-    async def patience(self, seconds: float) -> AsyncIterator[None]:
-        """Raise DemoFailed if the `with` block takes longer."""
+    async def time_limit(self, seconds: float) -> AsyncIterator[None]:
+        """Raise DemoFailed if the `with` block takes longer than `seconds`."""
         try:
             async with asyncio.timeout(seconds):
                 yield
@@ -109,12 +111,12 @@ class System:
             raise DemoFailed(f"No answer within {seconds:.0f} s. The end of the log:\n{self.last_lines()}") from None
 
     def last_lines(self) -> str:
-        """Give the end of its log."""
+        """Give the last lines of the log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
 
 def environment(settings: Settings, playground: Playground, folder: Path) -> dict[str, str]:
-    """Give `earshot run` settings of its own: nothing of the owner's is touched, and only the engine is the same."""
+    """Make the environment of `earshot run`: the engine of `settings`, and nothing else of the owner's installation."""
     (folder / "settings.toml").touch()
     others = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
     return others | {
@@ -129,15 +131,15 @@ def environment(settings: Settings, playground: Playground, folder: Path) -> dic
     }
 
 
-async def bot_is_up(playground: Playground, system: System) -> None:
-    """Wait for the bot's first question for updates."""
+async def wait_for_bot(playground: Playground, system: EarshotProcess) -> None:
+    """Wait for the bot's first getUpdates."""
     while not any(request.method == "getUpdates" for request in playground.requests):
         system.check()
         await asyncio.sleep(POLL_S)
 
 
-async def model_is_loaded(folder: Path, system: System) -> None:
-    """Wait for the first worker to say that it is there, which it does once its model is: what follows is no start."""
+async def wait_for_model(folder: Path, system: EarshotProcess) -> None:
+    """Wait until the first worker has loaded its model and announces itself."""
     redis = connect(embedded_url(folder))
     try:
         is_loaded = False
@@ -150,40 +152,40 @@ async def model_is_loaded(folder: Path, system: System) -> None:
         await redis.aclose(close_connection_pool=True)
 
 
-def whole_seconds(file: Path) -> int:
-    """Give what a phone would say about the length of a recording; nothing where it is none."""
+def duration_s(file: Path) -> int:
+    """Give the duration in whole seconds, as a phone declares it; 0 when the file cannot be decoded."""
     try:
         return round(decode(file, max_audio_s=LONGEST_S).duration)
     except Fault:
         return 0
 
 
-async def answers(
-    playground: Playground, sent: Sequence[Message], folder: Path, printer: ChatPrinter, system: System
+async def print_until_answered(
+    playground: Playground, sent: Sequence[Message], folder: Path, printer: ChatPrinter, system: EarshotProcess
 ) -> bool:
-    """Print the chat until all that was sent is answered; tell whether all of it became text."""
+    """Print the chat until all recordings are answered; tell whether all were transcribed."""
     database = await open_database("", folder)
     try:
         while True:
-            states = [await answer_to(Ledger(database), message, playground.world.bot.id) for message in sent]
+            states = [await answered_state(Ledger(database), message, playground.state.bot.id) for message in sent]
             printer.print_new()
             if all(states):
                 return all(state is State.DONE for state in states)
             system.check()
-            await playground.world.changed.wait(POLL_S)
+            await playground.state.changed.wait(POLL_S)
     finally:
         await database.close()
 
 
-async def answer_to(ledger: Ledger, message: Message, bot_id: int) -> State | None:
-    """Say what became of a voice note once its sender has been told."""
+async def answered_state(ledger: Ledger, message: Message, bot_id: int) -> State | None:
+    """Give the final state of a voice note; None until its answer is delivered."""
     note = await ledger.by_message(bot_id, message.chat.id, message.message_id)
     return note.state if note and note.delivered_at else None
 
 
-async def keep_printing(playground: Playground, printer: ChatPrinter, system: System) -> None:
-    """Print what happens in the chat for as long as the system runs."""
+async def keep_printing(playground: Playground, printer: ChatPrinter, system: EarshotProcess) -> None:
+    """Print new messages until the process ends."""
     while True:
-        await playground.world.changed.wait(1.0)
+        await playground.state.changed.wait(1.0)
         printer.print_new()
         system.check()

@@ -1,1 +1,1 @@
-"""A local stand-in for the Bot API with a chat page, for the demo and the end-to-end tests."""
+"""A local stand-in for Telegram's Bot API with a chat page, for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""Methods about the bot itself, its files, its commands and the chats that it is in."""
+"""Bot API methods: the bot itself, its commands, downloads, chat members."""
 
 import re
 
@@ -16,8 +16,8 @@ from aiogram.types import (
 
 from bot.playground.api_errors import bad_request
 from bot.playground.chats import Conversation
-from bot.playground.registry import answers
-from bot.playground.state import World
+from bot.playground.registry import handles
+from bot.playground.state import ServerState
 
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
 LANGUAGE = re.compile(r"([a-z]{2})?")
@@ -30,27 +30,27 @@ RIGHTS = tuple(
 )
 
 
-@answers(GetMe)
-def get_me(world: World, call: GetMe) -> User:  # noqa: ARG001 - every answer has this shape
-    """Say who the bot is."""
-    return world.bot
+@handles(GetMe)
+def get_me(state: ServerState, call: GetMe) -> User:  # noqa: ARG001 - every answer has this shape
+    """Describe the bot (getMe)."""
+    return state.bot
 
 
-@answers(GetFile)
-def get_file(world: World, call: GetFile) -> File:
-    """Give a link to a file."""
-    return world.files.link(call.file_id)
+@handles(GetFile)
+def get_file(state: ServerState, call: GetFile) -> File:
+    """Make a download link for a file."""
+    return state.files.link(call.file_id)
 
 
-@answers(SetMyCommands)
-def set_my_commands(world: World, call: SetMyCommands) -> bool:
+@handles(SetMyCommands)
+def set_my_commands(state: ServerState, call: SetMyCommands) -> bool:
     """Set the list of commands of one scope and language."""
     if len(call.commands) > MAX_COMMANDS:
         raise bad_request("BOT_COMMANDS_TOO_MUCH")
     for command in call.commands:
         _check_command(command)
-    world.commands[_scope(world, call.scope), _language(call.language_code)] = call.commands
-    world.changed.ring()
+    state.commands[_scope(state, call.scope), _language(call.language_code)] = call.commands
+    state.changed.notify_all()
     return True
 
 
@@ -61,10 +61,10 @@ def _check_command(command: BotCommand) -> None:
         raise bad_request("BOT_COMMAND_DESCRIPTION_INVALID")
 
 
-def _scope(world: World, scope: TelegramObject | None) -> str:
+def _scope(state: ServerState, scope: TelegramObject | None) -> str:
     chat_id = getattr(scope, "chat_id", None)
     if chat_id is not None:
-        world.conversation(chat_id)
+        state.conversation(chat_id)
     parts = [getattr(scope, "type", "default"), chat_id, getattr(scope, "user_id", None)]
     return ":".join(str(part) for part in parts if part is not None)
 
@@ -75,20 +75,20 @@ def _language(code: str | None) -> str:
     return code or ""
 
 
-@answers(GetChatMember)
-def get_chat_member(world: World, call: GetChatMember) -> TelegramObject:
-    """Say what somebody is in a chat."""
-    conversation = world.conversation(call.chat_id)
-    user = world.users.get(call.user_id)
+@handles(GetChatMember)
+def get_chat_member(state: ServerState, call: GetChatMember) -> TelegramObject:
+    """Give the status of a user in a chat."""
+    conversation = state.conversation(call.chat_id)
+    user = state.users.get(call.user_id)
     if user is None:
         raise bad_request("member not found" if not conversation.is_private else "user not found")
     return member_of(conversation, user)
 
 
 def member_of(conversation: Conversation, user: User) -> TelegramObject:
-    """Tell what `user` is in the chat; the first administrator of a group is its owner."""
-    people = [leader for leader in conversation.administrators if leader != conversation.bot.id]
-    if user.id in people[:1]:
+    """Give the membership of `user`; the first administrator of a group who is no bot is its owner."""
+    administrators = [user_id for user_id in conversation.administrators if user_id != conversation.bot.id]
+    if user.id in administrators[:1]:
         return ChatMemberOwner(user=user, is_anonymous=False)
     if user.id in conversation.administrators:
         return ChatMemberAdministrator.model_validate({"user": user} | dict.fromkeys(RIGHTS, True))

@@ -1,4 +1,4 @@
-"""Methods that change or remove what is in a chat already, and answers to pressed buttons."""
+"""Bot API methods that edit and delete messages, set reactions and answer callback queries."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ from aiogram.methods import (
 from aiogram.types import InlineKeyboardMarkup, Message, ReactionTypeEmoji
 
 from bot.playground.api_errors import bad_request
-from bot.playground.api_sending import mode
+from bot.playground.api_sending import parse_mode_of
 from bot.playground.chats import Conversation, topic_of
 from bot.playground.entities import utf16_length
-from bot.playground.message_validation import check_markup, formatted
-from bot.playground.registry import answers
-from bot.playground.state import CALLBACK_LIFETIME_S, World
+from bot.playground.message_validation import check_markup, parse_text
+from bot.playground.registry import handles
+from bot.playground.state import CALLBACK_LIFETIME_S, ServerState
 
 MAX_TEXT = 4096
 MAX_ANSWER = 200
@@ -39,11 +39,11 @@ NOT_MODIFIED = (
 )
 
 
-@answers(EditMessageText)
-def edit_message_text(world: World, call: EditMessageText) -> Message:
-    """Replace a text and its buttons."""
-    conversation, message = _own(world, call.chat_id, call.message_id)
-    text, entities = formatted(call.text or "", mode(call.parse_mode), call.entities)
+@handles(EditMessageText)
+def edit_message_text(state: ServerState, call: EditMessageText) -> Message:
+    """Replace the text and the buttons of a message."""
+    conversation, message = _own(state, call.chat_id, call.message_id)
+    text, entities = parse_text(call.text or "", parse_mode_of(call.parse_mode), call.entities)
     if not text:
         raise bad_request("message text is empty" if not call.text else "text must be non-empty")
     if utf16_length(text) > MAX_TEXT:
@@ -51,35 +51,35 @@ def edit_message_text(world: World, call: EditMessageText) -> Message:
     if message.text is None:
         raise bad_request("there is no text in the message to edit")
     content = {"text": text, "entities": entities or None}
-    return _edit(world, conversation, message, content, call.reply_markup)
+    return _edit(state, conversation, message, content, call.reply_markup)
 
 
-@answers(EditMessageReplyMarkup)
-def edit_message_reply_markup(world: World, call: EditMessageReplyMarkup) -> Message:
-    """Replace the buttons alone."""
-    conversation, message = _own(world, call.chat_id, call.message_id)
-    return _edit(world, conversation, message, {}, call.reply_markup)
+@handles(EditMessageReplyMarkup)
+def edit_message_reply_markup(state: ServerState, call: EditMessageReplyMarkup) -> Message:
+    """Replace the buttons of a message."""
+    conversation, message = _own(state, call.chat_id, call.message_id)
+    return _edit(state, conversation, message, {}, call.reply_markup)
 
 
-def _own(world: World, chat_id: int | str | None, message_id: int | None) -> tuple[Conversation, Message]:
+def _own(state: ServerState, chat_id: int | str | None, message_id: int | None) -> tuple[Conversation, Message]:
     if chat_id is None:
         raise bad_request("chat_id is empty")
-    conversation = world.conversation(chat_id)
+    conversation = state.conversation(chat_id)
     if not message_id:
         raise bad_request("message identifier is not specified")
     message = conversation.messages.get(message_id)
     if message is None:
-        raise bad_request("message to edit not found", foreseeable=message_id not in conversation.deleted_by_people)
-    if message.from_user is None or message.from_user.id != world.bot.id:
+        raise bad_request("message to edit not found", is_avoidable=message_id not in conversation.deleted_by_users)
+    if message.from_user is None or message.from_user.id != state.bot.id:
         raise bad_request("message can't be edited")
     topic = conversation.topics.get(topic_of(message) or 0)
-    if topic is not None and topic.closed and world.bot.id not in conversation.administrators:
-        raise bad_request("TOPIC_CLOSED", foreseeable=False)
+    if topic is not None and topic.closed and state.bot.id not in conversation.administrators:
+        raise bad_request("TOPIC_CLOSED", is_avoidable=False)
     return conversation, message
 
 
 def _edit(
-    world: World,
+    state: ServerState,
     conversation: Conversation,
     message: Message,
     content: Mapping[str, object],
@@ -87,80 +87,80 @@ def _edit(
 ) -> Message:
     wanted = {**content, "reply_markup": check_markup(markup)}
     if all(getattr(message, name) == value for name, value in wanted.items()):
-        lost = (str(conversation.chat.id), str(message.message_id)) in world.unanswered_edits
-        raise bad_request(NOT_MODIFIED, foreseeable=not lost)
-    changed = conversation.change(message, world.now(), wanted)
-    world.changed.ring()
+        lost = (str(conversation.chat.id), str(message.message_id)) in state.unanswered_edits
+        raise bad_request(NOT_MODIFIED, is_avoidable=not lost)
+    changed = conversation.change(message, state.now(), wanted)
+    state.changed.notify_all()
     return changed
 
 
-@answers(DeleteMessage)
-def delete_message(world: World, call: DeleteMessage) -> bool:
+@handles(DeleteMessage)
+def delete_message(state: ServerState, call: DeleteMessage) -> bool:
     """Delete one message."""
-    conversation = world.conversation(call.chat_id)
+    conversation = state.conversation(call.chat_id)
     if call.message_id not in conversation.messages:
-        gone = call.message_id in conversation.deleted_by_people
-        raise bad_request("message to delete not found", foreseeable=not gone)
-    _check_deletable(world, conversation, call.message_id)
+        gone = call.message_id in conversation.deleted_by_users
+        raise bad_request("message to delete not found", is_avoidable=not gone)
+    _check_deletable(state, conversation, call.message_id)
     conversation.remove(call.message_id)
-    world.changed.ring()
+    state.changed.notify_all()
     return True
 
 
-@answers(DeleteMessages)
-def delete_messages(world: World, call: DeleteMessages) -> bool:
-    """Delete several messages; those that are not there are skipped."""
-    conversation = world.conversation(call.chat_id)
+@handles(DeleteMessages)
+def delete_messages(state: ServerState, call: DeleteMessages) -> bool:
+    """Delete up to 100 messages; unknown ones are skipped."""
+    conversation = state.conversation(call.chat_id)
     if not 1 <= len(call.message_ids) <= MAX_BATCH:
         raise bad_request("message identifiers are not specified" if not call.message_ids else "too many messages")
     present = [message_id for message_id in call.message_ids if message_id in conversation.messages]
     for message_id in present:
-        _check_deletable(world, conversation, message_id)
+        _check_deletable(state, conversation, message_id)
     for message_id in present:
         conversation.remove(message_id)
-    world.changed.ring()
+    state.changed.notify_all()
     return True
 
 
-def _check_deletable(world: World, conversation: Conversation, message_id: int) -> None:
+def _check_deletable(state: ServerState, conversation: Conversation, message_id: int) -> None:
     message = conversation.messages[message_id]
-    own = message.from_user is not None and message.from_user.id == world.bot.id
-    administrator = world.bot.id in conversation.administrators
+    own = message.from_user is not None and message.from_user.id == state.bot.id
+    administrator = state.bot.id in conversation.administrators
     if not (own or conversation.is_private or administrator):
         raise bad_request("message can't be deleted for everyone")
-    if not administrator and world.now() - conversation.seconds[message_id] > DELETABLE_S:
+    if not administrator and state.now() - conversation.sent_at[message_id] > DELETABLE_S:
         raise bad_request("message can't be deleted for everyone")
 
 
-@answers(AnswerCallbackQuery)
-def answer_callback_query(world: World, call: AnswerCallbackQuery) -> bool:
-    """Stop the spinner on a pressed button."""
-    pressed = world.pressed.get(call.callback_query_id)
-    if pressed is None or world.now() - pressed.at > CALLBACK_LIFETIME_S:
+@handles(AnswerCallbackQuery)
+def answer_callback_query(state: ServerState, call: AnswerCallbackQuery) -> bool:
+    """Answer a pressed button, at most 30 s after the press."""
+    pressed = state.button_presses.get(call.callback_query_id)
+    if pressed is None or state.now() - pressed.at > CALLBACK_LIFETIME_S:
         raise bad_request(
-            "query is too old and response timeout expired or query ID is invalid", foreseeable=pressed is None
+            "query is too old and response timeout expired or query ID is invalid", is_avoidable=pressed is None
         )
     if utf16_length(call.text or "") > MAX_ANSWER:
         raise bad_request("MESSAGE_TOO_LONG")
     pressed.answers.append(call.text)
     pressed.alert = bool(call.show_alert)
-    world.changed.ring()
+    state.changed.notify_all()
     return True
 
 
-@answers(SetMessageReaction)
-def set_message_reaction(world: World, call: SetMessageReaction) -> bool:
-    """Put one emoji under a message, or take it away."""
-    conversation = world.conversation(call.chat_id)
+@handles(SetMessageReaction)
+def set_message_reaction(state: ServerState, call: SetMessageReaction) -> bool:
+    """Set or remove the bot's reaction to a message."""
+    conversation = state.conversation(call.chat_id)
     if call.message_id not in conversation.messages:
-        gone = call.message_id in conversation.deleted_by_people
-        raise bad_request("message to react not found", foreseeable=not gone)
+        gone = call.message_id in conversation.deleted_by_users
+        raise bad_request("message to react not found", is_avoidable=not gone)
     reactions = call.reaction or []
     if len(reactions) > 1:
         raise bad_request("REACTIONS_TOO_MANY")
     if any(not isinstance(reaction, ReactionTypeEmoji) or reaction.emoji not in REACTIONS for reaction in reactions):
         raise bad_request("REACTION_INVALID")
     emojis = [reaction.emoji for reaction in reactions if isinstance(reaction, ReactionTypeEmoji)]
-    world.reactions[conversation.chat.id, call.message_id] = emojis
-    world.changed.ring()
+    state.reactions[conversation.chat.id, call.message_id] = emojis
+    state.changed.notify_all()
     return True

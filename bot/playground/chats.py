@@ -1,4 +1,4 @@
-"""Chats as everybody in them sees them: messages and their versions, topics, members. Knows no HTTP."""
+"""Chats: messages and their earlier versions, forum topics, members. Knows no HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from aiogram.types import Chat, Message, User
 
-GENERAL = 1
+GENERAL_TOPIC = 1
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Topic:
 
 @dataclass(slots=True)
 class Conversation:
-    """One chat and all that happened in it."""
+    """A chat with its messages, topics and members."""
 
     chat: Chat
     bot: User
@@ -29,18 +29,18 @@ class Conversation:
     administrators: set[int] = field(default_factory=set)
     messages: dict[int, Message] = field(default_factory=dict)
     versions: dict[int, list[Message]] = field(default_factory=dict)
-    seconds: dict[int, float] = field(default_factory=dict)
-    deleted_by_people: set[int] = field(default_factory=set)
+    sent_at: dict[int, float] = field(default_factory=dict)
+    deleted_by_users: set[int] = field(default_factory=set)
     topics: dict[int, Topic] = field(default_factory=dict)
     deleted_topics: set[int] = field(default_factory=set)
     general_closed: bool = False
-    shut_out: str | None = None
+    blocked_reason: str | None = None
     upgraded_to: int | None = None
     last_id: int = 0
 
     @property
     def is_private(self) -> bool:
-        """Tell whether it is a chat of one person with the bot."""
+        """Tell whether it is a private chat with the bot."""
         return self.chat.type == "private"
 
     def post(
@@ -55,8 +55,8 @@ class Conversation:
             "from": sender,
         }
         message = Message.model_validate(envelope | self._placement(thread_id, reply_to) | dict(content))
-        self.seconds[self.last_id] = at
-        self._keep(message)
+        self.sent_at[self.last_id] = at
+        self._store(message)
         return message
 
     def _placement(self, thread_id: int | None, reply_to: Message | None) -> dict[str, object]:
@@ -75,31 +75,31 @@ class Conversation:
             placement["reply_to_message"] = reply_to.model_copy(update={"reply_to_message": None})
         return placement
 
-    def _keep(self, message: Message) -> None:
+    def _store(self, message: Message) -> None:
         self.messages[message.message_id] = message
         self.versions.setdefault(message.message_id, []).append(message)
 
     def change(self, message: Message, at: float, content: Mapping[str, object]) -> Message:
-        """Put a new version in the place of `message`."""
+        """Replace `message` with an edited version."""
         changed = message.model_copy(update={"edit_date": int(at), **content})
-        self._keep(changed)
+        self._store(changed)
         return changed
 
-    def redecorate(self, message: Message, content: Mapping[str, object]) -> Message:
-        """Change what does not count as an edit of the message, such as its buttons."""
+    def replace_silently(self, message: Message, content: Mapping[str, object]) -> Message:
+        """Replace `message` without an edit date."""
         changed = message.model_copy(update=dict(content))
-        self._keep(changed)
+        self._store(changed)
         return changed
 
     def remove(self, message_id: int) -> None:
-        """Forget a message."""
+        """Delete a message."""
         self.messages.pop(message_id, None)
 
-    def in_thread(self, thread_id: int | None) -> list[Message]:
-        """Give the messages of one topic, or of the general one."""
+    def messages_in_topic(self, thread_id: int | None) -> list[Message]:
+        """Give the messages of a topic; None is the general topic."""
         return [message for message in self.messages.values() if topic_of(message) == thread_id]
 
 
 def topic_of(message: Message) -> int | None:
-    """Give the topic that a message is in; the thread of mere replies is none."""
+    """Give the forum topic of a message; None in the general topic and in threads of replies."""
     return message.message_thread_id if message.is_topic_message else None

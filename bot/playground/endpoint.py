@@ -1,4 +1,4 @@
-"""The Bot API's two addresses: methods and files. Every request is checked, counted and written down here."""
+"""HTTP routes of the Bot API: method calls and downloads, with logging, rate limits and injected faults."""
 
 import asyncio
 import math
@@ -10,19 +10,19 @@ from aiogram.methods import GetUpdates
 from aiogram.types import TelegramObject
 from aiohttp import web
 
-from bot.playground.api_errors import Refusal, not_found, too_many_requests
-from bot.playground.api_updates import Polls
-from bot.playground.fault_injection import BAD_GATEWAY, DOWNLOAD, Fault, Faults
-from bot.playground.methods import ANSWERS
-from bot.playground.rate_limits import Floods
+from bot.playground.api_errors import ApiError, not_found, too_many_requests
+from bot.playground.api_updates import LongPolling
+from bot.playground.fault_injection import BAD_GATEWAY, DOWNLOAD, Fault, FaultInjector
+from bot.playground.methods import HANDLERS
+from bot.playground.rate_limits import RateLimiter
 from bot.playground.request_parsing import Fields, read_fields
-from bot.playground.schema import METHODS, decode, method_name
-from bot.playground.state import World, as_json
+from bot.playground.schema import METHODS, method_name, parse_call
+from bot.playground.state import ServerState, as_json
 
 UNCOUNTED = frozenset({"sendchataction", "sendmessagedraft"})
 SHOWN = 80
-# What the Bot API knows and the stand-in does not act out: better a clear refusal than a wrong likeness.
-UNPLAYED = frozenset({
+# Parameters of the Bot API that the stand-in refuses rather than ignores.
+UNSUPPORTED_PARAMETERS = frozenset({
     "business_connection_id", "direct_messages_topic_id", "ephemeral_message_parameters", "receiver_user_id",
     "suggested_post_parameters", "inline_message_id", "rich_message",
 })  # fmt: skip
@@ -30,7 +30,7 @@ UNPLAYED = frozenset({
 
 @dataclass(slots=True)
 class Request:
-    """One request of the bot, for tests to look at."""
+    """A request of the bot, for tests to inspect; `at` is in seconds of the monotonic clock."""
 
     method: str
     params: dict[str, str]
@@ -40,175 +40,181 @@ class Request:
     description: str = ""
 
     def __str__(self) -> str:
-        """Say briefly what was asked for."""
+        """Describe the request briefly."""
         shown = {name: text if len(text) <= SHOWN else f"{text[:SHOWN]}…" for name, text in self.params.items()}
         return f"{self.method} {shown}"
 
 
 @dataclass(slots=True)
-class Journal:
-    """What the bot did, and what was wrong with it."""
+class RequestLog:
+    """Requests of the bot and the errors they caused."""
 
     requests: list[Request] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     floods: list[str] = field(default_factory=list)
 
-    def refused(self, request: Request, refusal: Refusal) -> None:
-        """Write a refusal down where it belongs."""
-        pages = self.violations if refusal.foreseeable else self.refusals
-        pages.append(f"{refusal.description} ({request})")
+    def record_error(self, request: Request, error: ApiError) -> None:
+        """Record an error: a violation when the bot could have avoided it, else a refusal."""
+        errors = self.violations if error.is_avoidable else self.refusals
+        errors.append(f"{error.description} ({request})")
 
 
 class Endpoint:
-    """Answers what bots ask."""
+    """Handles method calls and downloads."""
 
-    def __init__(self, world: World, token: str, faults: Faults, floods: Floods, journal: Journal) -> None:
-        """Answer for the bot with `token`."""
-        self.world = world
+    def __init__(
+        self, state: ServerState, token: str, faults: FaultInjector, rate_limiter: RateLimiter, log: RequestLog
+    ) -> None:
+        """Accept calls of the bot with `token`."""
+        self.state = state
         self.token = token
         self.faults = faults
-        self.floods = floods
-        self.journal = journal
-        self.polls = Polls(world)
-        self.open = asyncio.Event()
-        self.open.set()
+        self.rate_limiter = rate_limiter
+        self.log = log
+        self.polls = LongPolling(state)
+        self.resumed = asyncio.Event()
+        self.resumed.set()
 
     def routes(self) -> list[web.RouteDef]:
-        """Give the addresses."""
+        """Give the routes."""
         return [
             web.route("*", "/bot{token}/{method}", self.call),
             web.get("/file/bot{token}/{path:.+}", self.download),
         ]
 
     async def call(self, http: web.Request) -> web.StreamResponse:
-        """Answer one method call."""
+        """Answer a method call over HTTP."""
         request = Request(http.match_info["method"], {}, time.monotonic())
-        self.journal.requests.append(request)
+        self.log.requests.append(request)
         try:
             self._check_token(http)
             fields = await read_fields(http)
-        except Refusal as refusal:
-            return self._refuse(request, refusal)
+        except ApiError as error:
+            return self._refuse(request, error)
         request.params, request.files = fields.texts, tuple(fields.files)
-        await self.open.wait()
+        await self.resumed.wait()
         return await self._call_with_faults(http, request, fields)
 
     def _check_token(self, http: web.Request) -> None:
         token = http.match_info["token"]
         if token == self.token:
             return
-        raise Refusal(401, "Unauthorized") if ":" in token else not_found()
+        raise ApiError(401, "Unauthorized") if ":" in token else not_found()
 
     async def _call_with_faults(self, http: web.Request, request: Request, fields: Fields) -> web.StreamResponse:
-        fault = self.faults.take(request.method, request.params.get("chat_id"))
+        fault = self.faults.next_fault(request.method, request.params.get("chat_id"))
         if fault is None:
             return await self._answer(request, fields)
-        spoiled = await self._spoil(http, request, fault)
-        if spoiled is not None:
-            return spoiled
-        self._note_lost_edit(request)
+        failed = await self._inject_fault(http, request, fault)
+        if failed is not None:
+            return failed
+        self._remember_unanswered_edit(request)
         response = await self._answer(request, fields)
         await asyncio.sleep(fault.delay_s)
-        return _cut(http, response) if fault.drop else response
+        return _abort_connection(http, response) if fault.drop else response
 
-    async def _spoil(self, http: web.Request, request: Request, fault: Fault) -> web.StreamResponse | None:
-        """Let `fault` happen in the place of an answer, when it is of that kind."""
+    async def _inject_fault(self, http: web.Request, request: Request, fault: Fault) -> web.StreamResponse | None:
+        """Give the answer that `fault` puts in place of the real one; None when the method is to be called."""
         if fault.drop == "before":
-            return _cut(http, web.Response())
+            return _abort_connection(http, web.Response())
         if fault.frozen:
             await asyncio.Event().wait()
         if fault.code is None:
             return None
         await asyncio.sleep(fault.delay_s)
-        request.status, request.description = fault.code, fault.words()
+        request.status, request.description = fault.code, fault.error_text()
         if fault.retry_after is not None:
-            self._note_flood(request, fault.retry_after)
+            self._record_flood(request, fault.retry_after)
         if fault.code == 502:  # noqa: PLR2004 - an HTTP status
             return web.Response(status=502, text=BAD_GATEWAY, content_type="text/html")
-        body = Refusal(fault.code, fault.words(), retry_after=fault.retry_after).body()
+        body = ApiError(fault.code, fault.error_text(), retry_after=fault.retry_after).body()
         return web.json_response(body, status=fault.code)
 
-    def _note_lost_edit(self, request: Request) -> None:
-        """Remember an edit whose answer may get lost: repeating it is no carelessness."""
+    def _remember_unanswered_edit(self, request: Request) -> None:
+        """Remember an edit whose answer may get lost: repeating it is no violation."""
         chat_id, message_id = request.params.get("chat_id", ""), request.params.get("message_id", "")
         if request.method.lower().startswith("edit"):
-            self.world.unanswered_edits.add((chat_id, message_id))
+            self.state.unanswered_edits.add((chat_id, message_id))
 
     async def _answer(self, request: Request, fields: Fields) -> web.Response:
         try:
-            answer = await self.perform(request, fields)
-        except Refusal as refusal:
-            return self._refuse(request, refusal)
+            answer = await self.call_method(request, fields)
+        except ApiError as error:
+            return self._refuse(request, error)
         request.status = 200
         return web.json_response({"ok": True, "result": answer})
 
-    def _refuse(self, request: Request, refusal: Refusal) -> web.Response:
-        request.status, request.description = refusal.status, refusal.description
-        if refusal.retry_after is None:
-            self.journal.refused(request, refusal)
-        return web.json_response(refusal.body(), status=refusal.status)
+    def _refuse(self, request: Request, error: ApiError) -> web.Response:
+        request.status, request.description = error.status, error.description
+        if error.retry_after is None:
+            self.log.record_error(request, error)
+        return web.json_response(error.body(), status=error.status)
 
-    async def perform(self, request: Request, fields: Fields) -> object:
-        """Do what is asked, or refuse."""
+    async def call_method(self, request: Request, fields: Fields) -> object:
+        """Call a method and give its result as JSON.
+
+        Raises:
+            ApiError: As Telegram would answer.
+        """
         model = METHODS.get(request.method.lower())
         if model is None:
             raise not_found()
         request.method = method_name(model)
-        self._check_patience(request)
-        call = decode(model, fields)
-        self.journal.violations += [f"{complaint} ({request})" for complaint in call.complaints]
+        self._check_penalty(request)
+        call = parse_call(model, fields)
+        self.log.violations += [f"{warning} ({request})" for warning in call.warnings]
         if isinstance(call.method, GetUpdates):
             return cast("object", await self.polls.poll(call.method))
-        if model not in ANSWERS:
-            raise Refusal(404, f"Not Found: {request.method} is not part of the playground")
-        for name in UNPLAYED & set(fields.texts):
-            raise Refusal(400, f"Bad Request: {name} is not part of the playground")
+        if model not in HANDLERS:
+            raise ApiError(404, f"Not Found: {request.method} is not part of the playground")
+        for name in UNSUPPORTED_PARAMETERS & set(fields.texts):
+            raise ApiError(400, f"Bad Request: {name} is not part of the playground")
         self._check_flood(request)
-        return written(ANSWERS[model](self.world, call.method))
+        return to_json(HANDLERS[model](self.state, call.method))
 
-    def _check_patience(self, request: Request) -> None:
-        """Refuse again what was refused a moment ago: the bot was told how long to wait."""
+    def _check_penalty(self, request: Request) -> None:
+        """Refuse requests before `retry_after` has passed."""
         key = _flood_key(request)
-        early = self.floods.impatience_s(key)
+        early = self.rate_limiter.remaining_wait_s(key)
         if early <= 0:
             return
-        if self.floods.could_know(key):
-            self.journal.violations.append(f"repeated {early:.1f} s before retry_after had passed ({request})")
+        if self.rate_limiter.has_had_time_to_react(key):
+            self.log.violations.append(f"repeated {early:.1f} s before retry_after had passed ({request})")
         raise too_many_requests(math.ceil(early))
 
     def _check_flood(self, request: Request) -> None:
         if not _is_counted(request):
             return
-        wait = self.floods.wait_s(request.params.get("chat_id", ""))
+        wait = self.rate_limiter.count_message(request.params.get("chat_id", ""))
         if wait > 0:
-            self._note_flood(request, wait)
+            self._record_flood(request, wait)
             raise too_many_requests(wait)
 
-    def _note_flood(self, request: Request, retry_after: int) -> None:
-        self.floods.penalize(_flood_key(request), retry_after)
-        self.journal.floods.append(f"told to wait {retry_after} s ({request})")
+    def _record_flood(self, request: Request, retry_after: int) -> None:
+        self.rate_limiter.penalize(_flood_key(request), retry_after)
+        self.log.floods.append(f"told to wait {retry_after} s ({request})")
 
     async def download(self, http: web.Request) -> web.StreamResponse:
-        """Hand out a file that getFile gave a link to."""
+        """Answer the download of a file that getFile gave a link to."""
         path = http.match_info["path"]
         request = Request(DOWNLOAD, {"file_path": path}, time.monotonic())
-        self.journal.requests.append(request)
-        await self.open.wait()
-        fault = self.faults.take(DOWNLOAD, None)
-        spoiled = await self._spoil(http, request, fault) if fault else None
-        if spoiled is not None:
-            return spoiled
+        self.log.requests.append(request)
+        await self.resumed.wait()
+        fault = self.faults.next_fault(DOWNLOAD, None)
+        failed = await self._inject_fault(http, request, fault) if fault else None
+        if failed is not None:
+            return failed
         try:
             self._check_token(http)
-            stored = self.world.files.follow(path)
-        except Refusal as refusal:
-            return self._refuse(request, refusal)
+            stored = self.state.files.follow(path)
+        except ApiError as error:
+            return self._refuse(request, error)
         request.status = 200
-        return await _hand_out(http, stored.content, fault)
+        return await _send_file(http, stored.content, fault)
 
 
-async def _hand_out(http: web.Request, content: bytes, fault: Fault | None) -> web.StreamResponse:
+async def _send_file(http: web.Request, content: bytes, fault: Fault | None) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
     response.content_length = len(content)
     await response.prepare(http)
@@ -217,14 +223,14 @@ async def _hand_out(http: web.Request, content: bytes, fault: Fault | None) -> w
     if fault is not None:
         await asyncio.sleep(fault.delay_s)
         if fault.drop:
-            return _cut(http, response)
+            return _abort_connection(http, response)
     await response.write(content[half:])
     await response.write_eof()
     return response
 
 
-def _cut(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Break the connection, so that whatever is answered does not arrive."""
+def _abort_connection(http: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Abort the connection, so that no answer arrives."""
     if http.transport is not None:
         http.transport.abort()
     return response
@@ -239,10 +245,10 @@ def _flood_key(request: Request) -> str:
     return request.params.get("chat_id", request.method) if _is_counted(request) else request.method
 
 
-def written(answer: object) -> object:
-    """Turn an answer into what JSON can hold."""
+def to_json(answer: object) -> object:
+    """Convert a handler's result to JSON values."""
     if isinstance(answer, list):
-        return [written(item) for item in answer]
+        return [to_json(item) for item in answer]
     if isinstance(answer, TelegramObject):
         return as_json(answer)
     return answer

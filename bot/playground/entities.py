@@ -1,4 +1,4 @@
-"""Text as Telegram counts and sorts it: lengths in UTF-16 units, entities that nest. Knows no markup language."""
+"""Message entities: lengths in UTF-16 code units, sorting, validation, detection. Knows no markup language."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from aiogram.types import MessageEntity, User
 from bot.playground.api_errors import bad_request
 
 # Telegram sorts entities that begin and end together by these ranks, outermost first.
-RANKS = {
+NESTING_RANKS = {
     "blockquote": 0,
     "expandable_blockquote": 0,
     "pre": 11,
@@ -22,12 +22,12 @@ RANKS = {
     "spoiler": 94,
     "custom_emoji": 99,
 }
-FOUND_RANK = 50
-FOUND_BY_TELEGRAM = frozenset({
+DETECTED_RANK = 50
+DETECTED_TYPES = frozenset({
     "mention", "hashtag", "cashtag", "bot_command", "url", "email", "phone_number", "bank_card_number", "date_time",
 })  # fmt: skip
 MENTION = "tg://user?id="
-FOUND = {
+DETECTED_PATTERNS = {
     "bot_command": re.compile(r"(?<![\w/<>])/[a-zA-Z0-9_]{1,64}(?:@[a-zA-Z0-9_]{3,32})?(?![\w/<>@])"),
     "url": re.compile(r"(?<!\w)https?://[^\s<>\"]*[^\s<>\".,;:!?)\]}]"),
     "mention": re.compile(r"(?<!\w)@[a-zA-Z0-9_]{2,32}(?!\w)"),
@@ -36,24 +36,20 @@ FOUND = {
 
 
 def utf16_length(text: str) -> int:
-    """Count UTF-16 code units, as all of Telegram's limits and offsets do."""
+    """Count UTF-16 code units, the unit of Telegram's limits and offsets."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def utf16_slice(text: str, offset: int, length: int) -> str:
-    """Cut out what an entity covers; halves of a pair come out as replacement characters."""
-    units = text.encode("utf-16-le", "surrogatepass")
-    return units[offset * 2 : (offset + length) * 2].decode("utf-16-le", "replace")
-
-
 def sort_entities(entities: Iterable[MessageEntity]) -> list[MessageEntity]:
-    """Order by offset, the longer first, and drop the empty ones."""
+    """Sort by offset, longer ones first, and drop empty ones."""
     kept = [entity for entity in entities if entity.length > 0]
-    return sorted(kept, key=lambda entity: (entity.offset, -entity.length, RANKS.get(entity.type, FOUND_RANK)))
+    return sorted(
+        kept, key=lambda entity: (entity.offset, -entity.length, NESTING_RANKS.get(entity.type, DETECTED_RANK))
+    )
 
 
 def link_entity(entity: MessageEntity, url: str) -> MessageEntity | None:
-    """Make `entity` a link to `url`, or the mention of a person; an address that is none stays plain text."""
+    """Make `entity` a link to `url`, or the mention of a user; None when `url` is no address."""
     if url.startswith(MENTION) and url.removeprefix(MENTION).isdecimal():
         user = User(id=int(url.removeprefix(MENTION)), is_bot=False, first_name="")
         return entity.model_copy(update={"type": "text_mention", "user": user})
@@ -62,18 +58,22 @@ def link_entity(entity: MessageEntity, url: str) -> MessageEntity | None:
     return entity.model_copy(update={"type": "text_link", "url": url if ":" in url else f"http://{url}/"})
 
 
-def check_given(text: str, entities: list[MessageEntity]) -> list[MessageEntity]:
-    """Check the entities that a bot names itself; those that Telegram finds by itself are passed over."""
+def validate_entities(text: str, entities: list[MessageEntity]) -> list[MessageEntity]:
+    """Check entities that the bot gave; those that only Telegram detects are dropped.
+
+    Raises:
+        ApiError: A type is unknown, or an entity reaches outside the text or splits a character.
+    """
     for entity in entities:
-        if entity.type not in RANKS and entity.type not in FOUND_BY_TELEGRAM:
+        if entity.type not in NESTING_RANKS and entity.type not in DETECTED_TYPES:
             raise bad_request("can't parse MessageEntity: Unsupported type specified")
-    own = [entity for entity in entities if entity.type in RANKS]
+    own = [entity for entity in entities if entity.type in NESTING_RANKS]
     check_bounds(text, own)
     return sort_entities(own)
 
 
 def check_bounds(text: str, entities: Iterable[MessageEntity]) -> None:
-    """Refuse entities that reach outside the text or cut a character in two."""
+    """Refuse entities that reach outside the text or split a surrogate pair."""
     borders = {0, *_borders(text)}
     for entity in entities:
         if entity.offset not in borders or entity.offset + entity.length not in borders:
@@ -87,8 +87,8 @@ def _borders(text: str) -> Iterator[int]:
         yield at
 
 
-def trim(text: str, entities: list[MessageEntity]) -> tuple[str, list[MessageEntity]]:
-    """Strip white space at both ends as Telegram does before it stores a text, and move the entities along."""
+def strip_text(text: str, entities: list[MessageEntity]) -> tuple[str, list[MessageEntity]]:
+    """Strip white space at both ends, as Telegram does with every text, and move the entities accordingly."""
     shift = utf16_length(text) - utf16_length(text.lstrip())
     stripped = text.strip()
     end = utf16_length(stripped)
@@ -102,11 +102,11 @@ def _clip(entity: MessageEntity, offset: int, end: int) -> MessageEntity:
     return entity.model_copy(update={"offset": start, "length": stop - start})
 
 
-def find_entities(text: str, taken: list[MessageEntity]) -> list[MessageEntity]:
-    """Add what Telegram finds by itself: commands, addresses, mentions and hashtags outside code and links."""
+def detect_entities(text: str, taken: list[MessageEntity]) -> list[MessageEntity]:
+    """Add what Telegram detects by itself: commands, URLs, mentions and hashtags outside code and links."""
     closed = [entity for entity in taken if entity.type in {"pre", "code", "text_link", "text_mention"}]
     found = list(taken)
-    for kind, pattern in FOUND.items():
+    for kind, pattern in DETECTED_PATTERNS.items():
         for match in pattern.finditer(text):
             entity = MessageEntity(
                 type=kind, offset=utf16_length(text[: match.start()]), length=utf16_length(match.group())

@@ -1,4 +1,4 @@
-"""Faults on demand: what may go wrong between a bot and Telegram. Knows only names of methods and chats."""
+"""Fault injection: error answers, broken connections and delays, on demand or at random. Knows no HTTP."""
 
 import random
 from collections.abc import Callable
@@ -24,10 +24,10 @@ DOWNLOAD = "download"
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong with requests that fit.
+    """A fault for requests of one method and chat (None: any).
 
-    `code` answers with that status instead of doing what was asked; `drop` breaks the connection before it is done,
-    after it, or in the middle of the answer; `delay_s` makes the answer slow; `frozen` never answers.
+    `code` answers with that status and does not call the method; `drop` breaks the connection before the call, after
+    it, or in the middle of a download; `delay_s` delays the answer, in seconds; `frozen` never answers.
     """
 
     method: str | None
@@ -40,76 +40,76 @@ class Fault:
     delay_s: float = 0.0
     frozen: bool = False
 
-    def fits(self, method: str, chat_id: str | None) -> bool:
-        """Tell whether it concerns a request."""
+    def matches(self, method: str, chat_id: str | None) -> bool:
+        """Tell whether it applies to a request."""
         if self.method is not None and self.method.lower() != method.lower():
             return False
         return self.chat_id is None or str(self.chat_id) == chat_id
 
-    def words(self) -> str:
-        """Give the description of the answer."""
+    def error_text(self) -> str:
+        """Give the description in the error answer."""
         if self.retry_after is not None:
             return f"Too Many Requests: retry after {self.retry_after}"
         return self.description or DESCRIPTIONS.get(self.code or 0, "Internal Server Error")
 
 
-KINDS: dict[str, Callable[[random.Random], Fault]] = {
+RANDOM_FAULTS: dict[str, Callable[[random.Random], Fault]] = {
     "429": lambda _: Fault(method=None, code=429, retry_after=1),
     "500": lambda _: Fault(method=None, code=500),
     "502": lambda _: Fault(method=None, code=502),
     "before": lambda _: Fault(method=None, drop="before"),
     "after": lambda _: Fault(method=None, drop="after"),
-    "slow": lambda dice: Fault(method=None, delay_s=dice.uniform(0.2, 2.0)),
+    "slow": lambda rng: Fault(method=None, delay_s=rng.uniform(0.2, 2.0)),
 }
 
 
 @dataclass(slots=True)
-class _Chance:
-    """Faults that come by themselves, in an order that the seed fixes."""
+class _RandomFaults:
+    """Random faults; the seed fixes their order."""
 
     share: float
     kinds: tuple[str, ...]
     methods: frozenset[str]
-    dice: random.Random
+    rng: random.Random
 
     def draw(self, method: str) -> Fault | None:
         if self.methods and method.lower() not in self.methods:
             return None
-        if self.dice.random() >= self.share:
+        if self.rng.random() >= self.share:
             return None
-        return KINDS[self.dice.choice(self.kinds)](self.dice)
+        return RANDOM_FAULTS[self.rng.choice(self.kinds)](self.rng)
 
 
 @dataclass(slots=True)
-class Faults:
-    """What will go wrong, in order."""
+class FaultInjector:
+    """Pending faults in order, then random ones; `injected` lists those that happened."""
 
-    waiting: list[Fault] = field(default_factory=list)
-    chance: _Chance | None = None
-    met: list[str] = field(default_factory=list)
+    pending: list[Fault] = field(default_factory=list)
+    chance: _RandomFaults | None = None
+    injected: list[str] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
-        """Let `fault` happen to the next requests that fit."""
+        """Inject `fault` into the next `fault.times` requests that match."""
         if fault.code == 429 and fault.retry_after is None:  # noqa: PLR2004 - an HTTP status
             fault = replace(fault, retry_after=1)
-        self.waiting.append(fault)
+        self.pending.append(fault)
 
-    def at_random(self, share: float, *, seed: int, kinds: tuple[str, ...], methods: tuple[str, ...]) -> None:
-        """Let a share of all requests fail; the same seed and requests give the same faults."""
+    def inject_randomly(self, share: float, *, seed: int, kinds: tuple[str, ...], methods: tuple[str, ...]) -> None:
+        """Make a share (0 to 1) of all requests fail; the same seed and requests give the same faults."""
         names = frozenset(method.lower() for method in methods)
-        self.chance = _Chance(share, kinds, names, random.Random(seed)) if share else None  # noqa: S311 - no secret
+        self.chance = _RandomFaults(share, kinds, names, random.Random(seed)) if share else None  # noqa: S311 - no secret
 
-    def take(self, method: str, chat_id: str | None) -> Fault | None:
-        """Give what goes wrong with this request, if anything."""
-        for fault in self.waiting:
-            if fault.fits(method, chat_id):
+    def next_fault(self, method: str, chat_id: str | None) -> Fault | None:
+        """Give the fault to inject into this request, if any."""
+        for fault in self.pending:
+            if fault.matches(method, chat_id):
                 fault.times -= 1
-                self.waiting = [other for other in self.waiting if other.times > 0]
+                self.pending = [other for other in self.pending if other.times > 0]
                 return self._note(method, fault)
         drawn = self.chance.draw(method) if self.chance else None
         return self._note(method, drawn) if drawn else None
 
     def _note(self, method: str, fault: Fault) -> Fault:
         what = str(fault.code) if fault.code else fault.drop or ("frozen" if fault.frozen else f"{fault.delay_s:.1f} s")
-        self.met.append(f"{method}: {what}")
+        self.injected.append(f"{method}: {what}")
         return fault

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiogram.types import MessageEntity
 
-from bot.playground.api_errors import Refusal, bad_request
+from bot.playground.api_errors import ApiError, bad_request
 from bot.playground.entities import link_entity, sort_entities, utf16_length
 
 ENTITY_TYPES = {
@@ -47,7 +47,7 @@ def parse_html(source: str) -> tuple[str, list[MessageEntity]]:
     """Give the plain text of `source` and its entities, sorted.
 
     Raises:
-        Refusal: The markup is wrong.
+        ApiError: The markup is wrong.
     """
     parser = _Parser(source)
     parser.parse()
@@ -207,5 +207,5 @@ def _decoded(reference: re.Match[str]) -> str:
     return chr(code) if 0 < code < 0x10FFFF else reference[0]  # noqa: PLR2004 - TDLib's bound
 
 
-def _parse_error(words: str) -> Refusal:
+def _parse_error(words: str) -> ApiError:
     return bad_request(f"can't parse entities: {words}")

@@ -1,4 +1,4 @@
-"""Keeps strangers out: this server answers on the loopback only, and to no page of another web site.
+"""Middleware that accepts requests only for a loopback host and from no other web site (CSRF, DNS rebinding).
 
 A browser lets any web site send requests to 127.0.0.1, and a hostile name server can make a foreign name point there;
 so both the name that was asked for and the page that asks must be this server's own.
@@ -13,8 +13,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @web.middleware
-async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what another web site could have made a browser send."""
+async def reject_foreign_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer 403 to what another web site could have made a browser send."""
     origin = request.headers.get("Origin")
     if _host(f"//{request.host}") not in LOOPBACK:
         raise web.HTTPForbidden(text="This server answers to 127.0.0.1 and localhost only.\n")

@@ -1,8 +1,8 @@
-"""All the methods that the stand-in answers, in one table."""
+"""Imports all handlers, so that the registry is complete."""
 
 from bot.playground import api_bot, api_editing, api_sending, api_updates
-from bot.playground.registry import ANSWERS
+from bot.playground.registry import HANDLERS
 
-ROOMS = (api_bot, api_editing, api_sending, api_updates)
+MODULES = (api_bot, api_editing, api_sending, api_updates)
 
-__all__ = ["ANSWERS", "ROOMS"]
+__all__ = ["HANDLERS", "MODULES"]

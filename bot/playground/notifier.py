@@ -1,22 +1,22 @@
-"""A bell that wakes whoever waits for something to change."""
+"""Wakes all coroutines that wait for a change."""
 
 import asyncio
 
 
-class Bell:
-    """Rings for everybody who is waiting at that moment."""
+class Notifier:
+    """A condition without a lock: each notification wakes those who wait at that moment."""
 
     def __init__(self) -> None:
-        """Start silent."""
+        """Create it with nobody waiting."""
         self._event = asyncio.Event()
 
-    def ring(self) -> None:
-        """Wake all who wait."""
+    def notify_all(self) -> None:
+        """Wake all who wait now."""
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Wait for the next ring; tell whether it came in time."""
+        """Wait at most `timeout_s` seconds for the next notification; False when none came."""
         event = self._event
         try:
             async with asyncio.timeout(timeout_s):

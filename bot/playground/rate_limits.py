@@ -1,6 +1,7 @@
-"""Telegram's limits on how often a bot may write, and whether a bot obeys when it is told to wait.
+"""Telegram's rate limits on messages, and whether a bot obeys `retry_after`.
 
-One message a second to a chat with some in advance, 20 a minute to a group, 30 a second in all; edits count.
+One message a second to a chat after a burst, 20 a minute to a group, 30 a second in all; edits count
+(https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
 """
 
 import math
@@ -13,19 +14,19 @@ MINUTE_S = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is borne."""
+    """The limits; all of them can be set lower for a test."""
 
     chat_per_s: float = 1.0
     chat_burst: int = 8
     group_per_minute: int = 20
     total_per_s: float = 30.0
-    # Requests that were on their way when the answer 429 was written cannot have known.
+    # Requests that were under way when the 429 was sent are no violation.
     in_flight_s: float = 0.5
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """Tokens that come back with time."""
+    """Token bucket."""
 
     capacity: float
     per_s: float
@@ -48,8 +49,8 @@ class _Penalty:
 
 
 @dataclass(slots=True)
-class Floods:
-    """Counts what is written, by chat and in all."""
+class RateLimiter:
+    """Counts messages for each chat and in all; knows which chats the bot was told to leave alone."""
 
     clock: Callable[[], float]
     limits: Limits | None
@@ -58,8 +59,8 @@ class Floods:
     total: _Bucket | None = None
     penalties: dict[str, _Penalty] = field(default_factory=dict)
 
-    def wait_s(self, chat: str) -> int:
-        """Count one message to `chat`; give the seconds to wait when it is one too many, else 0."""
+    def count_message(self, chat: str) -> int:
+        """Count one message to `chat`; give the seconds to wait (`retry_after`) when it is one too many, else 0."""
         if self.limits is None:
             return 0
         now = self.clock()
@@ -97,19 +98,19 @@ class Floods:
             self.total.take()
 
     def penalize(self, chat: str, retry_after: int) -> None:
-        """Remember that the bot was told to leave `chat` alone for a while."""
+        """Remember that the bot was told to wait `retry_after` seconds before it writes to `chat`."""
         now = self.clock()
         self.penalties[chat] = _Penalty(now, now + retry_after)
 
-    def impatience_s(self, chat: str) -> float:
-        """Tell how many seconds too early a request to `chat` comes; 0 when it may come."""
+    def remaining_wait_s(self, chat: str) -> float:
+        """Give how many seconds of the last `retry_after` for `chat` are left; 0 when none."""
         penalty = self.penalties.get(chat)
         if penalty is None or self.clock() >= penalty.until:
             self.penalties.pop(chat, None)
             return 0.0
         return penalty.until - self.clock()
 
-    def could_know(self, chat: str) -> bool:
-        """Tell whether the bot has had the time to read that it must wait."""
+    def has_had_time_to_react(self, chat: str) -> bool:
+        """Tell whether the bot has had the time to read the 429 for `chat`."""
         in_flight = self.limits.in_flight_s if self.limits else Limits().in_flight_s
         return self.clock() - self.penalties[chat].since > in_flight

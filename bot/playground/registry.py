@@ -1,23 +1,23 @@
-"""Which function answers which method."""
+"""Registry of the functions that handle the Bot API's methods."""
 
 from collections.abc import Callable
 from typing import TypeVar
 
 from pydantic import BaseModel
 
-from bot.playground.state import World
+from bot.playground.state import ServerState
 
 Method = TypeVar("Method", bound=BaseModel)
-Answer = Callable[[World, Method], object]
+Handler = Callable[[ServerState, Method], object]
 
-ANSWERS: dict[type[BaseModel], Callable[..., object]] = {}
+HANDLERS: dict[type[BaseModel], Callable[..., object]] = {}
 
 
-def answers(model: type[Method]) -> Callable[[Answer[Method]], Answer[Method]]:
-    """Make the function below the one that answers `model`."""
+def handles(model: type[Method]) -> Callable[[Handler[Method]], Handler[Method]]:
+    """Register the decorated function as the handler of `model`."""
 
-    def register(function: Answer[Method]) -> Answer[Method]:
-        ANSWERS[model] = function
+    def register(function: Handler[Method]) -> Handler[Method]:
+        HANDLERS[model] = function
         return function
 
     return register

@@ -1,4 +1,4 @@
-"""An HTTP request of a bot, taken apart into plain fields and uploaded files. Knows no method."""
+"""Parses a bot's HTTP request (query, form, multipart or JSON) into text fields and files. Knows no method."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import cast
 from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.multipart import MultipartResponseWrapper
 
-from bot.playground.api_errors import Refusal, bad_request
+from bot.playground.api_errors import ApiError, bad_request
 
 MAX_BODY = 50 * 1024 * 1024 + 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file as it came with a request."""
+    """An uploaded file."""
 
     name: str
     content: bytes
@@ -22,14 +22,18 @@ class Upload:
 
 @dataclass(slots=True)
 class Fields:
-    """What a request carries: texts by name, files by name."""
+    """Text fields and files of a request, by name."""
 
     texts: dict[str, str] = field(default_factory=dict)
     files: dict[str, Upload] = field(default_factory=dict)
 
 
 async def read_fields(request: web.Request) -> Fields:
-    """Read the query and the body in any of the four ways that the Bot API accepts."""
+    """Read the query and the body in any of the four encodings that the Bot API accepts.
+
+    Raises:
+        ApiError: The body is malformed or larger than `MAX_BODY`.
+    """
     fields = Fields(texts=dict(request.query))
     if request.content_type == "application/json":
         fields.texts |= from_json(await _body(request))
@@ -52,7 +56,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise Refusal(413, "Request Entity Too Large") from None
+        raise ApiError(413, "Request Entity Too Large") from None
 
 
 def from_json(body: bytes) -> dict[str, str]:
@@ -96,5 +100,5 @@ async def _read_part(part: BodyPartReader, limit: int) -> bytes:
     while chunk := await part.read_chunk(256 * 1024):
         content += chunk
         if len(content) > limit:
-            raise Refusal(413, "Request Entity Too Large")
+            raise ApiError(413, "Request Entity Too Large")
     return bytes(content)

@@ -1,7 +1,7 @@
-"""The Bot API's methods and their fields, taken from aiogram's models; turns texts into a typed call.
+"""Parses request fields into a typed method call, with aiogram's models as the schema.
 
-Telegram overlooks fields that it does not know. Here each of them is a complaint, since it is a typing mistake that
-nobody would notice otherwise.
+Telegram ignores unknown fields. Here each of them is a warning, since it is a typing mistake that nobody would notice
+otherwise.
 """
 
 import json
@@ -62,10 +62,10 @@ KEYBOARDS = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has the right shape: the method's model with its values, and what was odd about it."""
+    """A valid call: the method with its values, and warnings about unknown fields."""
 
     method: BaseModel
-    complaints: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def method_name(model: type[BaseModel]) -> str:
@@ -73,9 +73,13 @@ def method_name(model: type[BaseModel]) -> str:
     return str(vars(model)["__api_method__"])
 
 
-def decode(model: type[BaseModel], fields: Fields) -> Call:
-    """Turn texts into the method's model, or refuse."""
-    values = {name: _value(model, name, fields) for name in model.model_fields}
+def parse_call(model: type[BaseModel], fields: Fields) -> Call:
+    """Parse fields into the method's model.
+
+    Raises:
+        ApiError: A required field is missing, or one cannot be parsed.
+    """
+    values = {name: _parse_field(model, name, fields) for name in model.model_fields}
     known = {name: value for name, value in values.items() if value is not None}
     for name, about in model.model_fields.items():
         if about.is_required() and name not in known:
@@ -85,7 +89,7 @@ def decode(model: type[BaseModel], fields: Fields) -> Call:
         call = model.model_validate(absent | known)
     except ValidationError as error:
         raise _refuse(str(error.errors()[0]["loc"][0])) from error
-    return Call(call, tuple(_complaints(model, fields, call)))
+    return Call(call, tuple(_warnings(model, fields, call)))
 
 
 def _is_required(model: type[BaseModel], name: str) -> bool:
@@ -96,8 +100,8 @@ def _refuse(name: str) -> Exception:
     return bad_request(MALFORMED.get(name, f"invalid {name} specified"))
 
 
-def _value(model: type[BaseModel], name: str, fields: Fields) -> object:
-    kinds = tuple(_kinds(model.model_fields[name].annotation))
+def _parse_field(model: type[BaseModel], name: str, fields: Fields) -> object:
+    kinds = tuple(_field_types(model.model_fields[name].annotation))
     if InputFile in kinds:
         return _file(name, fields)
     text = fields.texts.get(name)
@@ -106,14 +110,14 @@ def _value(model: type[BaseModel], name: str, fields: Fields) -> object:
     return _scalar(name, kinds, text) if set(kinds) <= {int, float, bool, str} else _structure(name, kinds, text)
 
 
-def _kinds(annotation: object) -> Iterator[object]:
+def _field_types(annotation: object) -> Iterator[object]:
     """Name the types that a field may hold, without `None` and aiogram's own defaults."""
     origin = get_origin(annotation)
     if origin in {Union, types.UnionType}:
         for part in get_args(annotation):
-            yield from _kinds(part)
+            yield from _field_types(part)
     elif origin is Annotated:
-        yield from _kinds(get_args(annotation)[0])
+        yield from _field_types(get_args(annotation)[0])
     elif origin is Literal:
         yield str
     elif annotation not in {type(None), Default}:
@@ -165,7 +169,7 @@ def _keyboard(kinds: tuple[object, ...], content: object) -> BaseModel:
         raise _refuse("reply_markup") from None
 
 
-def _complaints(model: type[BaseModel], fields: Fields, call: BaseModel) -> Iterator[str]:
+def _warnings(model: type[BaseModel], fields: Fields, call: BaseModel) -> Iterator[str]:
     attached = {text.removeprefix("attach://") for text in fields.texts.values() if text.startswith("attach://")}
     for name in sorted({*fields.texts, *fields.files} - set(model.model_fields) - attached):
         yield f"unknown parameter “{name}”"

@@ -1,4 +1,4 @@
-"""All that the stand-in knows: the bot, its chats, files, updates and commands. Knows no HTTP."""
+"""State of the stand-in: the bot, chats, users, files, updates and commands. Knows no HTTP."""
 
 import itertools
 import time
@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 
 from aiogram.types import BotCommand, CallbackQuery, InlineKeyboardMarkup, Message, TelegramObject, User
 
-from bot.playground.api_errors import Refusal, bad_request, forbidden
+from bot.playground.api_errors import ApiError, bad_request, forbidden
 from bot.playground.chats import Conversation
-from bot.playground.notifier import Bell
+from bot.playground.notifier import Notifier
 from bot.playground.stored_files import StoredFiles
-from bot.playground.update_queue import Updates
+from bot.playground.update_queue import UpdateQueue
 
 CALLBACK_LIFETIME_S = 30.0
 
 
 @dataclass(slots=True)
-class Pressed:
-    """A pressed button, and what the bot said to it."""
+class ButtonPress:
+    """A press of an inline button, and the bot's answers to it."""
 
     query: CallbackQuery
     at: float
@@ -28,7 +28,7 @@ class Pressed:
 
 @dataclass(slots=True)
 class Action:
-    """What the bot says that it is doing just now, such as typing."""
+    """A chat action that the bot sent, such as `typing`."""
 
     chat_id: int
     thread_id: int | None
@@ -38,7 +38,7 @@ class Action:
 
 @dataclass(slots=True)
 class Draft:
-    """A partial text that the bot shows for half a minute."""
+    """A partial text, shown for half a minute (sendMessageDraft)."""
 
     chat_id: int
     thread_id: int | None
@@ -48,7 +48,7 @@ class Draft:
 
 @dataclass(slots=True)
 class Webhook:
-    """Where updates are sent to, when they are not asked for."""
+    """The webhook; with no `url`, updates wait for getUpdates."""
 
     url: str = ""
     secret_token: str | None = None
@@ -57,20 +57,20 @@ class Webhook:
     last_error: str | None = None
 
 
-class World:
-    """The state behind every method, and the clock that tests may turn forward."""
+class ServerState:
+    """The state behind all methods, with a clock that tests can move forward."""
 
     def __init__(self, bot: User) -> None:
-        """Start with a bot that nobody has talked to."""
+        """Create a bot without chats."""
         self.bot = bot
-        self.skew = 0.0
-        self.changed = Bell()
+        self.clock_offset_s = 0.0
+        self.changed = Notifier()
         self.conversations: dict[int, Conversation] = {}
         self.users: dict[int, User] = {bot.id: bot}
         self.files = StoredFiles(self.now)
-        self.updates = Updates(self.now)
+        self.updates = UpdateQueue(self.now)
         self.webhook = Webhook()
-        self.pressed: dict[str, Pressed] = {}
+        self.button_presses: dict[str, ButtonPress] = {}
         self.commands: dict[tuple[str, str], list[BotCommand]] = {}
         self.actions: list[Action] = []
         self.drafts: dict[tuple[int, int], Draft] = {}
@@ -79,23 +79,27 @@ class World:
         self.query_numbers = itertools.count(4_000_000_000_001)
 
     def now(self) -> float:
-        """Tell the time, in seconds since the epoch."""
-        return time.time() + self.skew
+        """Give the time in seconds since the epoch."""
+        return time.time() + self.clock_offset_s
 
     def conversation(self, chat_id: int | str) -> Conversation:
-        """Find the chat that the bot names, or refuse as Telegram does."""
+        """Find a chat by id or @username.
+
+        Raises:
+            ApiError: There is no such chat, it was upgraded to a supergroup, or the bot was blocked or removed.
+        """
         found = self._by_name(chat_id) if isinstance(chat_id, str) else self.conversations.get(chat_id)
         if found is None:
             raise bad_request("chat not found")
         if found.upgraded_to is not None:
-            raise Refusal(
+            raise ApiError(
                 400,
                 "Bad Request: group chat was upgraded to a supergroup chat",
                 migrate_to_chat_id=found.upgraded_to,
-                foreseeable=False,
+                is_avoidable=False,
             )
-        if found.shut_out is not None:
-            raise forbidden(found.shut_out)
+        if found.blocked_reason is not None:
+            raise forbidden(found.blocked_reason)
         return found
 
     def _by_name(self, name: str) -> Conversation | None:
@@ -104,17 +108,17 @@ class World:
         return next(named, None) if name.startswith("@") else None
 
     def announce(self, kind: str, event: TelegramObject) -> int | None:
-        """Queue an update about `event` for the bot."""
+        """Queue an update of `kind` with `event`; give its id, or None when the bot does not want this kind."""
         return self.updates.add(kind, as_json(event))
 
 
 def as_json(value: TelegramObject) -> dict[str, object]:
-    """Write one of aiogram's objects as the Bot API does: by its wire names, without what is absent."""
+    """Convert an aiogram object to the Bot API's JSON: by its wire names, without absent fields."""
     written: Mapping[str, object] = value.model_dump(mode="json", by_alias=True, exclude_none=True)
     return dict(written)
 
 
-def buttons_of(message: Message) -> list[str]:
+def callback_data_of(message: Message) -> list[str]:
     """Give the callback data of a message's buttons, in reading order."""
     markup = message.reply_markup
     if not isinstance(markup, InlineKeyboardMarkup):

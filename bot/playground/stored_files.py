@@ -1,4 +1,4 @@
-"""Files that people and the bot have sent: identifiers, limits, and links that expire."""
+"""Files that users and the bot have sent: identifiers, size limits, and download links that expire."""
 
 import hashlib
 import itertools
@@ -37,7 +37,7 @@ LINK_LIFETIME_S = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """One file as one message carries it."""
+    """A file in a message; `duration` is in seconds, `length` in pixels."""
 
     kind: Kind
     file_id: str
@@ -49,7 +49,7 @@ class StoredFile:
     length: int = 240
 
     def medium(self) -> Medium:
-        """Give the object that a message shows for it."""
+        """Give the Bot API object for it."""
         common = {"file_id": self.file_id, "file_unique_id": self.unique_id, "file_size": len(self.content)}
         named = {"file_name": self.name, "mime_type": self.mime}
         match self.kind:
@@ -67,7 +67,7 @@ class StoredFile:
 
 @dataclass(slots=True)
 class StoredFiles:
-    """Every file by its identifiers."""
+    """All files by `file_id`, and the download links given out."""
 
     clock: Callable[[], float]
     by_id: dict[str, StoredFile] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class StoredFiles:
     def add(
         self, kind: Kind, content: bytes, *, name: str | None = None, mime: str | None = None, duration: int = 0
     ) -> StoredFile:
-        """Keep a file that was just sent: the same content has the same unique identifier, and a new file_id."""
+        """Store a file that was just sent; the same content has the same `file_unique_id` and a new `file_id`."""
         digest = hashlib.sha256(content).digest()
         unique = "Ag" + urlsafe_b64encode(digest[:9]).decode()
         number = next(self._numbers)
@@ -91,7 +91,11 @@ class StoredFiles:
         return stored
 
     def reuse(self, file_id: str, kind: Kind) -> StoredFile:
-        """Find the file that a bot sends again; it must be of the kind that is asked for."""
+        """Find a file that the bot sends again by its `file_id`.
+
+        Raises:
+            ApiError: It is unknown or of another kind.
+        """
         stored = self.by_id.get(file_id)
         if stored is None:
             raise bad_request("wrong file identifier/HTTP URL specified")
@@ -100,7 +104,11 @@ class StoredFiles:
         return stored
 
     def link(self, file_id: str) -> File:
-        """Answer getFile."""
+        """Make a download link that lives an hour (getFile).
+
+        Raises:
+            ApiError: The file is unknown or larger than 20 MB.
+        """
         stored = self.by_id.get(file_id)
         if stored is None:
             raise bad_request("wrong file_id or the file is temporarily unavailable")
@@ -111,18 +119,22 @@ class StoredFiles:
         return File(file_id=file_id, file_unique_id=stored.unique_id, file_size=len(stored.content), file_path=path)
 
     def follow(self, path: str) -> StoredFile:
-        """Find what a link leads to, while it lives."""
+        """Give the file behind a download link.
+
+        Raises:
+            ApiError: The link was never given out, or it has expired.
+        """
         stored, expires = self.links.get(path, (None, 0.0))
         if stored is None:
             raise not_found()
         if expires <= self.clock():
-            refusal = not_found()
-            refusal.foreseeable = False
-            raise refusal
+            error = not_found()
+            error.is_avoidable = False
+            raise error
         return stored
 
     def expire_links(self) -> None:
-        """Let every link that was handed out lead nowhere."""
+        """Expire all download links."""
         self.links = {path: (stored, 0.0) for path, (stored, _) in self.links.items()}
 
 

@@ -92,14 +92,14 @@ class Crowd:
 
     def said(self) -> list[Said]:
         """Give every message of the bot that is left."""
-        return [said for chat_id in self.playground.world.conversations for said in self._said_in(chat_id)]
+        return [said for chat_id in self.playground.state.conversations for said in self._said_in(chat_id)]
 
     def _said_in(self, chat_id: int) -> list[Said]:
-        chat = self.playground.world.conversations[chat_id].chat
+        chat = self.playground.state.conversations[chat_id].chat
         return [_said(message) for message in self.playground.messages(chat) if self._is_the_bots(message)]
 
     def _is_the_bots(self, message: Message) -> bool:
-        return message.from_user is not None and message.from_user.id == self.playground.world.bot.id
+        return message.from_user is not None and message.from_user.id == self.playground.state.bot.id
 
 
 def _said(message: Message) -> Said:

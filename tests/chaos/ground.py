@@ -62,7 +62,7 @@ class Ground:
         message = trial.message
 
         async def find() -> Note | None:
-            return await self.ledger.by_message(self.playground.world.bot.id, message.chat.id, message.message_id)
+            return await self.ledger.by_message(self.playground.state.bot.id, message.chat.id, message.message_id)
 
         async def is_welcomed() -> bool:
             note = await find()
@@ -79,7 +79,7 @@ class Ground:
 
         def is_acknowledged() -> bool:
             polls = any(request.method == "getUpdates" for request in self.playground.requests[before:])
-            return polls and not self.playground.world.updates.pending
+            return polls and not self.playground.state.updates.pending
 
         await until(is_acknowledged, PATIENCE_S)
 
@@ -112,7 +112,7 @@ class Ground:
         return [trial.died_at for trial in self.trials if trial.died_at]
 
     def _said(self, trial: Trial) -> list[Message]:
-        bot, chat = self.playground.world.bot, trial.message.chat
+        bot, chat = self.playground.state.bot, trial.message.chat
         return [said for said in self.playground.messages(chat) if said.from_user and said.from_user.id == bot.id]
 
 

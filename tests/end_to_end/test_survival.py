@@ -110,7 +110,7 @@ async def test_the_queue_and_the_history_can_be_asked_while_it_runs(place: Insta
 async def _written_down(place: Installation, notes: list[Message]) -> None:
     """Wait until the ledger knows every note and its status reply."""
     database = await open_database("", place.folder)
-    ledger, bot_id = Ledger(database), place.playground.world.bot.id
+    ledger, bot_id = Ledger(database), place.playground.state.bot.id
     async with asyncio.timeout(30):
         for message in notes:
             note = None

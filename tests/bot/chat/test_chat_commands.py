@@ -106,7 +106,7 @@ async def test_a_button_of_another_chats_note_does_nothing(house: House) -> None
     assert mine.reply_markup is not None
     forged = str(theirs.reply_markup.inline_keyboard[0][0].callback_data)
     mine.reply_markup.inline_keyboard[0][0].__dict__["callback_data"] = forged
-    house.playground.world.conversations[ADA].messages[mine.message_id].__dict__["reply_markup"] = mine.reply_markup
+    house.playground.state.conversations[ADA].messages[mine.message_id].__dict__["reply_markup"] = mine.reply_markup
     assert await house.press(mine, "Cancel") == "This recording was deleted."
     assert (await house.note_of(theirs)).state is State.QUEUED
 

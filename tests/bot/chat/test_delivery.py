@@ -176,7 +176,7 @@ async def test_an_edit_is_repeated_until_it_is_through(house: House, trouble: di
     door, note = await waiting(house)
     house.playground.fail_next("editMessageText", times=2, **trouble)  # type: ignore[arg-type]  # the playground's own options
     if trouble == {"drop": "after"}:
-        house.playground.faults.waiting[0].times = 1  # done the first time, so the second finds nothing to change
+        house.playground.faults.pending[0].times = 1  # done the first time, so the second finds nothing to change
     await door.done(note, transcript("hi"))
     assert said(house) == ["hi"]
 

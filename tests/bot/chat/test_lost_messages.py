@@ -163,7 +163,7 @@ async def test_a_search_that_is_cut_short_goes_on_where_it_was(house: House) -> 
     with pytest.raises((RetryLater, TelegramNetworkError)):
         await door_of(house).done(note, transcript("The text."))
     assert "The text." in said(house)
-    house.playground.faults.waiting.clear()
+    house.playground.faults.pending.clear()
     await door_of(house).done(note, transcript("The text."))
     assert said(house) == ["The text."]
     house.playground.violations[:] = [word for word in house.playground.violations if "not modified" not in word]

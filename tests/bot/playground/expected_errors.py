@@ -1,4 +1,4 @@
-"""How tests say that the Bot API refuses."""
+"""Helper for expected Bot API errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from aiogram.exceptions import TelegramAPIError
 
 @contextmanager
 def refused(words: str) -> Iterator[None]:
-    """Expect a refusal with just this description."""
+    """Expect an API error with exactly this description."""
     with pytest.raises(TelegramAPIError) as caught:
         yield
     assert caught.value.message.split("\n")[0] == words

@@ -19,7 +19,7 @@ async def test_each_scope_and_language_has_its_own_list(playground: Playground, 
     await bot.set_my_commands([HELP], BotCommandScopeAllPrivateChats())
     await bot.set_my_commands([HELP, START], BotCommandScopeChat(chat_id=chat.id))
     await bot.set_my_commands([], BotCommandScopeAllPrivateChats(), language_code="ru")
-    lists = {key: [one.command for one in commands] for key, commands in playground.world.commands.items()}
+    lists = {key: [one.command for one in commands] for key, commands in playground.state.commands.items()}
     assert lists == {
         ("default", ""): ["start"],
         ("all_private_chats", ""): ["help"],

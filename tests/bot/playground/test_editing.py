@@ -87,7 +87,7 @@ async def test_others_messages_in_groups_are_for_administrators(
     asked = playground.send_text(forum, ada, "hi")
     with refused("Bad Request: message can't be deleted for everyone"):
         await bot.delete_message(forum.id, asked.message_id)
-    playground.world.conversations[forum.id].administrators.add(bot.id)
+    playground.state.conversations[forum.id].administrators.add(bot.id)
     assert await bot.delete_message(forum.id, asked.message_id)
 
 
@@ -122,7 +122,7 @@ async def test_a_button_is_answered_in_time_or_not_at_all(
 async def test_reactions(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:
     asked = playground.send_text(chat, ada, "hi")
     await bot.set_message_reaction(chat.id, asked.message_id, [ReactionTypeEmoji(emoji="👀")])
-    assert playground.world.reactions[chat.id, asked.message_id] == ["👀"]
+    assert playground.state.reactions[chat.id, asked.message_id] == ["👀"]
     with refused("Bad Request: REACTION_INVALID"):
         await bot.set_message_reaction(chat.id, asked.message_id, [ReactionTypeEmoji(emoji="🦆")])
     with refused("Bad Request: message to react not found"):

@@ -4,8 +4,8 @@ import pytest
 from aiogram.types import MessageEntity
 from hypothesis import given, strategies as st
 
-from bot.playground.api_errors import Refusal
-from bot.playground.entities import check_given, find_entities, trim, utf16_length, utf16_slice
+from bot.playground.api_errors import ApiError
+from bot.playground.entities import detect_entities, strip_text, utf16_length, validate_entities
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -15,18 +15,13 @@ def test_lengths_are_those_of_utf16(text: str) -> None:
     assert utf16_length(text) == len(text.encode("utf-16-le")) // 2
 
 
-@given(texts, texts, texts)
-def test_a_slice_is_what_lies_between(before: str, inside: str, after: str) -> None:
-    assert utf16_slice(before + inside + after, utf16_length(before), utf16_length(inside)) == inside
-
-
 @given(st.text(" \n\t"), texts, st.text(" \n\t"))
 def test_trimming_moves_entities_with_their_text(before: str, inside: str, after: str) -> None:
     inside = inside.strip() or "x"
     entity = MessageEntity(type="bold", offset=utf16_length(before), length=utf16_length(inside))
-    text, entities = trim(before + inside + after, [entity])
+    text, entities = strip_text(before + inside + after, [entity])
     assert text == inside
-    assert [utf16_slice(text, one.offset, one.length) for one in entities] == [inside]
+    assert [one.extract_from(text) for one in entities] == [inside]
 
 
 @pytest.mark.parametrize(
@@ -40,37 +35,37 @@ def test_trimming_moves_entities_with_their_text(before: str, inside: str, after
     ],
 )
 def test_what_telegram_finds_by_itself(text: str, kind: str, covered: str) -> None:
-    found = find_entities(text, [])
-    assert [(one.type, utf16_slice(text, one.offset, one.length)) for one in found] == [(kind, covered)]
+    found = detect_entities(text, [])
+    assert [(one.type, one.extract_from(text)) for one in found] == [(kind, covered)]
 
 
 @pytest.mark.parametrize("text", ["1/2", "a//start", "<b>/x>", "mail@example", "#1"])
 def test_what_telegram_does_not_find(text: str) -> None:
-    assert find_entities(text, []) == []
+    assert detect_entities(text, []) == []
 
 
 def test_nothing_is_found_inside_code() -> None:
     code = MessageEntity(type="code", offset=0, length=6)
-    assert find_entities("/start", [code]) == [code]
+    assert detect_entities("/start", [code]) == [code]
 
 
 @pytest.mark.parametrize(("offset", "length"), [(1, 1), (0, 1), (0, 99), (-1, 2)])
 def test_entities_must_not_cut_a_character_or_leave_the_text(offset: int, length: int) -> None:
-    with pytest.raises(Refusal, match="ENTITY_BOUNDS_INVALID"):
-        check_given("🎉x", [MessageEntity(type="bold", offset=offset, length=length)])
+    with pytest.raises(ApiError, match="ENTITY_BOUNDS_INVALID"):
+        validate_entities("🎉x", [MessageEntity(type="bold", offset=offset, length=length)])
 
 
 def test_entities_that_only_telegram_may_make_are_passed_over() -> None:
-    assert check_given("/start", [MessageEntity(type="bot_command", offset=0, length=6)]) == []
+    assert validate_entities("/start", [MessageEntity(type="bot_command", offset=0, length=6)]) == []
 
 
 def test_an_unknown_kind_of_entity_is_refused() -> None:
-    with pytest.raises(Refusal, match="Unsupported type specified"):
-        check_given("abc", [MessageEntity(type="huge", offset=0, length=1)])
+    with pytest.raises(ApiError, match="Unsupported type specified"):
+        validate_entities("abc", [MessageEntity(type="huge", offset=0, length=1)])
 
 
 @given(st.text(string.printable))
 def test_found_entities_never_overlap(text: str) -> None:
-    found = find_entities(text, [])
+    found = detect_entities(text, [])
     ends = [one.offset + one.length for one in found]
     assert all(end <= following.offset for end, following in zip(ends, found[1:], strict=False))

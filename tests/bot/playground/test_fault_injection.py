@@ -11,7 +11,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import Chat, User
 
-from bot.playground.fault_injection import Faults
+from bot.playground.fault_injection import FaultInjector
 from bot.playground.server import Playground
 from tests.bot.playground.expected_errors import refused
 from tests.bot.playground.waiting import until
@@ -129,12 +129,12 @@ async def test_being_told_to_wait_and_not_obeying_is_one(playground: Playground,
 
 
 def drawn(seed: int) -> list[str]:
-    faults = Faults()
-    faults.at_random(0.3, seed=seed, kinds=("500", "before", "slow"), methods=("sendMessage",))
+    faults = FaultInjector()
+    faults.inject_randomly(0.3, seed=seed, kinds=("500", "before", "slow"), methods=("sendMessage",))
     for _ in range(100):
-        faults.take("sendMessage", None)
-        faults.take("getUpdates", None)
-    return faults.met
+        faults.next_fault("sendMessage", None)
+        faults.next_fault("getUpdates", None)
+    return faults.injected
 
 
 def test_chance_repeats_itself_from_the_same_seed() -> None:

@@ -73,7 +73,7 @@ async def test_a_closed_general_topic_refuses_all_but_administrators(
     playground.close_topic(forum, None)
     with refused("Bad Request: TOPIC_CLOSED"):
         await bot.send_message(forum.id, "x")
-    playground.world.conversations[forum.id].administrators.add(bot.id)
+    playground.state.conversations[forum.id].administrators.add(bot.id)
     assert await bot.send_message(forum.id, "x")
 
 

@@ -7,7 +7,7 @@ import pytest
 from aiogram.types import MessageEntity
 from hypothesis import example, given, settings, strategies as st
 
-from bot.playground.api_errors import Refusal
+from bot.playground.api_errors import ApiError
 from bot.playground.html import ENTITY_TYPES, parse_html
 
 tdjson = pytest.importorskip(
@@ -83,8 +83,8 @@ def test_html_is_parsed_and_refused_as_tdlib_does(source: str) -> None:
 def by_the_playground(source: str) -> Parsed | str:
     try:
         text, entities = parse_html(source)
-    except Refusal as refusal:
-        return refusal.description.removeprefix("Bad Request: ")
+    except ApiError as error:
+        return error.description.removeprefix("Bad Request: ")
     return text, [(one.type, one.offset, one.length, detail(one)) for one in entities]
 
 

@@ -62,8 +62,8 @@ async def test_the_page_tells_what_changes(bot: Bot, http: ClientSession, chat: 
 
 
 async def test_a_person_can_do_everything_from_the_page(bot: Bot, http: ClientSession, chat: Chat) -> None:
-    async def do(deed: str, **asked: object) -> object:
-        async with http.post(f"/page/{deed}", json=asked) as response:
+    async def do(user_action: str, **asked: object) -> object:
+        async with http.post(f"/page/{user_action}", json=asked) as response:
             assert response.status == 200, await response.text()
             return (await response.json())["done"]
 
@@ -87,7 +87,7 @@ async def test_a_person_can_do_everything_from_the_page(bot: Bot, http: ClientSe
 
 
 @pytest.mark.parametrize(
-    ("deed", "asked", "status"),
+    ("user_action", "asked", "status"),
     [
         ("say", {"chat": 404, "text": "x"}, 404),
         ("say", {"chat": 1}, 400),
@@ -97,8 +97,10 @@ async def test_a_person_can_do_everything_from_the_page(bot: Bot, http: ClientSe
     ],
 )
 @pytest.mark.usefixtures("chat")
-async def test_what_makes_no_sense_is_refused(http: ClientSession, deed: str, asked: object, status: int) -> None:
-    async with http.post(f"/page/{deed}", json=asked) as response:
+async def test_what_makes_no_sense_is_refused(
+    http: ClientSession, user_action: str, asked: object, status: int
+) -> None:
+    async with http.post(f"/page/{user_action}", json=asked) as response:
         assert response.status == status
 
 

@@ -3,7 +3,7 @@ from aiogram import Bot
 from aiogram.exceptions import TelegramRetryAfter
 from aiogram.types import Chat
 
-from bot.playground.rate_limits import Floods, Limits
+from bot.playground.rate_limits import Limits, RateLimiter
 from bot.playground.server import Playground
 
 
@@ -21,31 +21,31 @@ def clock() -> Clock:
 
 
 def test_a_chat_bears_a_burst_and_then_one_a_second(clock: Clock) -> None:
-    floods = Floods(clock, Limits(chat_burst=3))
-    assert [floods.wait_s("1") for _ in range(4)] == [0, 0, 0, 1]
+    limiter = RateLimiter(clock, Limits(chat_burst=3))
+    assert [limiter.count_message("1") for _ in range(4)] == [0, 0, 0, 1]
     clock.now += 1
-    assert [floods.wait_s("1") for _ in range(2)] == [0, 1]
-    assert floods.wait_s("2") == 0
+    assert [limiter.count_message("1") for _ in range(2)] == [0, 1]
+    assert limiter.count_message("2") == 0
 
 
 def test_a_group_bears_twenty_a_minute(clock: Clock) -> None:
-    floods = Floods(clock, Limits())
+    limiter = RateLimiter(clock, Limits())
     for _ in range(20):
         clock.now += 1
-        assert floods.wait_s("-5") == 0
-    assert floods.wait_s("-5") == 41
+        assert limiter.count_message("-5") == 0
+    assert limiter.count_message("-5") == 41
     clock.now += 41
-    assert floods.wait_s("-5") == 0
+    assert limiter.count_message("-5") == 0
 
 
 def test_all_chats_together_bear_thirty_a_second(clock: Clock) -> None:
-    floods = Floods(clock, Limits())
-    assert [floods.wait_s(str(chat)) for chat in range(31)] == [0] * 30 + [1]
+    limiter = RateLimiter(clock, Limits())
+    assert [limiter.count_message(str(chat)) for chat in range(31)] == [0] * 30 + [1]
 
 
 def test_without_limits_all_is_borne(clock: Clock) -> None:
-    floods = Floods(clock, None)
-    assert {floods.wait_s("1") for _ in range(1000)} == {0}
+    limiter = RateLimiter(clock, None)
+    assert {limiter.count_message("1") for _ in range(1000)} == {0}
 
 
 async def test_a_flood_is_refused_and_noted_apart(playground: Playground, bot: Bot, chat: Chat) -> None:
@@ -71,5 +71,5 @@ async def test_edits_count_and_actions_do_not(bot: Bot, chat: Chat) -> None:
 
 
 async def test_limits_can_be_set_and_left_out() -> None:
-    assert Playground(strict=False).floods_counted.limits is None
-    assert Playground(limits=Limits(chat_burst=2)).floods_counted.limits == Limits(chat_burst=2)
+    assert Playground(strict=False).rate_limiter.limits is None
+    assert Playground(limits=Limits(chat_burst=2)).rate_limiter.limits == Limits(chat_burst=2)

@@ -208,16 +208,16 @@ async def test_every_kind_of_recording_can_be_uploaded(bot: Bot, chat: Chat, kin
 
 async def test_actions_are_those_of_the_bot_api(playground: Playground, bot: Bot, chat: Chat) -> None:
     await bot.send_chat_action(chat.id, "record_voice")
-    assert [action.action for action in playground.world.actions] == ["record_voice"]
+    assert [action.action for action in playground.state.actions] == ["record_voice"]
     with refused("Bad Request: wrong parameter action in request"):
         await bot.send_chat_action(chat.id, "dance")
 
 
 async def test_a_draft_lasts_until_the_message_comes(playground: Playground, bot: Bot, chat: Chat, forum: Chat) -> None:
     await bot.send_message_draft(chat.id, draft_id=1, text="Ask not")
-    assert [draft.text for draft in playground.world.drafts.values()] == ["Ask not"]
+    assert [draft.text for draft in playground.state.drafts.values()] == ["Ask not"]
     await bot.send_message(chat.id, "Ask not what")
-    assert playground.world.drafts == {}
+    assert playground.state.drafts == {}
     with refused("Bad Request: message drafts can be sent only to private chats"):
         await bot.send_message_draft(forum.id, draft_id=1, text="x")
 

@@ -50,7 +50,7 @@ async def test_updates_are_posted_until_they_are_accepted(
     await bot.set_webhook(await listen(hook), secret_token=SECRET)
     playground.send_text(chat, ada, "hi")
     await asyncio.wait_for(accepted.wait(), 10)
-    await until(lambda: not playground.world.updates.pending)
+    await until(lambda: not playground.state.updates.pending)
     assert heard == [(SECRET, "hi")] * 2
     info = await bot.get_webhook_info()
     assert info.pending_update_count == 0
