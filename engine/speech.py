@@ -151,11 +151,11 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
         model=(_load if settings.model in CATALOGUE else _load_own)(settings, path, on_download),
-        voices=_voices(settings, on_download),
+        embedder=_speaker_embedder(settings, on_download),
     )
 
 
-def _voices(settings: EngineSettings, on_download: OnDownload) -> SpeakerEmbedder:
+def _speaker_embedder(settings: EngineSettings, on_download: OnDownload) -> SpeakerEmbedder:
     """Give what tells voices apart: at once where the settings want it, else when somebody asks for it."""
     voices = SpeakerEmbedder(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
     if settings.speakers != "off":

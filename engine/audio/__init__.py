@@ -2,3 +2,5 @@
 
 Knows nothing of speech, models or text.
 """
+
+SAMPLE_RATE = 16_000  # Hz, of all decoded sound: every model here takes it

@@ -1,4 +1,4 @@
-"""Opens an untrusted file as one sound track: only known formats and codecs, and never anything but that file."""
+"""Opens the audio track of an untrusted file: only known formats and codecs, and never any other file or address."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-LOWEST_RATE = 4_000
-HIGHEST_RATE = 384_000
+MIN_SAMPLE_RATE = 4_000
+MAX_SAMPLE_RATE = 384_000
 
-# Playlists (hls, dash, concat …) are left out because they make the reader open other files and addresses.
+# No playlists (hls, dash, concat …): they make the demuxer open other files and addresses.
 DEMUXERS = "aac,ac3,aiff,amr,amrnb,amrwb,au,caf,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,ogg,w64,wav"
 CODECS = (
     "aac,aac_latm,ac3,adpcm_ima_qt,adpcm_ima_wav,adpcm_ms,alac,amrnb,amrwb,eac3,flac,gsm,gsm_ms,"
@@ -28,11 +28,11 @@ CODECS = (
 
 @contextmanager
 def open_audio_track(descriptor: int) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open the file behind `descriptor` and give its container and its best sound track.
+    """Open the file behind `descriptor` and give its container and its best audio track.
 
     Raises:
-        AudioUnreadable: not a format or a codec that is allowed here.
-        NoAudioTrack: a film without sound.
+        AudioUnreadable: its format or codec is not allowed here.
+        NoAudioTrack: a video without sound.
     """
     container = _open(descriptor)
     with container:

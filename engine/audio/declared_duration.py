@@ -1,4 +1,4 @@
-"""How long a file says that it is, where that is more than a guess. Knows nothing of what is left of it."""
+"""Reads the duration that a file's header declares, to notice files that are cut off. Knows nothing of decoding."""
 
 from __future__ import annotations
 
@@ -21,35 +21,38 @@ _FIRST_CHUNK = 12
 
 
 def declared_duration(source: int, container: InputContainer, track: AudioStream) -> float:
-    """Give the length that the header of the file behind `source` tells, in seconds; 0 where it tells none.
+    """Give the duration in seconds that the header of the file behind `source` declares; 0 where it declares none.
 
-    Ask before the track is decoded. Ogg, AAC and AMR have no such header, and players guess.
+    Call it before the track is decoded. Ogg, AAC and AMR have no such header, and players guess.
     """
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
     own_s = float((track.duration or 0) * (track.time_base or 0))
     match container.format.name:
         case "wav":
-            return _wave_s(source, track.bit_rate or 0)
+            return _wav_s(source, track.bit_rate or 0)
         case "flac":
             return own_s
         case "mp3":
-            return 0.0 if _is_guess(container, track) else own_s
+            return 0.0 if _is_estimated(container, track) else own_s
         case "mov,mp4,m4a,3gp,3g2,mj2":
-            return own_s if track.frames else 0.0  # without a list of its frames, it is sent while it is made
-        case "matroska,webm":  # it tells the length of the whole film, whose pictures may go on; a track's is a guess
-            is_told = len(container.streams) == 1 and track.duration is None
-            return (container.duration or 0) / av.time_base - container_start_s(container) if is_told else 0.0
+            return own_s if track.frames else 0.0  # fragmented files list no frames: their duration is not final
+        case "matroska,webm":  # the duration of the whole file: its pictures may go on
+            is_declared = len(container.streams) == 1 and track.duration is None
+            return (container.duration or 0) / av.time_base - container_start_s(container) if is_declared else 0.0
     return 0.0
 
 
 def is_clearly_longer(declared_s: float, read_s: float) -> bool:
-    """Tell whether so much is missing that a person would miss it."""
+    """Tell whether so much of the declared duration is missing that a listener would notice."""
     return declared_s - read_s > max(MARGIN_S, MARGIN * declared_s)
 
 
-def _wave_s(source: int, bit_rate: int) -> float:
-    """Read the length of a wave file whose end is missing; 0 where nothing is. A decoder tells only what is there."""
+def _wav_s(source: int, bit_rate: int) -> float:
+    """Read the declared duration of a WAV file that is cut off; 0 for a whole one.
+
+    FFmpeg itself gives only the duration of what is there.
+    """
     at = _FIRST_CHUNK
     for _ in range(_CHUNKS):
         head = os.pread(source, 8, at)
@@ -64,6 +67,6 @@ def _wave_s(source: int, bit_rate: int) -> float:
     return 0.0
 
 
-def _is_guess(container: InputContainer, track: AudioStream) -> bool:
-    """Tell whether a length is the file's size by its bit rate: a header's own would need a larger file, if cut."""
+def _is_estimated(container: InputContainer, track: AudioStream) -> bool:
+    """Tell whether FFmpeg estimated the duration from size and bit rate: a cut file's header declares more."""
     return container.bit_rate >= _SAME_RATE * (track.bit_rate or 0)

@@ -1,4 +1,4 @@
-"""Turns a sound track into 16 kHz 16-bit samples. Knows nothing of the limits that it runs under."""
+"""Decodes and resamples an audio track to 16 kHz 16-bit samples. Knows nothing of the sandbox that it runs in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from engine.audio.containers import HIGHEST_RATE, LOWEST_RATE, open_audio_track
+from engine.audio import SAMPLE_RATE
+from engine.audio.containers import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, open_audio_track
 from engine.audio.declared_duration import declared_duration, is_clearly_longer
 from engine.audio.timestamp_gaps import container_start_s, fill_timestamp_gaps
 from engine.errors import AudioTooLong, AudioTooShort, AudioUnreadable
@@ -21,21 +22,20 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
 MIN_MS = 100
 FULL_SCALE = 32_768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoded:
-    """What was written: `channels` is 1 or 2; `promised_s` is the length that the file tells, if clearly more."""
+    """What was written: `channels` is 1 or 2; `declared_s` is the duration that the file declares, if clearly more."""
 
     channels: int
     declared_s: float | None
 
 
 def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
-    """Write the sound behind the descriptor `source` to `sink` as interleaved samples.
+    """Decode the file behind the descriptor `source` to `sink`, as interleaved samples.
 
     Whatever can be read of a damaged file is written.
 
@@ -44,7 +44,7 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
     """
     too_long = AudioTooLong(limit_min=round(max_audio_s / 60))
     with open_audio_track(source) as (container, track):
-        if _reaches_beyond(container, track, max_audio_s):
+        if _is_longer_than(container, track, max_audio_s):
             raise too_long
     with open_audio_track(source) as (container, track):
         declared_s = declared_duration(source, container, track)
@@ -62,28 +62,28 @@ def decode(source: int, sink: BinaryIO, *, max_audio_s: float) -> Decoded:
     if written * 1000 < MIN_MS * SAMPLE_RATE:
         raise AudioTooShort(min_ms=MIN_MS)
     read_s = written / SAMPLE_RATE
-    is_missed = declared_s <= max_audio_s and is_clearly_longer(declared_s, read_s)
-    return Decoded(channels=channels, declared_s=round(declared_s, 2) if is_missed else None)
+    is_incomplete = declared_s <= max_audio_s and is_clearly_longer(declared_s, read_s)
+    return Decoded(channels=channels, declared_s=round(declared_s, 2) if is_incomplete else None)
 
 
-def _reaches_beyond(container: InputContainer, track: AudioStream, seconds: float) -> bool:
-    """Tell whether there is sound after `seconds`, without decoding up to there: a header may lie."""
+def _is_longer_than(container: InputContainer, track: AudioStream, seconds: float) -> bool:
+    """Tell whether there is audio after `seconds`, by seeking: the duration in a header may be wrong."""
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
-    claimed_s = (container.duration or 0) / av.time_base
-    if claimed_s <= seconds:
+    header_s = (container.duration or 0) / av.time_base
+    if header_s <= seconds:
         return False
-    beyond_s = container_start_s(container) + seconds
+    limit_s = container_start_s(container) + seconds
     try:
-        container.seek(int(beyond_s * av.time_base), backward=False)
+        container.seek(int(limit_s * av.time_base), backward=False)
         packet = next(container.demux(track))
     except (av.FFmpegError, StopIteration):
         return False
-    return packet.size > 0 and packet.pts is not None and packet.pts * float(track.time_base or 0) > beyond_s
+    return packet.size > 0 and packet.pts is not None and packet.pts * float(track.time_base or 0) > limit_s
 
 
 def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFrame]:
-    """Give what can be decoded, in order; bad packets are skipped."""
+    """Decode the packets in order; bad ones are skipped."""
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
     track.codec_context.thread_count = 1
@@ -106,16 +106,16 @@ def _frames(container: InputContainer, track: AudioStream) -> Iterator[AudioFram
 
 
 def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], layout: str) -> Iterator[NDArray[np.int16]]:
-    """Give all sound at 16 kHz. Its format may change on the way (joined files): each stretch has its resampler."""
+    """Resample to 16 kHz. The format may change on the way (joined files): each stretch has its own resampler."""
     import av  # noqa: PLC0415 - only the decoder's own process loads it
 
     try:
-        for (rate, *_), frames in groupby(chain([first], rest), _shape):
-            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        for (rate, *_), frames in groupby(chain([first], rest), _format):
+            if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
                 raise AudioUnreadable
             resampler = av.AudioResampler(format="flt", layout=layout, rate=SAMPLE_RATE)
-            for gathered in _gathered(frames, rate):
-                yield from _as_int16(resampler.resample(gathered))
+            for merged in _merged(frames, rate):
+                yield from _as_int16(resampler.resample(merged))
             yield from _as_int16(resampler.resample(None))
     except MemoryError:
         raise
@@ -123,8 +123,8 @@ def _resampled(first: AudioFrame, rest: Iterator[AudioFrame], layout: str) -> It
         raise AudioUnreadable from unconvertible
 
 
-def _gathered(frames: Iterator[AudioFrame], samples: int) -> Iterator[AudioFrame]:
-    """Join frames to larger ones: those of a voice note are so short that each costs more than its sound."""
+def _merged(frames: Iterator[AudioFrame], samples: int) -> Iterator[AudioFrame]:
+    """Merge the short frames of a voice note to longer ones, because each call costs more than their audio."""
     import av  # noqa: PLC0415 - as above
 
     fifo = av.AudioFifo()
@@ -137,12 +137,12 @@ def _gathered(frames: Iterator[AudioFrame], samples: int) -> Iterator[AudioFrame
         yield joined
 
 
-def _shape(frame: AudioFrame) -> tuple[int, str, str]:
+def _format(frame: AudioFrame) -> tuple[int, str, str]:
     return frame.sample_rate, frame.format.name, frame.layout.name
 
 
 def _as_int16(frames: list[AudioFrame]) -> Iterator[NDArray[np.int16]]:
-    """Round to 16 bit, what is not a number becomes silence. 16-bit sound at 16 kHz comes out bit by bit as it was."""
+    """Round to 16 bit; what is not a number becomes silence. 16-bit audio at 16 kHz comes out bit by bit as it was."""
     for frame in frames:
-        loud = np.rint(np.nan_to_num(frame.to_ndarray()[0], copy=False) * FULL_SCALE)
-        yield np.clip(loud, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")
+        scaled = np.rint(np.nan_to_num(frame.to_ndarray()[0], copy=False) * FULL_SCALE)
+        yield np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype("<i2")

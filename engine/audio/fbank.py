@@ -15,9 +15,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from engine.audio import SAMPLE_RATE
 from engine.runtime.torch_files import Floats, read_cmvn, read_settings
 
-RATE = 16_000
 FRAME = 400
 HOP = 160
 FFT = 512
@@ -141,10 +141,10 @@ def _window() -> Floats:
 @cache
 def _bands(mels: int) -> Floats:
     """Give how much each frequency counts in each band: triangles that overlap by half, evenly spaced in mel."""
-    lowest, highest = _mel(np.array([LOWEST_HZ, RATE / 2]))
+    lowest, highest = _mel(np.array([LOWEST_HZ, SAMPLE_RATE / 2]))
     width = (highest - lowest) / (mels + 1)
     peaks = lowest + width * np.arange(1, mels + 1)
-    distances = np.abs(_mel(np.arange(FFT // 2) * RATE / FFT)[:, np.newaxis] - peaks) / width
+    distances = np.abs(_mel(np.arange(FFT // 2) * SAMPLE_RATE / FFT)[:, np.newaxis] - peaks) / width
     bands: Floats = np.maximum(0, 1 - distances).astype(np.float32)
     return bands
 

@@ -1,4 +1,4 @@
-"""Sound as samples. Knows nothing of file formats: the decoder's process deals with those."""
+"""Decoded audio as samples, and `decode` for files. Knows no file formats: the decoder process does."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio import SAMPLE_RATE
 from engine.audio.sandbox import DecoderProcess, Limits
 from engine.errors import AudioTooLong, AudioUnreadable, Cancelled
 
-SAMPLE_RATE = 16_000
 BLOCK_FRAMES = 60 * SAMPLE_RATE
 STEREO = 2
-GLANCE_S = 1.0
+PROBE_S = 1.0
 
 _decoder = DecoderProcess()
 atexit.register(_decoder.close)
@@ -30,10 +30,10 @@ atexit.register(_decoder.close)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audio:
-    """Decoded sound: 16 kHz, 16 bit, shape (frames,) for mono or (frames, 2) for stereo.
+    """Decoded audio: 16 kHz, 16 bit, shape (frames,) for mono or (frames, 2) for stereo.
 
-    Long sound stays on disk and is only mapped into memory. `digest` is the SHA-256 of the mono mix.
-    `promised_s` is the length that the file itself tells, where clearly less of it could be read.
+    `samples` of a file are mapped from disk, not held in memory. `digest` is the SHA-256 of the mono mix.
+    `declared_s` is the duration in seconds that the file declares, where clearly less of it could be read.
     """
 
     samples: NDArray[np.int16]
@@ -42,7 +42,7 @@ class Audio:
     cancelled: InitVar[threading.Event | None] = None
 
     def __post_init__(self, cancelled: threading.Event | None) -> None:
-        """Take the digest, or raise Cancelled once `cancelled` is set."""
+        """Compute the digest, or raise Cancelled once `cancelled` is set."""
         sha256 = hashlib.sha256()
         for block in _mono_blocks(self.samples):
             if cancelled and cancelled.is_set():
@@ -52,26 +52,13 @@ class Audio:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """The length in seconds."""
         return len(self.samples) / SAMPLE_RATE
 
     @property
     def channels(self) -> int:
         """1 for mono, 2 for stereo."""
         return 1 if self.samples.ndim == 1 else STEREO
-
-    def mono(self) -> NDArray[np.int16]:
-        """Mix the channels into one, on disk as well where the sound itself is there."""
-        if self.channels == 1:
-            return self.samples
-        mixed = (
-            _on_disk(len(self.samples)) if isinstance(self.samples, np.memmap) else np.empty(len(self.samples), "<i2")
-        )
-        end = 0
-        for block in _mono_blocks(self.samples):
-            mixed[end : end + len(block)] = block
-            end += len(block)
-        return mixed
 
 
 def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None = None) -> Audio:
@@ -82,7 +69,7 @@ def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None 
         Cancelled: `cancelled` was set.
     """
     try:
-        source = path.open("rb")  # outside the block below: trouble in there is not the fault of the file
+        source = path.open("rb")  # outside the block below, whose OSErrors are not the fault of the file
     except OSError as unreadable:
         raise AudioUnreadable from unreadable
     with source, _scratch() as sink:
@@ -93,17 +80,17 @@ def decode(path: Path, *, max_audio_s: float, cancelled: threading.Event | None 
 
 
 def check_readable(path: Path) -> None:
-    """See that a file is sound, by no more than its beginning: it may still turn out to be too long.
+    """Check that a file is audio by decoding its first second; it may still be too long.
 
     Raises:
         AudioFault: it cannot be read, or is too short.
     """
     with contextlib.suppress(AudioTooLong):
-        decode(path, max_audio_s=GLANCE_S)
+        decode(path, max_audio_s=PROBE_S)
 
 
 def warm_up() -> None:
-    """Start the decoder's process ahead of the first file."""
+    """Start the decoder process ahead of the first file."""
     threading.Thread(target=_decoder.start, daemon=True).start()
 
 
@@ -114,20 +101,15 @@ def _mono_blocks(samples: NDArray[np.int16]) -> Iterator[NDArray[np.int16]]:
 
 
 def _mixed(stereo: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Give the mean of both channels, halves rounded up as ffmpeg does."""
+    """Give the mean of both channels, halves rounded up as ffmpeg does; the digest depends on it."""
     mean: NDArray[np.int16] = ((stereo.sum(axis=1, dtype=np.int32) + 1) >> 1).astype("<i2")
     return mean
 
 
-def _on_disk(frames: int) -> NDArray[np.int16]:
-    with _scratch() as file:
-        return np.memmap(file, dtype="<i2", mode="w+", shape=frames)
-
-
 def _scratch() -> BinaryIO:
-    """Open a file without a name: gone with its last user, whatever happens.
+    """Open a temporary file without a name, which is gone with its last user.
 
-    /var/tmp where there is one, because /tmp is often held in memory.
+    In /var/tmp where there is one, because /tmp is often held in memory.
     """
     folder = os.environ.get("TMPDIR") or ("/var/tmp" if os.access("/var/tmp", os.W_OK) else None)  # noqa: S108 - nameless
     return tempfile.TemporaryFile(dir=folder)

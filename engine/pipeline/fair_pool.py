@@ -1,7 +1,4 @@
-"""Threads that do the work of many at the same time: whoever has something to do gets a turn after every other.
-
-Knows no speech: what is done is a call with one item.
-"""
+"""Bounded thread pool, round-robin across recordings. Knows nothing of speech: a task is a call with one item."""
 
 from __future__ import annotations
 
@@ -16,170 +13,171 @@ from typing import Any, Generic, TypeVar
 
 from engine.errors import Cancelled
 
-LOOK_S = 0.2
-PATIENCE_S = 120.0  # more than a slow model takes over a piece
-REST_S = 8.0
+POLL_S = 0.2
+STUCK_AFTER_S = 120.0  # more than a slow model takes for a chunk
+EXIT_WAIT_S = 8.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class RoundRobinQueue(Generic[Item]):
-    """The lines of many. The first of one line is taken, then that of the next, round and round."""
+    """A queue for each owner; `pop` takes the first item of one owner, then that of the next, and so on."""
 
     def __init__(self) -> None:
-        """Nobody has anything in line."""
-        self._lines: dict[Hashable, deque[Item]] = {}
+        """Create an empty queue."""
+        self._queues: dict[Hashable, deque[Item]] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to take."""
-        return bool(self._lines)
+        """Tell whether there is an item."""
+        return bool(self._queues)
 
-    def put(self, whose: Hashable, item: Item) -> None:
-        """Put the item at the end of somebody's line; who had none comes after all others."""
-        self._lines.setdefault(whose, deque()).append(item)
+    def put(self, owner: Hashable, item: Item) -> None:
+        """Add an item to the owner's queue; a new owner comes after all others."""
+        self._queues.setdefault(owner, deque()).append(item)
 
-    def take(self) -> Item:
-        """Take what is next."""
-        whose = next(iter(self._lines))
-        line = self._lines.pop(whose)
-        item = line.popleft()
-        if line:
-            self._lines[whose] = line
+    def pop(self) -> Item:
+        """Remove and give the next item."""
+        owner = next(iter(self._queues))
+        queue = self._queues.pop(owner)
+        item = queue.popleft()
+        if queue:
+            self._queues[owner] = queue
         return item
 
 
 class Task(Future[Result]):
-    """One's turn to have something done, and what comes of it."""
+    """A call that a thread of the pool makes, and its result."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
-        """Wait for it."""
+        """Keep the call for `run`."""
         super().__init__()
         self._work = work
-        self._began: float | None = None
+        self._started: float | None = None
 
     @property
-    def lasted_s(self) -> float | None:
-        """For how long it has been going on; None before it begins."""
-        return None if self._began is None else time.monotonic() - self._began
+    def running_s(self) -> float | None:
+        """Seconds since the call started; None while it is queued."""
+        return None if self._started is None else time.monotonic() - self._started
 
-    def take(self) -> None:
-        """Do the work, unless nobody wants it any more."""
+    def run(self) -> None:
+        """Make the call, unless the task is cancelled."""
         if not self.set_running_or_notify_cancel():
             return
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         try:
             result = self._work()
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to whoever asked
+        except BaseException as error:  # noqa: BLE001 - whatever it is, `result()` raises it for the caller
             self.set_exception(error)
         else:
             self.set_result(result)
 
 
 class FairThreadPool:
-    """At most `size` threads. They come when there is something to do, and go when there is nothing left."""
+    """At most `size` threads, started when there is work and ended when there is none."""
 
     def __init__(self, size: int) -> None:
-        """Start nothing yet."""
+        """Start no thread yet."""
         self._window = 2 * size + 1
         self._size = size
         self._lock = threading.Lock()
-        self._turns: RoundRobinQueue[Task[Any]] = RoundRobinQueue()
-        self._at_work = 0
+        self._queue: RoundRobinQueue[Task[Any]] = RoundRobinQueue()
+        self._busy = 0
         self._threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._abandoned: deque[tuple[float, Callable[[], bool]]] = deque()
         self._awaited: dict[threading.Event, Task[Any]] = {}
-        weakref.finalize(self, _rest, self._threads)
+        weakref.finalize(self, _join_at_exit, self._threads)
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether something is still being done that nobody has wanted for a long time."""
+        """Tell whether a task still runs whose caller was cancelled more than STUCK_AFTER_S ago."""
         with self._lock:
             while self._abandoned:
                 since, has_ended = self._abandoned[0]
                 if not has_ended():
-                    return time.monotonic() - since > PATIENCE_S
+                    return time.monotonic() - since > STUCK_AFTER_S
                 self._abandoned.popleft()
             return False
 
     @property
     def is_blocked(self) -> bool:
-        """Tell whether all threads are at what nobody wants any more, so that nothing else has its turn."""
+        """Tell whether all threads run tasks of cancelled callers, so that nothing else can start."""
         with self._lock:
             return sum(not has_ended() for _, has_ended in self._abandoned) >= self._size
 
     def running_s(self, cancelled: threading.Event) -> float | None:
-        """Tell for how long the item that is waited for has been worked on, by whom `cancelled` stops.
+        """Give for how many seconds the task has run that the caller of `map_ordered` with this event waits for.
 
-        None: it waits for its turn. 0: none is waited for.
+        None: the task is still queued. 0: the caller waits for none.
         """
-        turn = self._awaited.get(cancelled)
-        return 0.0 if turn is None or turn.done() else turn.lasted_s
+        task = self._awaited.get(cancelled)
+        return 0.0 if task is None or task.done() else task.running_s
 
-    def done(
+    def map_ordered(
         self, work: Callable[[Item], Result], items: Iterable[Item | None], cancelled: threading.Event
     ) -> Generator[tuple[Item, Result], None, None]:
-        """Do `work` with every item and give the results in order, while a few items ahead are being done already.
+        """Call `work` with every item and give the results in order; a few items ahead are worked on meanwhile.
 
-        What `work` raises comes out here, in its turn. None among the items only gives time to look what is done.
+        An item None starts nothing: it only lets results that are ready come out. What `work` raises is raised here,
+        in its order.
 
         Raises:
-            Cancelled: `cancelled` was set. What is being done then ends by itself, and nobody waits for it.
+            Cancelled: `cancelled` was set. Tasks that run then end by themselves, and nobody waits for them.
         """
-        whose = object()
+        owner = object()
         ahead: deque[tuple[Item, Task[Result]]] = deque()
         try:
             for item in items:
                 if item is not None:
-                    ahead.append((item, self._ask(whose, partial(work, item))))
+                    ahead.append((item, self._submit(owner, partial(work, item))))
                 while len(ahead) == self._window or (ahead and ahead[0][1].done()):
                     yield self._first(ahead, cancelled)
             while ahead:
                 yield self._first(ahead, cancelled)
         finally:
             self._awaited.pop(cancelled, None)
-            self._abandon(turn for _, turn in ahead)
+            self._abandon(task for _, task in ahead)
 
     def _first(self, ahead: deque[tuple[Item, Task[Result]]], cancelled: threading.Event) -> tuple[Item, Result]:
-        item, turn = ahead[0]
-        self._awaited[cancelled] = turn
-        while not turn.done():
+        item, task = ahead[0]
+        self._awaited[cancelled] = task
+        while not task.done():
             if cancelled.is_set():
                 raise Cancelled
-            wait([turn], timeout=LOOK_S)
+            wait([task], timeout=POLL_S)
         ahead.popleft()
-        return item, turn.result()
+        return item, task.result()
 
-    def _ask(self, whose: Hashable, work: Callable[[], Result]) -> Task[Result]:
-        turn = Task(work)
+    def _submit(self, owner: Hashable, work: Callable[[], Result]) -> Task[Result]:
+        task = Task(work)
         with self._lock:
-            if self._at_work < self._size:
-                thread = threading.Thread(target=self._work, name="crew", daemon=True)
+            if self._busy < self._size:
+                thread = threading.Thread(target=self._work, name="recognition", daemon=True)
                 thread.start()
                 self._threads.add(thread)
-                self._at_work += 1
-            self._turns.put(whose, turn)
-        return turn
+                self._busy += 1
+            self._queue.put(owner, task)
+        return task
 
-    def _abandon(self, turns: Iterable[Task[Result]]) -> None:
+    def _abandon(self, tasks: Iterable[Task[Result]]) -> None:
         now = time.monotonic()
         with self._lock:
-            self._abandoned.extend((now, turn.done) for turn in turns if not turn.cancel() and not turn.done())
+            self._abandoned.extend((now, task.done) for task in tasks if not task.cancel() and not task.done())
 
     def _work(self) -> None:
-        while turn := self._next():
-            turn.take()
+        while task := self._next():
+            task.run()
 
     def _next(self) -> Task[Any] | None:
         with self._lock:
-            if self._turns:
-                return self._turns.take()
-            self._at_work -= 1
+            if self._queue:
+                return self._queue.pop()
+            self._busy -= 1
             return None
 
 
-def _rest(threads: Iterable[threading.Thread]) -> None:
-    """Wait for threads at the end of the process: one that comes out of a network after Python is gone aborts it."""
-    ends = time.monotonic() + REST_S
+def _join_at_exit(threads: Iterable[threading.Thread]) -> None:
+    """Wait for threads at the end of the process: one that returns from a network after Python is gone aborts it."""
+    deadline = time.monotonic() + EXIT_WAIT_S
     for thread in set(threads) - {threading.current_thread()}:
-        thread.join(max(0.0, ends - time.monotonic()))
+        thread.join(max(0.0, deadline - time.monotonic()))

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.samples import SAMPLE_RATE
+from engine.audio import SAMPLE_RATE
 from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
 from engine.pipeline.word_times import align_words, language_by_script
 from engine.recognizers.funasr_adapter import FunasrNetwork
@@ -31,15 +31,15 @@ class FunAsrNano:
     vad: SpeechDetector
     arithmetic: str
 
-    max_piece_s: ClassVar[float] = 20.0
-    joined_s: ClassVar[float] = 15.0
-    reads_at_once: ClassVar[int] = 1
+    max_chunk_s: ClassVar[float] = 20.0
+    preferred_chunk_s: ClassVar[float] = 15.0
+    max_parallel_chunks: ClassVar[int] = 1
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording."""
-        return self.vad.speech(blocks)
+        return self.vad.detect_speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece. Nobody speaks faster than the tokens it may write: a loop of its own ends there."""
         heard = self.network.hear(
             samples,

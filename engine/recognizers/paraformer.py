@@ -25,15 +25,15 @@ class Paraformer:
     vad: SpeechDetector
     punctuation: FunasrNetwork | None
 
-    max_piece_s: ClassVar[float] = 20.0
-    joined_s: ClassVar[float] = 10.0
-    reads_at_once: ClassVar[int] = 1
+    max_chunk_s: ClassVar[float] = 20.0
+    preferred_chunk_s: ClassVar[float] = 10.0
+    max_parallel_chunks: ClassVar[int] = 1
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording."""
-        return self.vad.speech(blocks)
+        return self.vad.detect_speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece. Hotwords go in as one line, so one of several words counts word by word."""
         heard = self.network.hear(samples, hotword=" ".join(request.hotwords) or None)
         if not heard.text:

@@ -184,9 +184,9 @@ class SenseVoiceLoader:
                 frontend=Frontend.load(self.folder),
                 tokenizer=Tokenizer(tokenizer_file(self.folder)),
                 vad=self.vad,
-                reads_at_once=threads,
+                max_parallel_chunks=threads,
             )
-            model.read(np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16), Request())
+            model.recognize(np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16), Request())
         except FileNotFoundError as missing:
             raise self._broken(f"{Path(str(missing.filename)).name} is missing") from missing
         except (OSError, ValueError, RuntimeError, NetworkBroken) as broken:

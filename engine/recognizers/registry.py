@@ -58,7 +58,7 @@ def load(name: str, parts: ModelParts, settings: EngineSettings) -> Recognizer:
     model = _Loader(name, device, arithmetic, threads).load(kind, parts, VoiceActivityDetector.load(name, parts.vad))
     try:
         with isolated_process_state():
-            model.read(_noise(), Request())  # some damage shows only in use, and the first use is slow
+            model.recognize(_noise(), Request())  # some damage shows only in use, and the first use is slow
     except Exception as broken:
         reason = first_line(broken)
         if isinstance(model, GenericFunasr):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.fbank import HOP, RATE, Frontend
+from engine.audio import SAMPLE_RATE
+from engine.audio.fbank import HOP, Frontend
 from engine.hub.languages import SENSEVOICE_LANGUAGES
 from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
 from engine.pipeline.word_times import align_words
@@ -72,16 +73,16 @@ class SenseVoice:
     frontend: Frontend
     tokenizer: Tokenizer
     vad: SpeechDetector
-    reads_at_once: int
+    max_parallel_chunks: int
 
-    max_piece_s: ClassVar[float] = 20.0
-    joined_s: ClassVar[float] = 10.0
+    max_chunk_s: ClassVar[float] = 20.0
+    preferred_chunk_s: ClassVar[float] = 10.0
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording."""
-        return self.vad.speech(blocks)
+        return self.vad.detect_speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Transcribe one piece of 16 kHz samples.
 
         Where the request names several languages, the likeliest of them is taken, with a second run if need be.
@@ -129,7 +130,7 @@ class SenseVoice:
 
     def _timed(self, tokens: Iterable[Token], *, before: int) -> Iterator[Word]:
         """Give each token its seconds: a row stands for the sound half a row before and after it."""
-        row_s = self.frontend.step * HOP / RATE
+        row_s = self.frontend.step * HOP / SAMPLE_RATE
         for token in tokens:
             start, end = (max(0.0, (row - before - 0.5) * row_s) for row in (token.start, token.end))
             yield Word(start=start, end=end, text=self.tokenizer.text([token]))

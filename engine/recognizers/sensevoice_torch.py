@@ -231,5 +231,5 @@ def load_sensevoice(folder: Path, vad: SpeechDetector, *, device: str, arithmeti
         frontend=Frontend.load(folder),
         tokenizer=Tokenizer(tokenizer_file(folder)),
         vad=vad,
-        reads_at_once=1 if on_processor else READS_AT_ONCE,
+        max_parallel_chunks=1 if on_processor else READS_AT_ONCE,
     )

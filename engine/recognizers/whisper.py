@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.samples import SAMPLE_RATE
+from engine.audio import SAMPLE_RATE
 from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
 from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.recognizers.whisper_words import word_times
@@ -42,9 +42,9 @@ DOUBTED_SPEECH = 0.2
 class WhisperModel:
     """Whisper's network and a voice activity detector, used by one thread at a time."""
 
-    max_piece_s = 29.5
-    joined_s = 25.0
-    reads_at_once = 1
+    max_chunk_s = 29.5
+    preferred_chunk_s = 25.0
+    max_parallel_chunks = 1
 
     def __init__(self, network: Whisper, vad: SpeechDetector) -> None:
         """Take a loaded network."""
@@ -56,11 +56,11 @@ class WhisperModel:
         with isolated_process_state():  # its vocabulary file is left open the first time
             get_tokenizer(network.is_multilingual, num_languages=network.num_languages)
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         """Find speech in the blocks of one recording."""
-        return self._vad.speech(blocks)
+        return self._vad.detect_speech(blocks)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         """Read a piece; its words come from where the decoder looked while it wrote them."""
         with self._lock:
             features = self._features(samples)

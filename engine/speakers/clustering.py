@@ -1,4 +1,7 @@
-"""Tells apart who speaks in sound of one channel, by voiceprints of short windows. Pure: knows no network, no sound."""
+"""Speaker diarization: clusters speaker embeddings and names the speaker of each segment. Pure: no network, no audio.
+
+Agglomerative clustering with average linkage on the cosine similarity.
+"""
 
 from __future__ import annotations
 
@@ -18,45 +21,44 @@ from engine.transcript import Segment, Word
 
 Floats = NDArray[np.float32]
 
-# Windows of one person are 0.4 to 0.8 alike on average, those of two people 0.0 to 0.2.
-ALIKE = 0.3
-# A speaker of fewer windows is taken for noise, or for a moment when two speak at once.
-FEWEST_SHARE, FEWEST_LOW, FEWEST_HIGH = 0.02, 2, 8
-AT_ONCE = 400
-REACH_S = 1.2
-DISTANCE_COUNTS = 0.2
+# Windows of one person have a mean cosine similarity of 0.4 to 0.8, those of two people 0.0 to 0.2.
+MIN_SIMILARITY = 0.3
+# A cluster of fewer windows is taken for noise, or for a moment when two speak at once.
+MIN_SHARE, MIN_WINDOWS, MAX_MIN_WINDOWS = 0.02, 2, 8
+MAX_CLUSTERS = 400  # the cost grows with the cube
+MAX_SHIFT_S = 1.2
+SHIFT_COST = 0.2
 
 
 class SpeakerEmbedding(NamedTuple):
-    """The voiceprint, of length 1, of the moments around `middle`, in seconds."""
+    """The speaker embedding of a short window: a vector of length 1, and the middle of the window in seconds."""
 
-    middle: float
-    voiceprint: Floats
+    middle_s: float
+    vector: Floats
 
 
 def assign_speakers(
     segments: Sequence[Segment],
-    voices: Sequence[Sequence[SpeakerEmbedding]],
+    embeddings: Sequence[Sequence[SpeakerEmbedding]],
     speakers: Speakers,
-    stop_if_cancelled: Callable[[], None] = lambda: None,
+    raise_if_cancelled: Callable[[], None] = lambda: None,
 ) -> tuple[Segment, ...]:
-    """Name the speakers of all segments, given the voices in each; a segment is cut where another one goes on.
+    """Name the speaker of each segment, given its embeddings; a segment is split where the speaker changes.
 
-    Without words there is no telling where, and it is all of whom is heard most. One speaker alone has no name.
-    What `stop_if_cancelled` raises, called for every few minutes of speech, comes out here.
+    A segment without words is not split: it goes to the speaker of most of its windows. A single speaker has no name.
+    `raise_if_cancelled` is called for every few minutes of speech, and may raise.
     """
-    voiceprints = [voice.voiceprint for heard in voices for voice in heard]
+    vectors = [window.vector for windows in embeddings for window in windows]
     number = None if isinstance(speakers, str) else speakers
-    numbers = iter(cluster_embeddings(np.array(voiceprints), number, stop_if_cancelled).tolist())
-    who = [[next(numbers) for _ in heard] for heard in voices]
+    labels = iter(cluster_embeddings(np.array(vectors), number, raise_if_cancelled).tolist())
     turns = [
         turn
-        for segment, heard, numbers in zip(segments, voices, who, strict=True)
-        for turn in _turns(segment, [voice.middle for voice in heard], numbers)
+        for segment, windows in zip(segments, embeddings, strict=True)
+        for turn in _turns(segment, [window.middle_s for window in windows], [next(labels) for _ in windows])
     ]
-    # Who is never heard most has no turn, and no name.
+    # A speaker who never has most windows of a turn has no turn, and no name.
     order = list(dict.fromkeys(speaker for _, speaker in turns if speaker is not None))
-    if len(order) < 2:  # noqa: PLR2004 - one alone
+    if len(order) < 2:  # noqa: PLR2004 - a single speaker
         return tuple(segments)
     return tuple(
         turn if speaker is None else replace(turn, speaker=f"Speaker {order.index(speaker) + 1}")
@@ -65,108 +67,111 @@ def assign_speakers(
 
 
 def cluster_embeddings(
-    voiceprints: Floats, speakers: int | None = None, stop_if_cancelled: Callable[[], None] = lambda: None
+    vectors: Floats, speakers: int | None = None, raise_if_cancelled: Callable[[], None] = lambda: None
 ) -> NDArray[np.int64]:
-    """Give each voiceprint, a row of length 1, the number of its speaker, counted from 0 in the order of appearance.
+    """Give the speaker number of each embedding, counted from 0 in order of appearance.
 
-    How many speakers there are is found out where it is not given.
+    `vectors` are rows of length 1. Without `speakers`, the number of speakers is estimated.
     """
-    if len(voiceprints) == 0:
+    if len(vectors) == 0:
         return np.empty(0, np.int64)
-    groups = _Groups(voiceprints, np.ones(len(voiceprints)))
-    centres = _centres(_condensed(groups, stop_if_cancelled), speakers)
-    nearest = (voiceprints @ (centres / np.linalg.norm(centres, axis=1, keepdims=True)).T).argmax(axis=1)
+    clusters = _reduced(_Clusters(vectors, np.ones(len(vectors))), raise_if_cancelled)
+    centroids = _centroids(clusters, speakers)
+    nearest = (vectors @ (centroids / np.linalg.norm(centroids, axis=1, keepdims=True)).T).argmax(axis=1)
     order = list(dict.fromkeys(nearest.tolist()))
     return np.array([order.index(number) for number in nearest])
 
 
-class _Groups:
-    """Voiceprints in groups, of which the two that are most alike on average can be joined."""
+class _Clusters:
+    """Clusters of embeddings as their means and sizes."""
 
     def __init__(self, means: Floats, sizes: NDArray[np.float64]) -> None:
         self.means = means.copy()
         self.sizes = sizes.copy()
 
-    def likeness(self) -> Floats:
-        """Give the average likeness of the members of each two groups."""
-        likeness: Floats = self.means @ self.means.T
-        np.fill_diagonal(likeness, -np.inf)
-        return likeness
+    def similarities(self) -> Floats:
+        """Give the mean similarity between the members of each two clusters."""
+        similarities: Floats = self.means @ self.means.T
+        np.fill_diagonal(similarities, -np.inf)
+        return similarities
 
     def larger(self, size: float) -> Floats:
-        """Give the mean of each group that has so many members."""
+        """Give the mean of each cluster with at least `size` members."""
         means: Floats = self.means[self.sizes >= size]
         return means
 
-    def parts(self) -> Iterator[_Groups]:
-        """Give the groups a few at a time."""
-        for start in range(0, len(self.means), AT_ONCE):
-            yield _Groups(self.means[start : start + AT_ONCE], self.sizes[start : start + AT_ONCE])
+    def parts(self) -> Iterator[_Clusters]:
+        """Give the clusters a part at a time."""
+        for start in range(0, len(self.means), MAX_CLUSTERS):
+            yield _Clusters(self.means[start : start + MAX_CLUSTERS], self.sizes[start : start + MAX_CLUSTERS])
 
-    def joined(self) -> Iterator[tuple[float, _Groups]]:
-        """Join the two most alike again and again; give the groups before each, and how alike those two are."""
-        likeness = self.likeness()
+    def merges(self) -> Iterator[tuple[float, _Clusters]]:
+        """Merge the two most similar clusters again and again; give the state before each, and their similarity."""
+        similarities = self.similarities()
         means, sizes = self.means.copy(), self.sizes.copy()
         for _ in range(len(sizes) - 1):
-            first, second = divmod(int(likeness.argmax()), len(sizes))
-            yield float(likeness[first, second]), _Groups(means[sizes > 0], sizes[sizes > 0])
+            first, second = divmod(int(similarities.argmax()), len(sizes))
+            yield float(similarities[first, second]), _Clusters(means[sizes > 0], sizes[sizes > 0])
             share = sizes[first] / (sizes[first] + sizes[second])
-            for rows in (likeness, means):
+            for rows in (similarities, means):
                 rows[first] = share * rows[first] + (1 - share) * rows[second]
-            likeness[:, first] = likeness[first]
-            likeness[first, first] = likeness[second] = likeness[:, second] = -np.inf
+            similarities[:, first] = similarities[first]
+            similarities[first, first] = similarities[second] = similarities[:, second] = -np.inf
             sizes[first], sizes[second] = sizes[first] + sizes[second], 0
-        yield -np.inf, _Groups(means[sizes > 0], sizes[sizes > 0])
+        yield -np.inf, _Clusters(means[sizes > 0], sizes[sizes > 0])
 
 
-def _condensed(groups: _Groups, stop_if_cancelled: Callable[[], None]) -> _Groups:
-    """Join what is near in time and most alike until there are few groups: hours would take too long at once."""
-    while len(groups.sizes) > AT_ONCE:
+def _reduced(clusters: _Clusters, raise_if_cancelled: Callable[[], None]) -> _Clusters:
+    """Merge clusters that are near in time until MAX_CLUSTERS are left: all at once would take hours too long."""
+    while len(clusters.sizes) > MAX_CLUSTERS:
         parts = []
-        for part in groups.parts():
-            stop_if_cancelled()
-            parts.append(_at_most(part, AT_ONCE // 4))
-        groups = _Groups(np.concatenate([part.means for part in parts]), np.concatenate([part.sizes for part in parts]))
-    return groups
+        for part in clusters.parts():
+            raise_if_cancelled()
+            parts.append(_merge_to_number(part, MAX_CLUSTERS // 4))
+        means, sizes = zip(*((part.means, part.sizes) for part in parts), strict=True)
+        clusters = _Clusters(np.concatenate(means), np.concatenate(sizes))
+    return clusters
 
 
-def _at_most(groups: _Groups, number: int) -> _Groups:
-    """Join the groups until there are no more than `number`."""
-    return next(state for _, state in groups.joined() if len(state.sizes) <= number)
+def _merge_to_number(clusters: _Clusters, number: int) -> _Clusters:
+    """Merge until there are at most `number` clusters."""
+    return next(state for _, state in clusters.merges() if len(state.sizes) <= number)
 
 
-def _until(groups: _Groups, alike: float) -> _Groups:
-    """Join the groups as long as two are that alike."""
-    return next(state for likeness, state in groups.joined() if likeness < alike)
+def _merge_to_similarity(clusters: _Clusters, similarity: float) -> _Clusters:
+    """Merge as long as two clusters are at least this similar."""
+    return next(state for most, state in clusters.merges() if most < similarity)
 
 
-def _centres(groups: _Groups, speakers: int | None) -> Floats:
-    """Give the mean voiceprint of each speaker."""
-    fewest = _fewest(groups)
+def _centroids(clusters: _Clusters, speakers: int | None) -> Floats:
+    """Give the mean embedding of each speaker."""
+    min_size = _min_size(clusters)
     if speakers is None:
-        alike = _until(groups, ALIKE)
-        return alike.larger(min(fewest, alike.sizes.max()))
-    best: Floats = groups.means.mean(axis=0, keepdims=True)
-    for _, state in groups.joined():
-        large = state.larger(fewest)
+        merged = _merge_to_similarity(clusters, MIN_SIMILARITY)
+        return merged.larger(min(min_size, merged.sizes.max()))
+    best: Floats = clusters.means.mean(axis=0, keepdims=True)
+    for _, state in clusters.merges():
+        large = state.larger(min_size)
         if len(best) < len(large) or len(large) >= speakers:
             best = large
     return best
 
 
-def _fewest(groups: _Groups) -> float:
-    return min(max(FEWEST_LOW, FEWEST_SHARE * float(groups.sizes.sum())), FEWEST_HIGH)
+def _min_size(clusters: _Clusters) -> float:
+    return min(max(MIN_WINDOWS, MIN_SHARE * float(clusters.sizes.sum())), MAX_MIN_WINDOWS)
 
 
-def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> Iterator[tuple[Segment, int | None]]:
-    """Cut a segment where another speaker goes on; give each part and its speaker, None where no voice was heard."""
-    if not who:
+def _turns(segment: Segment, middles_s: Sequence[float], labels: Sequence[int]) -> Iterator[tuple[Segment, int | None]]:
+    """Split a segment where the speaker changes; give each part and its speaker, None where there is no window."""
+    if not labels:
         yield segment, None
         return
     starts = [place.start for place in locate_words(segment.words, segment.text)]
-    nearest = [who[int(np.abs(np.array(middles) - (word.start + word.end) / 2).argmin())] for word in segment.words]
+    nearest = [
+        labels[int(np.abs(np.array(middles_s) - (word.start + word.end) / 2).argmin())] for word in segment.words
+    ]
     if not starts or len(set(nearest)) == 1:
-        yield segment, _most(nearest or who)
+        yield segment, _most_common(nearest or labels)
         return
     cuts = [0, *_cuts(segment.words, nearest), len(segment.words)]
     for first, end in pairwise(cuts):
@@ -181,19 +186,19 @@ def _turns(segment: Segment, middles: Sequence[float], who: Sequence[int]) -> It
             events=() if first else segment.events,
             corrections=tuple(change for change in segment.corrections if change.written in text),
         )
-        yield part, _most(nearest[first:end])
+        yield part, _most_common(nearest[first:end])
 
 
-def _most(who: Sequence[int]) -> int:
-    [(most, _)] = Counter(who).most_common(1)
-    return most
+def _most_common(labels: Sequence[int]) -> int:
+    [(label, _)] = Counter(labels).most_common(1)
+    return label
 
 
-def _cuts(words: Sequence[Word], who: Sequence[int]) -> Iterator[int]:
-    """Give the words with which another speaker begins: near where the voice changes, after a long pause."""
+def _cuts(words: Sequence[Word], labels: Sequence[int]) -> Iterator[int]:
+    """Give the first word of each new speaker: near where the label changes, after a long pause."""
     change = last = 0
-    for _, same in groupby(who):
-        near = [n for n in range(last + 1, len(words)) if abs(words[n].start - words[change].start) <= REACH_S]
+    for _, same in groupby(labels):
+        near = [n for n in range(last + 1, len(words)) if abs(words[n].start - words[change].start) <= MAX_SHIFT_S]
         if change and near:
             last = max(near, key=partial(_fitness, words, change))
             yield last
@@ -201,6 +206,6 @@ def _cuts(words: Sequence[Word], who: Sequence[int]) -> Iterator[int]:
 
 
 def _fitness(words: Sequence[Word], change: int, number: int) -> float:
-    """Tell how well a word fits as the first of the next speaker: the pause before it, less for those farther off."""
+    """Rate a word as the first of the next speaker: the pause before it, less its distance from the change."""
     pause_s = words[number].start - words[number - 1].end
-    return pause_s - DISTANCE_COUNTS * abs(words[number].start - words[change].start)
+    return pause_s - SHIFT_COST * abs(words[number].start - words[change].start)

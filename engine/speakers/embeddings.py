@@ -1,4 +1,7 @@
-"""Hears by whom a piece is spoken, beside the model that reads it. Knows nothing of how many speakers there are."""
+"""Speaker embeddings with CAM++: one vector for every 0.75 s of speech. Knows nothing of how many speakers there are.
+
+CAM++ is 3D-Speaker's network (arXiv:2303.00332), trained on Mandarin and English.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio import SAMPLE_RATE
 from engine.audio.fbank import log_mel
 from engine.errors import ModelBroken
 from engine.hub.catalogue import SPEAKER_MODEL
@@ -19,43 +23,44 @@ from engine.speakers.clustering import SpeakerEmbedding
 
 WEIGHTS = "campplus_cn_en_common.pt"
 MELS = 80
-RATE = 16_000
-WINDOW, STEP = 24_000, 12_000
-AT_ONCE = 16
+WINDOW, STEP = 3 * SAMPLE_RATE // 2, 3 * SAMPLE_RATE // 4
+BATCH = 16
+
+Window = tuple[int, NDArray[np.int16]]
 
 
 class SpeakerEmbedder:
-    """CAM++, loaded when it is needed first. Threads may share it."""
+    """CAM++, loaded when it is first needed. Threads may share it."""
 
     def __init__(self, folder: Callable[[], Path]) -> None:
-        """Load it from what `folder` gives, which may fetch it first."""
+        """Keep `folder`, which gives the model's folder, and may download it first."""
         self._folder = folder
         self._lock = threading.Lock()
         self._network: Network | None = None
 
-    def heard(self, samples: NDArray[np.int16]) -> tuple[SpeakerEmbedding, ...]:
-        """Give a voiceprint for every 0.75 s.
+    def embed(self, samples: NDArray[np.int16]) -> tuple[SpeakerEmbedding, ...]:
+        """Give an embedding for every window of 1.5 s, one each 0.75 s; for shorter speech one.
 
         Raises:
-            ModelFault: the network cannot be had or loaded.
+            ModelFault: the network is not there or cannot be loaded.
         """
-        return tuple(voice for batch in _batches(_windows(samples)) for voice in self._voices(batch))
+        return tuple(embedding for batch in _batches(_windows(samples)) for embedding in self._embed_batch(batch))
 
     def load(self) -> Network:
-        """Load the network unless it is there.
+        """Load the network if it is not loaded yet.
 
         Raises:
-            ModelFault: it cannot be had or loaded.
+            ModelFault: it is not there or cannot be loaded.
         """
         with self._lock:
             self._network = self._network or _load(self._folder())
             return self._network
 
-    def _voices(self, windows: list[tuple[int, NDArray[np.int16]]]) -> Iterator[SpeakerEmbedding]:
+    def _embed_batch(self, windows: list[Window]) -> Iterator[SpeakerEmbedding]:
         rows = np.stack([log_mel(window, MELS) for _, window in windows])
-        [voiceprints] = self.load().run("voiceprint", features=rows - rows.mean(axis=1, keepdims=True))
-        for (middle, _), voiceprint in zip(windows, voiceprints, strict=True):
-            yield SpeakerEmbedding(middle / RATE, (voiceprint / np.linalg.norm(voiceprint)).astype(np.float32))
+        [vectors] = self.load().run("voiceprint", features=rows - rows.mean(axis=1, keepdims=True))
+        for (middle, _), vector in zip(windows, vectors, strict=True):
+            yield SpeakerEmbedding(middle / SAMPLE_RATE, (vector / np.linalg.norm(vector)).astype(np.float32))
 
 
 def _load(folder: Path) -> Network:
@@ -67,8 +72,8 @@ def _load(folder: Path) -> Network:
         raise ModelBroken(path=str(folder), model=SPEAKER_MODEL, reason=f"{WEIGHTS} is missing or damaged") from broken
 
 
-def _windows(samples: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int16]]]:
-    """Give the windows and their middles; what is shorter than one is repeated until it fills it."""
+def _windows(samples: NDArray[np.int16]) -> Iterator[Window]:
+    """Give the windows, each with its middle sample; speech shorter than one is repeated until it fills it."""
     if len(samples) < WINDOW:
         yield len(samples) // 2, np.resize(samples, WINDOW)
         return
@@ -77,8 +82,6 @@ def _windows(samples: NDArray[np.int16]) -> Iterator[tuple[int, NDArray[np.int16
         yield start + WINDOW // 2, samples[start : start + WINDOW]
 
 
-def _batches(
-    windows: Iterator[tuple[int, NDArray[np.int16]]],
-) -> Iterator[list[tuple[int, NDArray[np.int16]]]]:
-    while batch := list(islice(windows, AT_ONCE)):
+def _batches(windows: Iterator[Window]) -> Iterator[list[Window]]:
+    while batch := list(islice(windows, BATCH)):
         yield batch

@@ -1,6 +1,6 @@
-"""Where somebody speaks, as pieces that a model can take. Pure: knows no sound, only numbers of samples.
+"""Merges, splits and pads speech regions into chunks that a recognizer can take. Pure: numbers of samples, no sound.
 
-Regions come and go in order and never overlap, as iterators, so that hours of sound need no more memory than minutes.
+Regions come and go in order and never overlap. All functions are iterators: hours need no more memory than minutes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,26 +9,26 @@ from typing import NamedTuple
 
 
 class Region(NamedTuple):
-    """From sample `start` up to sample `end`."""
+    """From sample `start` up to, without, sample `end`."""
 
     start: int
     end: int
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nobody speaks in it: a long silence lasts up to here, and what is found later begins later."""
+        """Tell whether it marks a long silence: there is no speech up to here, and later regions start after it."""
         return self.start == self.end
 
 
 class Chunk(NamedTuple):
-    """What a model hears at once: the speech, and the same with a margin around it."""
+    """What a recognizer takes at once: the speech, and the same padded with a margin."""
 
-    spoken: Region
-    heard: Region
+    speech: Region
+    padded: Region
 
 
-def joined(regions: Iterable[Region], *, max_gap: int, max_length: int) -> Iterator[Region]:
-    """Join neighbours with at most `max_gap` between them, as long as they are no longer than `max_length` together."""
+def merge_regions(regions: Iterable[Region], *, max_gap: int, max_length: int) -> Iterator[Region]:
+    """Merge neighbours that are at most `max_gap` apart, as long as the result is no longer than `max_length`."""
     pending: Region | None = None
     for region in regions:
         if pending is None:
@@ -42,13 +42,13 @@ def joined(regions: Iterable[Region], *, max_gap: int, max_length: int) -> Itera
         yield pending
 
 
-def split(
+def split_regions(
     regions: Iterable[Region], *, max_length: int, touching: int, quietest: Callable[[int, int], int]
 ) -> Iterator[Region]:
-    """Cut what is longer than `max_length` where `quietest(low, high)` says, leaving no short rest.
+    """Split what is longer than `max_length` where `quietest(low, high)` says, leaving no short rest.
 
-    A region that begins at most `touching` after the one before was cut off from it by force, maybe within a word:
-    both are taken as one, and cut at a better place.
+    The detector cut a region that starts at most `touching` after the one before, maybe within a word: both are taken
+    as one, and split at a better place.
     """
     rest: Region | None = None
     for region in regions:
@@ -57,13 +57,13 @@ def split(
             whole = Region(rest.start, region.end)
         elif rest is not None:
             yield rest
-        *ready, rest = _cut(whole, max_length, quietest)
+        *ready, rest = _split(whole, max_length, quietest)
         yield from ready
     if rest is not None:
         yield rest
 
 
-def _cut(region: Region, max_length: int, quietest: Callable[[int, int], int]) -> Iterator[Region]:
+def _split(region: Region, max_length: int, quietest: Callable[[int, int], int]) -> Iterator[Region]:
     start = region.start
     while region.end - start > max_length:
         low = start + max_length // 2
@@ -74,24 +74,25 @@ def _cut(region: Region, max_length: int, quietest: Callable[[int, int], int]) -
     yield Region(start, region.end)
 
 
-def padded(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Chunk]:
-    """Give each region up to `margin` on both sides; neighbours share what is between them."""
+def pad_regions(regions: Iterable[Region], *, margin: int, total: int) -> Iterator[Chunk]:
+    """Give each region up to `margin` on both sides, within `total` samples; neighbours share the gap between them."""
     floor = 0
     for region, following in pairwise(chain(regions, [None])):
         if region is None:
             return
         ceiling = total if following is None else (region.end + following.start) // 2
-        heard = Region(max(floor, region.start - margin), min(ceiling, region.end + margin))
-        yield Chunk(region, heard)
+        padded = Region(max(floor, region.start - margin), min(ceiling, region.end + margin))
+        yield Chunk(region, padded)
         floor = ceiling
 
 
-def trim_to_speech(piece: Chunk, spoken: Region, *, margin: int) -> Chunk:
-    """Say where within a piece the speech really is, with `margin` around that; what was found is heard all the same.
+def trim_to_speech(chunk: Chunk, speech: Region, *, margin: int) -> Chunk:
+    """Narrow a chunk to where its speech really is, padded by `margin`; the region that was detected stays inside.
 
-    Sound is quiet only beside other sound: who begins softly and is drowned in music later is not to lose a word.
+    `speech` is found by loudness, and a soft beginning before loud music would be taken for quiet: the recognizer gets
+    it all the same.
     """
-    found, heard = piece
-    start = min(found.start, max(heard.start, spoken.start - margin))
-    end = max(found.end, min(heard.end, spoken.end + margin))
-    return Chunk(spoken, Region(start, end))
+    detected, padded = chunk
+    start = min(detected.start, max(padded.start, speech.start - margin))
+    end = max(detected.end, min(padded.end, speech.end + margin))
+    return Chunk(speech, Region(start, end))

@@ -1,7 +1,4 @@
-"""Finds speech in a recording with FunASR's fsmn-vad, without FunASR and torch. Knows nothing of reading it.
-
-Threads may share one `Vad`: what it remembers of a recording is that recording's own.
-"""
+"""Voice activity detection with FunASR's fsmn-vad model, without FunASR and torch. Knows nothing of recognition."""
 
 from __future__ import annotations
 
@@ -19,16 +16,16 @@ from engine.runtime.cores import limit_blas_to_one_thread
 from engine.runtime.torch_files import Floats, read_settings, read_weights
 from engine.vad.chunking import Region
 from engine.vad.endpointing import EndpointConfig, Endpointer
-from engine.vad.fsmn import Network
+from engine.vad.fsmn import FsmnNetwork
 
 FRAME_MS = 10
 END_SILENCE_MS = 800
-CHUNK = 500 * HOP
-TRIAL = 100 * HOP
+BLOCK = 500 * HOP
+TRIAL_SAMPLES = 100 * HOP
 
 
-class _Detection(BaseModel):
-    """The table `model_conf`. What looks at loudness is off in every published model, and not built here."""
+class _ModelConf(BaseModel):
+    """The table `model_conf`. Its loudness rules are off in every published model, and not built here."""
 
     detect_mode: Literal[1] = 1
     do_extend: Literal[1] = 1
@@ -45,7 +42,7 @@ class _Detection(BaseModel):
     lookahead_time_end_point: int = 100
     max_single_segment_time: int = 60_000
 
-    def patience(self) -> EndpointConfig:
+    def endpoint_config(self) -> EndpointConfig:
         return EndpointConfig(
             window=self.window_size_ms // FRAME_MS,
             onset=self.sil_to_speech_time_thres // FRAME_MS,
@@ -56,13 +53,13 @@ class _Detection(BaseModel):
             longest=self.max_single_segment_time // FRAME_MS,
         )
 
-    def spoken(self, likely: Floats) -> list[bool]:
-        """Tell of each frame whether it is speech, where `likely` is how likely each sound is."""
-        silence = likely[:, list(self.sil_pdf_ids)].sum(axis=1, dtype=np.float64)
-        return [bool(is_speech) for is_speech in 1 - silence >= silence + self.speech_noise_thres]
+    def is_speech(self, probabilities: Floats) -> list[bool]:
+        """Tell of each frame whether it is speech, from the probability of each sound in it."""
+        silence = probabilities[:, list(self.sil_pdf_ids)].sum(axis=1, dtype=np.float64)
+        return [bool(speech) for speech in 1 - silence >= silence + self.speech_noise_thres]
 
 
-class _Encoder(BaseModel):
+class _EncoderConf(BaseModel):
     fsmn_layers: int = Field(gt=0)
     lstride: Literal[1] = 1
     rorder: Literal[0] = 0
@@ -71,12 +68,12 @@ class _Encoder(BaseModel):
 class _Config(BaseModel):
     model: Literal["FsmnVADStreaming"]
     encoder: Literal["FSMN"]
-    encoder_conf: _Encoder
-    model_conf: _Detection
+    encoder_conf: _EncoderConf
+    model_conf: _ModelConf
 
 
 class VoiceActivityDetector:
-    """A voice activity detector."""
+    """The fsmn-vad model. Threads may share one: each recording has its own state."""
 
     def __init__(self, folder: Path) -> None:
         """Read the model folder of an fsmn-vad.
@@ -86,18 +83,18 @@ class VoiceActivityDetector:
             ValueError: a file is damaged, or is another model's.
         """
         config = read_settings(folder, _Config)
-        self._detection = config.model_conf
+        self._conf = config.model_conf
         self._frontend = Frontend.load(folder)
         weights = read_weights(folder)
         try:
-            self._network = Network.of(weights, config.encoder_conf.fsmn_layers)
-            list(self.speech([np.zeros(TRIAL, np.int16)]))
+            self._network = FsmnNetwork.from_weights(weights, config.encoder_conf.fsmn_layers)
+            list(self.detect_speech([np.zeros(TRIAL_SAMPLES, np.int16)]))
         except (KeyError, IndexError, ValueError) as unfit:
             raise ValueError("its weights do not fit its config.yaml") from unfit
 
     @classmethod
     def load(cls, name: str, folder: Path) -> Self:
-        """Load the fsmn-vad in `folder` for the model that people call `name`.
+        """Load the fsmn-vad in `folder`; `name` is the recognition model that it is loaded for.
 
         Raises:
             ModelBroken: a file is missing or damaged, or is another model's.
@@ -111,31 +108,34 @@ class VoiceActivityDetector:
             reason = str(broken)
         raise ModelBroken(path=str(folder), model=name, reason=reason)
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        """Find speech in the blocks of one recording, with memory of one block and a few seconds."""
-        endpoints, memory = Endpointer(self._detection.patience()), self._network.nothing_heard()
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        """Find speech in the blocks of one recording, in the memory of one block and a few seconds.
+
+        An empty region says that there is no speech up to there, for every half minute of silence.
+        """
+        endpointer, state = Endpointer(self._conf.endpoint_config()), self._network.initial_state()
         for rows in filter(len, self._features(blocks)):
-            spoken = self._detection.spoken(self._network(rows, memory))
-            yield from map(_in_samples, endpoints.feed(spoken))
-        yield from map(_in_samples, endpoints.finish())
+            speech = self._conf.is_speech(self._network(rows, state))
+            yield from map(_to_samples, endpointer.feed(speech))
+        yield from map(_to_samples, endpointer.finish())
 
     def _features(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Floats]:
         stream = FeatureStream(self._frontend)
-        for chunk in _evenly(blocks):
-            yield stream.feed(chunk)
+        for block in _even_blocks(blocks):
+            yield stream.feed(block)
         yield stream.finish()
 
 
-def _evenly(blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
-    """Cut the blocks anew, so that what is found depends on nothing but the sound."""
+def _even_blocks(blocks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
+    """Give the same samples in blocks of one length, so that the result does not depend on how they came."""
     pending = np.empty(0, np.int16)
     for block in blocks:
         pending = np.concatenate([pending, block])
-        while len(pending) >= CHUNK:
-            yield pending[:CHUNK]
-            pending = pending[CHUNK:]
+        while len(pending) >= BLOCK:
+            yield pending[:BLOCK]
+            pending = pending[BLOCK:]
     yield pending
 
 
-def _in_samples(frames: Region) -> Region:
+def _to_samples(frames: Region) -> Region:
     return Region(frames.start * HOP, frames.end * HOP)

@@ -1,4 +1,4 @@
-"""Finds where sound begins and ends within a stretch of it, to the hundredth of a second."""
+"""Finds where sound starts and ends by its energy, in steps of 10 ms, and moves the times of words there."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.audio.samples import SAMPLE_RATE
+from engine.audio import SAMPLE_RATE
 from engine.transcript import Word
 
 FRAME = SAMPLE_RATE // 100
 SMOOTHED_FRAMES = 3
 QUIETEST_PERCENT, LOUDEST_PERCENT = 5, 95
 PART_OF_RANGE = 0.15
-SMALLEST_RANGE_DB = 12.0
-LONGEST_QUIET_S = 0.6
-SHORTEST_PAUSE_FRAMES = 15  # before it bursts, a “k” or “t” is silent for no longer
+MIN_RANGE_DB = 12.0
+MAX_TRIM_S = 0.6
+MIN_PAUSE_FRAMES = 15  # before it bursts, a “k” or “t” is silent for no longer
 
 
 class EnergyProfile:
-    """Which moments of a stretch of sound are loud, measured by its own range: noise moves the bar up."""
+    """Which frames of 10 ms are loud, measured by the range of the sound itself: noise raises the threshold."""
 
     def __init__(self, samples: NDArray[np.int16]) -> None:
-        """Measure each hundredth of a second."""
+        """Measure 16 kHz samples."""
         frames = len(samples) // FRAME
         power = np.square(samples[: frames * FRAME].astype(np.float32)).reshape(frames, FRAME).mean(axis=1)
         self._decibels = 10 * np.log10(_smooth(power) + 1) if frames else power
-        self._loud = self._decibels >= _bar(self._decibels)
+        self._loud = self._decibels >= _threshold(self._decibels)
 
     @property
-    def is_even(self) -> bool:
-        """Tell whether it is too much of one loudness to tell sound from quiet."""
+    def is_flat(self) -> bool:
+        """Tell whether the energy varies too little to tell sound from quiet."""
         return bool(self._loud.all())
 
     def quietest(self, start_s: float, end_s: float) -> float:
@@ -42,40 +42,43 @@ class EnergyProfile:
         return end_s if len(around) == 0 else (first + int(around.argmin())) * FRAME / SAMPLE_RATE
 
     def pauses(self) -> list[tuple[float, float]]:
-        """Give when each quiet that is too long to be part of a word begins and ends."""
+        """Give the start and end, in seconds, of each quiet that is too long to be part of a word."""
         quiet = np.r_[False, ~self._loud, False]
         spans = np.flatnonzero(quiet[1:] != quiet[:-1]).reshape(-1, 2)
-        long = spans[spans[:, 1] - spans[:, 0] >= SHORTEST_PAUSE_FRAMES]
+        long = spans[spans[:, 1] - spans[:, 0] >= MIN_PAUSE_FRAMES]
         return [(start, end) for start, end in (long * FRAME / SAMPLE_RATE).tolist()]
 
-    def trimmed(self, start_s: float, end_s: float) -> tuple[float, float]:
-        """Leave out the quiet at both ends, as far as it is not so long that it may be something else."""
+    def trim_silence(self, start_s: float, end_s: float) -> tuple[float, float]:
+        """Leave out the quiet at both ends, at most MAX_TRIM_S each: longer quiet may be something else."""
         first, last = _frame(start_s), _frame(end_s)
         loud = np.flatnonzero(self._loud[first:last])
         if len(loud) == 0:
             return start_s, end_s
         step_s = FRAME / SAMPLE_RATE
-        begins = start_s + min(float(loud[0]) * step_s, LONGEST_QUIET_S)
-        ends = end_s - min(float(last - first - 1 - loud[-1]) * step_s, LONGEST_QUIET_S)
-        return (begins, ends) if begins < ends else (start_s, end_s)
+        trimmed_start_s = start_s + min(float(loud[0]) * step_s, MAX_TRIM_S)
+        trimmed_end_s = end_s - min(float(last - first - 1 - loud[-1]) * step_s, MAX_TRIM_S)
+        return (trimmed_start_s, trimmed_end_s) if trimmed_start_s < trimmed_end_s else (start_s, end_s)
 
 
 def snap_words_to_energy(words: tuple[Word, ...], samples: NDArray[np.int16]) -> tuple[Word, ...]:
-    """Let words begin and end with their sound, where their times are only about right or leave gaps between them."""
-    loudness = EnergyProfile(samples)
-    if not words or loudness.is_even:
+    """Move the start and end of each word to where its sound starts and ends.
+
+    For models whose times are only about right, or leave gaps between words. Words of sound whose energy varies too
+    little are given back as they are.
+    """
+    profile = EnergyProfile(samples)
+    if not words or profile.is_flat:
         return words
-    begins_s = max(words[0].start - LONGEST_QUIET_S, 0.0)
-    ends_s = max(words[-1].end, min(words[-1].end + LONGEST_QUIET_S, len(samples) / SAMPLE_RATE))
-    outside = (Word(start=moment, end=moment, text="") for moment in (begins_s, ends_s))
-    around = [next(outside), *words, next(outside)]
-    pauses = loudness.pauses()
-    gaps = [_gap(loudness, pauses, word, after) for word, after in pairwise(around)]
-    spans = [loudness.trimmed(*_between(*bounds)) for bounds in pairwise(gaps)]
+    start_s = max(words[0].start - MAX_TRIM_S, 0.0)
+    end_s = max(words[-1].end, min(words[-1].end + MAX_TRIM_S, len(samples) / SAMPLE_RATE))
+    before, after = (Word(start=moment, end=moment, text="") for moment in (start_s, end_s))
+    pauses = profile.pauses()
+    gaps = [_gap(profile, pauses, word, following) for word, following in pairwise([before, *words, after])]
+    spans = [profile.trim_silence(*_between(*bounds)) for bounds in pairwise(gaps)]
     return tuple(replace(word, start=start, end=end) for word, (start, end) in zip(words, spans, strict=True))
 
 
-def _gap(loudness: EnergyProfile, pauses: list[tuple[float, float]], word: Word, after: Word) -> tuple[float, float]:
+def _gap(profile: EnergyProfile, pauses: list[tuple[float, float]], word: Word, after: Word) -> tuple[float, float]:
     """Find the pause between two words, or the moment where one becomes the other.
 
     Times that are only about right may put a pause into a word, but nearer to the end of it where it really is.
@@ -83,7 +86,7 @@ def _gap(loudness: EnergyProfile, pauses: list[tuple[float, float]], word: Word,
     low, high = _middle(word.start, word.end), _middle(after.start, after.end)
     between = [pause for pause in pauses if low <= _middle(*pause) < high]
     if not between:
-        moment = loudness.quietest(word.end, after.start)
+        moment = profile.quietest(word.end, after.start)
         return moment, moment
     start, end = max(between, key=lambda pause: pause[1] - pause[0])
     return max(start, low), min(end, high)
@@ -103,12 +106,12 @@ def _smooth(power: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.convolve(around, np.full(SMOOTHED_FRAMES, 1 / SMOOTHED_FRAMES, np.float32), mode="valid")
 
 
-def _bar(decibels: NDArray[np.float32]) -> float:
-    """Tell from where on it is loud: everywhere, where the range is too small to tell."""
+def _threshold(decibels: NDArray[np.float32]) -> float:
+    """Give from which level on a frame is loud: every one is, where the range is too small to tell."""
     if len(decibels) == 0:
         return 0.0
     low, high = np.percentile(decibels, [QUIETEST_PERCENT, LOUDEST_PERCENT])
-    return float(low + PART_OF_RANGE * (high - low)) if high - low >= SMALLEST_RANGE_DB else float(decibels.min())
+    return float(low + PART_OF_RANGE * (high - low)) if high - low >= MIN_RANGE_DB else float(decibels.min())
 
 
 def _frame(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""The network of fsmn-vad in plain numpy: how likely each sound is in each frame. Knows no files and no samples."""
+"""The fsmn-vad network in numpy: features to the probability of each sound in each frame. Knows no files, no audio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from engine.runtime.torch_files import Floats
 
-Memory = list[Floats]
+State = list[Floats]
 
 
 class _Affine(NamedTuple):
@@ -24,29 +24,29 @@ class _Affine(NamedTuple):
 
 
 class _Layer(NamedTuple):
-    """A layer with a memory: each channel of its projection is mixed with that channel's last values."""
+    """One FSMN layer (feed-forward sequential memory network): a projection, and a filter over its last values."""
 
     projection: Floats
     mix: Floats
     affine: _Affine
 
     def __call__(self, rows: Floats, past: Floats) -> tuple[Floats, Floats]:
-        """Give the result, and what is past for the next rows."""
+        """Give the result, and the last values for the next call."""
         projected = np.concatenate([past, rows @ self.projection])
         recent = sliding_window_view(projected, len(self.mix), axis=0)
-        return _rectified(self.affine(np.einsum("tcn,nc->tc", recent, self.mix))), projected[len(rows) :]
+        return _relu(self.affine(np.einsum("tcn,nc->tc", recent, self.mix))), projected[len(rows) :]
 
 
-class Network(NamedTuple):
-    """The weights. Threads may share them: what is remembered of a recording is handed in."""
+class FsmnNetwork(NamedTuple):
+    """The weights. Threads may share them: the caller keeps the state of each recording."""
 
     entry: tuple[_Affine, _Affine]
     layers: tuple[_Layer, ...]
     exit: tuple[_Affine, _Affine]
 
     @classmethod
-    def of(cls, weights: Mapping[str, Floats], layers: int) -> Self:
-        """Put the arrays of fsmn-vad's model.pt in their places.
+    def from_weights(cls, weights: Mapping[str, Floats], layers: int) -> Self:
+        """Take the arrays of fsmn-vad's model.pt.
 
         Raises:
             KeyError: one is missing.
@@ -57,22 +57,22 @@ class Network(NamedTuple):
             exit=(_affine(weights, "out_linear1"), _affine(weights, "out_linear2")),
         )
 
-    def nothing_heard(self) -> Memory:
-        """Give the memory of a recording that begins."""
+    def initial_state(self) -> State:
+        """Give the state at the beginning of a recording: the last values of each layer, all zero."""
         return [np.zeros_like(layer.mix[1:]) for layer in self.layers]
 
-    def __call__(self, rows: Floats, memory: Memory) -> Floats:
-        """Give the probability of each sound for each row, and bring `memory` up to date."""
-        hidden = _rectified(_through(self.entry, rows))
+    def __call__(self, rows: Floats, state: State) -> Floats:
+        """Give the probability of each sound for each row of features, and update `state`."""
+        hidden = _relu(_through(self.entry, rows))
         for number, layer in enumerate(self.layers):
-            hidden, memory[number] = layer(hidden, memory[number])
+            hidden, state[number] = layer(hidden, state[number])
         outputs = _through(self.exit, hidden)
-        likely: Floats = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        likely /= likely.sum(axis=1, keepdims=True)
-        return likely
+        probabilities: Floats = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
 
-def _rectified(rows: Floats) -> Floats:
+def _relu(rows: Floats) -> Floats:
     return np.maximum(rows, 0, out=rows)
 
 
@@ -92,5 +92,5 @@ def _matrix(weights: Mapping[str, Floats], name: str) -> Floats:
 
 def _layer(weights: Mapping[str, Floats], name: str) -> _Layer:
     mix = weights[f"encoder.{name}.fsmn_block.conv_left.weight"][:, 0, :, 0].T.copy()
-    mix[-1] += 1  # a value also goes by its mix as it is
+    mix[-1] += 1  # a residual connection
     return _Layer(_matrix(weights, f"{name}.linear"), mix, _affine(weights, f"{name}.affine"))

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from engine.audio.samples import decode
 from tests.end_to_end.installation import Installation, installed, mapped_files, running, words_of
-from tests.engine.sounds import tone, write_film, write_sound
+from tests.engine.sounds import mono, tone, write_film, write_sound
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +45,7 @@ async def test_a_voice_note_is_answered_with_its_words_in_the_status_reply(place
 
 @pytest.mark.parametrize("kind", ["audio", "video", "video_note", "document"])
 async def test_every_kind_of_recording_is_read(place: Installation, sample: Path, tmp_path: Path, kind: str) -> None:
-    samples = decode(sample, max_audio_s=60).mono()[:, np.newaxis]
+    samples = mono(decode(sample, max_audio_s=60))[:, np.newaxis]
     if kind in {"video", "video_note"}:
         sound = write_film(tmp_path / "sample.mp4", sound=samples)
     else:

@@ -9,18 +9,30 @@ import numpy as np
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
-RATE = 16_000
+from engine.audio import SAMPLE_RATE
+from engine.audio.channels import Channel
+from engine.audio.samples import Audio
 
 
-def tone(seconds: float, *, hertz: float = 440.0, rate: int = RATE, channels: int = 1) -> NDArray[np.int16]:
+def tone(seconds: float, *, hertz: float = 440.0, rate: int = SAMPLE_RATE, channels: int = 1) -> NDArray[np.int16]:
     """Give a sine of half the full scale, shape (frames, channels)."""
     times = np.arange(round(seconds * rate)) / rate
     wave = (np.sin(2 * np.pi * hertz * times) * 16_000).astype(np.int16)
     return np.repeat(wave[:, np.newaxis], channels, axis=1)
 
 
+def mono(audio: Audio) -> NDArray[np.int16]:
+    """Give the mix of all channels, as a model takes it."""
+    return Channel(audio).samples(0, len(audio.samples))
+
+
 def write_sound(
-    path: Path, samples: NDArray[np.int16], *, codec: str = "pcm_s16le", rate: int = RATE, form: str | None = None
+    path: Path,
+    samples: NDArray[np.int16],
+    *,
+    codec: str = "pcm_s16le",
+    rate: int = SAMPLE_RATE,
+    form: str | None = None,
 ) -> Path:
     """Encode samples of shape (frames, channels) as the path's suffix or `form` says."""
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
@@ -71,7 +83,7 @@ def write_film(  # noqa: PLR0913 - films differ in much
     """
     with av.open(str(path), "w", options={"live": "1"} if live else {}) as container:
         canvas = container.add_stream("mpeg4", rate=10) if pictures else None
-        track = None if sound is None else container.add_stream(codec, rate=RATE, layout="mono")
+        track = None if sound is None else container.add_stream(codec, rate=SAMPLE_RATE, layout="mono")
         if isinstance(canvas, av.VideoStream):
             _paint(container, canvas)
         if isinstance(track, av.AudioStream) and sound is not None:
@@ -93,8 +105,8 @@ def _paint(container: OutputContainer, canvas: av.VideoStream) -> None:
 
 def _packets(track: av.AudioStream, sound: NDArray[np.int16]) -> Iterator["av.Packet[av.AudioStream]"]:
     """Encode sound of one channel by tenths of a second, so that it can be moved in time from any of them on."""
-    for begin in range(0, len(sound), RATE // 10):
-        frame = av.AudioFrame.from_ndarray(sound[begin : begin + RATE // 10].reshape(1, -1), layout="mono")
-        frame.sample_rate, frame.pts = RATE, begin
+    for begin in range(0, len(sound), SAMPLE_RATE // 10):
+        frame = av.AudioFrame.from_ndarray(sound[begin : begin + SAMPLE_RATE // 10].reshape(1, -1), layout="mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, begin
         yield from track.encode(frame)
     yield from track.encode(None)

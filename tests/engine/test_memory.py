@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bot.bench.process_usage import PROC, usage_of
-from engine.audio.samples import SAMPLE_RATE, decode
+from engine.audio import SAMPLE_RATE
+from engine.audio.samples import decode
 from engine.request import Progress, Request
 from engine.settings import EngineSettings
 from engine.speech import Engine

@@ -11,7 +11,7 @@ from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.runtime.precision import differences
 from engine.settings import EngineSettings
 from engine.speech import Engine, Progress, Request
-from tests.engine.sounds import tone, write_film, write_sound
+from tests.engine.sounds import mono, tone, write_film, write_sound
 from tests.engine.transcribing import text_of, transcribe, words
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -59,7 +59,7 @@ def test_each_channel_of_a_telephone_call_is_a_speaker(starter: Engine, shared: 
 
 
 def test_the_sound_of_a_film_is_read(starter: Engine, sample: Path, tmp_path: Path) -> None:
-    film = write_film(tmp_path / "film.mp4", sound=starter.decode(sample).mono()[:, np.newaxis])
+    film = write_film(tmp_path / "film.mp4", sound=mono(starter.decode(sample))[:, np.newaxis])
     assert words(text_of(transcribe(starter, film))) == words(SAMPLE_TEXT)
 
 
@@ -102,7 +102,7 @@ def test_whisper_makes_no_word_of_what_it_would_describe(
 ) -> None:
     path = write_sound(tmp_path / "note.wav", sound)
     assert isinstance(starter.backend, TranscriptionPipeline)
-    assert any(not region.is_empty for region in starter.backend.model.speech([sound[:, 0]]))
+    assert any(not region.is_empty for region in starter.backend.model.detect_speech([sound[:, 0]]))
     assert transcribe(starter, path).segments == ()
 
 

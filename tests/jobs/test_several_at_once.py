@@ -71,16 +71,16 @@ class Holding(Patient):
 class Hanging:
     """A model that never comes back from the first piece, until it is let go."""
 
-    max_piece_s: float = 20
-    joined_s: float = 10
-    reads_at_once: int = 1
+    max_chunk_s: float = 20
+    preferred_chunk_s: float = 10
+    max_parallel_chunks: int = 1
     reads: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         yield Region(0, sum(map(len, blocks)))
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         del samples, request
         self.reads.set()
         self.go_on.wait(30)
@@ -274,7 +274,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
         await until(lambda: bool(door.events("failed", hanging.id)))
         await asyncio.sleep(2 * LIMIT_S)  # for what must not be told of the other
         assert door.events("failed", waiting.id) == []
-        monkeypatch.setattr(fair_pool, "PATIENCE_S", 0.0)
+        monkeypatch.setattr(fair_pool, "STUCK_AFTER_S", 0.0)
         with pytest.raises(EngineStuck):
             await asyncio.wait_for(asyncio.shield(task), 20)
     model.go_on.set()

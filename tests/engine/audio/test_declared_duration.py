@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.audio.samples import SAMPLE_RATE, decode
+from engine.audio import SAMPLE_RATE
+from engine.audio.samples import decode
 from tests.engine.sounds import tone, write_film, write_sound
 
 HOUR_S = 3600

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.audio.fbank import FeatureStream, Frontend, log_mel
 from engine.audio.samples import decode
 from engine.runtime.torch_files import Floats
+from tests.engine.sounds import mono
 
 SECOND = 16_000
 MELS = 80
@@ -59,7 +60,7 @@ def test_energies_of_speech_are_kaldi_s(sample: Path) -> None:
 
 def test_energies_of_the_clips_are_kaldi_s(shared: Path) -> None:
     for name in ("en_jfk.flac", "zh_voice_message.ogg", "zh_vad_example_70s.wav", "robustness/noise1.wav"):
-        samples = decode(shared / "clips" / name, max_audio_s=100).mono()
+        samples = mono(decode(shared / "clips" / name, max_audio_s=100))
         assert_same_energies(log_mel(samples, MELS), kaldi(samples))
 
 

@@ -7,9 +7,10 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio.samples import SAMPLE_RATE, Audio, check_readable, decode
+from engine.audio import SAMPLE_RATE
+from engine.audio.samples import Audio, check_readable, decode
 from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
-from tests.engine.sounds import RATE, tone, write_film, write_silent_opus, write_sound
+from tests.engine.sounds import mono, tone, write_film, write_silent_opus, write_sound
 
 HOUR_S = 3600
 
@@ -18,7 +19,7 @@ def read(path: Path, *, max_audio_s: float = 4 * HOUR_S) -> Audio:
     return decode(path, max_audio_s=max_audio_s)
 
 
-def wav(path: Path, body: bytes, *, channels: int = 1, rate: int = RATE, floats: bool = False) -> Path:
+def wav(path: Path, body: bytes, *, channels: int = 1, rate: int = SAMPLE_RATE, floats: bool = False) -> Path:
     kind, bits = (3, 32) if floats else (1, 16)
     block = channels * bits // 8
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, kind, channels, rate, rate * block, block, bits)
@@ -28,7 +29,7 @@ def wav(path: Path, body: bytes, *, channels: int = 1, rate: int = RATE, floats:
 
 
 def peak_hertz(audio: Audio) -> float:
-    samples = audio.mono().astype(np.float64)
+    samples = mono(audio).astype(np.float64)
     return float(np.abs(np.fft.rfft(samples)).argmax()) * SAMPLE_RATE / len(samples)
 
 
@@ -80,12 +81,11 @@ def test_16_khz_16_bit_mono_comes_through_bit_by_bit(tmp_path: Path) -> None:
 
 
 def test_stereo_keeps_its_channels_and_its_digest_is_of_the_mix(tmp_path: Path) -> None:
-    both = np.random.default_rng(2).integers(-30_000, 30_000, (20_000, 2), dtype="<i2")
-    audio = read(wav(tmp_path / "stereo.wav", both.tobytes(), channels=2))
-    np.testing.assert_array_equal(audio.samples, both)
+    stereo = np.random.default_rng(2).integers(-30_000, 30_000, (20_000, 2), dtype="<i2")
+    audio = read(wav(tmp_path / "stereo.wav", stereo.tobytes(), channels=2))
+    np.testing.assert_array_equal(audio.samples, stereo)
     assert (audio.channels, audio.duration) == (2, 1.25)
-    mixed = ((both.astype(int).sum(axis=1) + 1) // 2).astype("<i2")
-    np.testing.assert_array_equal(audio.mono(), mixed)
+    mixed = ((stereo.astype(int).sum(axis=1) + 1) // 2).astype("<i2")
     assert audio.digest == hashlib.sha256(mixed.tobytes()).hexdigest()
 
 

@@ -6,7 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from engine.audio.samples import SAMPLE_RATE, Audio, decode
+from engine.audio import SAMPLE_RATE
+from engine.audio.samples import Audio, decode
 from engine.audio.timestamp_gaps import fill_timestamp_gaps
 from engine.errors import AudioTooLong
 from tests.engine.sounds import tone, write_film, write_sound

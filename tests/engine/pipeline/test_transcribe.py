@@ -20,20 +20,20 @@ SILENCE_S = 10
 
 
 @dataclass
-class EnergyProfile:
-    """A speech model that takes whole seconds of loud sound for speech, and reads how loud it is.
+class LoudnessRecognizer:
+    """A recognizer that takes whole seconds of loud sound for speech, and reads how loud it is.
 
     Of silence it tells every ten seconds.
     """
 
-    max_piece_s: float = 20
-    joined_s: float = 5
-    reads_at_once: int = 1
+    max_chunk_s: float = 20
+    preferred_chunk_s: float = 5
+    max_parallel_chunks: int = 1
     languages_heard: list[str | None] = field(default_factory=list)
     hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
     says: RecognizedChunk | None = None
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         start: int | None = None
         second = quiet = 0
         for block in blocks:
@@ -51,7 +51,7 @@ class EnergyProfile:
         if start is not None:
             yield Region(start * SECOND, second * SECOND)
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         self.languages_heard.append(request.language)
         self.hotwords_heard.append(request.hotwords)
         if self.says:
@@ -65,10 +65,10 @@ def recording(*levels: int) -> NDArray[np.int16]:
 
 
 def transcribe(
-    samples: NDArray[np.int16], request: Request | None = None, model: EnergyProfile | None = None
+    samples: NDArray[np.int16], request: Request | None = None, model: LoudnessRecognizer | None = None
 ) -> tuple[Transcript, list[Progress]]:
     progress: list[Progress] = []
-    backend = TranscriptionPipeline("loudness", ("en", "de"), model or EnergyProfile())
+    backend = TranscriptionPipeline("loudness", ("en", "de"), model or LoudnessRecognizer())
     transcript = backend.transcribe(
         Audio(samples=samples), request or Request(), on_progress=progress.append, cancelled=threading.Event()
     )
@@ -90,7 +90,7 @@ def test_silence_has_no_segments_and_no_language() -> None:
 
 
 def test_the_text_and_its_words_have_the_form_that_was_asked_for() -> None:
-    model = EnergyProfile(
+    model = LoudnessRecognizer(
         says=RecognizedChunk("<|zh|>我的头发,OK。", "zh", (Word(start=1 / 3, end=2 / 3, text="我的头发,OK。"),))
     )
     plain = Request(punctuation=False, chinese="traditional")
@@ -126,13 +126,13 @@ def test_the_language_is_the_one_spoken_longest() -> None:
 
 
 def test_a_language_asked_for_is_handed_on_and_kept() -> None:
-    model = EnergyProfile()
+    model = LoudnessRecognizer()
     transcript, _ = transcribe(recording(2_000), Request(language="de"), model)
     assert (transcript.language, model.languages_heard) == ("de", ["de"])
 
 
 def test_hotwords_reach_the_model_only_when_they_are_safe() -> None:
-    model = EnergyProfile()
+    model = LoudnessRecognizer()
     transcribe(recording(2_000), Request(hotwords=("Earshot", "http://x/y", "/etc/passwd", "list.txt")), model)
     assert model.hotwords_heard == [("Earshot",)]
 
@@ -147,22 +147,24 @@ def test_progress_never_goes_back_and_ends_with_all_the_text() -> None:
 
 
 @dataclass
-class Patient(EnergyProfile):
+class Patient(LoudnessRecognizer):
     """Begins to read when the whole recording has been looked through."""
 
     looked_through: threading.Event = field(default_factory=threading.Event)
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        yield from super().speech(blocks)
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+        yield from super().detect_speech(blocks)
         self.looked_through.set()
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         assert self.looked_through.wait(10)
-        return super().read(samples, request)
+        return super().recognize(samples, request)
 
 
 def test_speech_that_was_only_looked_through_is_not_done() -> None:
-    _, progress = transcribe(recording(0, *[2_000] * 100, *[0] * 39), model=Patient(max_piece_s=60, reads_at_once=3))
+    _, progress = transcribe(
+        recording(0, *[2_000] * 100, *[0] * 39), model=Patient(max_chunk_s=60, max_parallel_chunks=3)
+    )
     assert {step.done_s for step in progress if not step.text} <= {0}
     assert [step.done_s for step in progress][-2:] == [101, 140]
 
@@ -198,12 +200,14 @@ stretches = st.lists(st.tuples(levels, st.integers(1, 25)), max_size=4)
 @settings(deadline=None, max_examples=50)
 @given(stretches, stretches, st.sampled_from(["mix", "split"]), st.integers(1, 3))
 def test_progress_tells_no_more_than_what_is_done(
-    left: list[tuple[int, int]], right: list[tuple[int, int]], channels: ChannelMode, reads_at_once: int
+    left: list[tuple[int, int]], right: list[tuple[int, int]], channels: ChannelMode, max_parallel_chunks: int
 ) -> None:
     sounds = [recording(*(level for level, length in side for _ in range(length))) for side in (left, right)]
     length = max(map(len, sounds))
     stereo = np.stack([np.pad(sound, (0, length - len(sound))) for sound in sounds], axis=1)
-    transcript, progress = transcribe(stereo, Request(channels=channels), EnergyProfile(reads_at_once=reads_at_once))
+    transcript, progress = transcribe(
+        stereo, Request(channels=channels), LoudnessRecognizer(max_parallel_chunks=max_parallel_chunks)
+    )
     done = [step.done_s for step in progress]
     assert done == sorted(done)
     assert done[-1] == length / SECOND
@@ -213,22 +217,22 @@ def test_progress_tells_no_more_than_what_is_done(
 
 
 @dataclass
-class Listening(EnergyProfile):
+class Listening(LoudnessRecognizer):
     """Takes what it was told for speech, and counts how often it hears each sample's value."""
 
-    max_piece_s: float = 4
-    joined_s: float = 2
+    max_chunk_s: float = 4
+    preferred_chunk_s: float = 2
     regions: list[Region] = field(default_factory=list)
     heard: NDArray[np.int64] = field(default_factory=lambda: counted(np.empty(0, "<i2")))
 
-    def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
         for _ in blocks:
             pass
         yield from self.regions
 
-    def read(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
         self.heard += counted(samples)
-        return super().read(samples, request)
+        return super().recognize(samples, request)
 
 
 def counted(samples: NDArray[np.int16]) -> NDArray[np.int64]:
@@ -257,7 +261,7 @@ def test_all_that_is_found_is_heard_and_nothing_twice(stretches: list[tuple[bool
 
 def test_cancelling_stops_before_the_next_piece() -> None:
     cancelled = threading.Event()
-    model = EnergyProfile()
+    model = LoudnessRecognizer()
 
     def cancel_after_the_first(progress: Progress) -> None:
         if progress.text:
@@ -277,7 +281,7 @@ def test_cancelling_stops_before_the_next_piece() -> None:
 def test_cancelling_stops_a_long_silence_too() -> None:
     cancelled = threading.Event()
     cancelled.set()
-    backend = TranscriptionPipeline("loudness", ("en",), EnergyProfile())
+    backend = TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer())
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(*[0] * 100)), Request(), on_progress=lambda _: None, cancelled=cancelled
@@ -285,8 +289,8 @@ def test_cancelling_stops_a_long_silence_too() -> None:
 
 
 def test_cancelling_stops_before_both_channels_are_compared() -> None:
-    class Hasty(EnergyProfile):
-        def speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
+    class Hasty(LoudnessRecognizer):
+        def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
             raise AssertionError(blocks)
 
     cancelled = threading.Event()
@@ -306,8 +310,8 @@ def test_cancelling_stops_telling_the_speakers_apart() -> None:
             cancelled.set()
 
     rows = np.eye(500, dtype=np.float32)
-    says = RecognizedChunk("a", "en", voices=tuple(SpeakerEmbedding(0.5, row) for row in rows))
-    backend = TranscriptionPipeline("loudness", ("en",), EnergyProfile(says=says))
+    says = RecognizedChunk("a", "en", embeddings=tuple(SpeakerEmbedding(0.5, row) for row in rows))
+    backend = TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer(says=says))
     with pytest.raises(Cancelled):
         backend.transcribe(
             Audio(samples=recording(2_000)), Request(), on_progress=cancel_at_the_end, cancelled=cancelled

@@ -35,7 +35,7 @@ def speech(sample: Path) -> NDArray[np.int16]:
 
 
 def test_its_words_are_those_of_the_text_and_have_times(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
-    reading = model.read(speech, Request())
+    reading = model.recognize(speech, Request())
     assert [word.text for word in reading.words] == reading.text.split()
     assert 0 <= reading.words[0].start < reading.words[-1].end <= len(speech) / 16_000 + 0.1
     assert all(earlier.start < earlier.end <= later.start for earlier, later in pairwise(reading.words))
@@ -44,27 +44,27 @@ def test_its_words_are_those_of_the_text_and_have_times(model: FunAsrNano, speec
 def test_language_hotwords_and_numbers_are_told_to_it_and_do_not_stay(
     model: FunAsrNano, speech: NDArray[np.int16]
 ) -> None:
-    plain = model.read(speech, Request())
+    plain = model.recognize(speech, Request())
     asked = [Request(language="ja"), Request(hotwords=("Earshot",)), Request(itn=False)]
-    assert len({model.read(speech, request).text for request in asked} | {plain.text}) == 4
-    assert model.read(speech, Request()) == plain
+    assert len({model.recognize(speech, request).text for request in asked} | {plain.text}) == 4
+    assert model.recognize(speech, Request()) == plain
 
 
 def test_it_tells_the_language_asked_for_or_the_one_of_its_letters(
     model: FunAsrNano, speech: NDArray[np.int16]
 ) -> None:
-    assert model.read(speech, Request(language="ja")).language == "ja"
-    assert model.read(speech, Request()).language == "en"
+    assert model.recognize(speech, Request(language="ja")).language == "ja"
+    assert model.recognize(speech, Request()).language == "en"
 
 
 def test_a_loop_ends_with_the_sound(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
     for seconds in (1, 3):
-        text = model.read(speech[: 16_000 * seconds], Request()).text
+        text = model.recognize(speech[: 16_000 * seconds], Request()).text
         assert len(text) <= SPARE_TOKENS + TOKENS_A_SECOND * seconds
 
 
 def test_a_very_short_piece_is_read_without_a_crash(model: FunAsrNano) -> None:
-    assert isinstance(model.read(np.zeros(1, np.int16), Request()).text, str)
+    assert isinstance(model.recognize(np.zeros(1, np.int16), Request()).text, str)
 
 
 def test_nothing_is_looked_up_on_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

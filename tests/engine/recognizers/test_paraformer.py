@@ -38,12 +38,12 @@ def without_marks(text: str) -> str:
 
 
 def test_its_bare_words_are_punctuated(model: Paraformer, speech: NDArray[np.int16]) -> None:
-    text = model.read(speech, Request()).text
+    text = model.recognize(speech, Request()).text
     assert any(unicodedata.category(character) == "Po" for character in text)
 
 
 def test_its_words_are_those_of_the_text_and_have_its_own_times(model: Paraformer, speech: NDArray[np.int16]) -> None:
-    reading = model.read(speech, Request())
+    reading = model.recognize(speech, Request())
     assert "".join(without_marks(word.text) for word in reading.words) == without_marks(reading.text)
     assert len(reading.words) > 10
     assert 0 <= reading.words[0].start < reading.words[-1].end <= len(speech) / 16_000 + 0.1
@@ -51,18 +51,18 @@ def test_its_words_are_those_of_the_text_and_have_its_own_times(model: Paraforme
 
 
 def test_hotwords_reach_it_and_do_not_stay(model: Paraformer, speech: NDArray[np.int16]) -> None:
-    plain = model.read(speech, Request())
-    assert model.read(speech, Request(hotwords=("一丁", "abc"))).text != plain.text
-    assert model.read(speech, Request()) == plain
+    plain = model.recognize(speech, Request())
+    assert model.recognize(speech, Request(hotwords=("一丁", "abc"))).text != plain.text
+    assert model.recognize(speech, Request()) == plain
 
 
 def test_it_tells_the_language_by_what_it_wrote(model: Paraformer, speech: NDArray[np.int16]) -> None:
-    assert model.read(speech, Request()).language == "zh"
-    assert model.read(speech, Request(language="en")).language == "en"
+    assert model.recognize(speech, Request()).language == "zh"
+    assert model.recognize(speech, Request(language="en")).language == "en"
 
 
 def test_a_very_short_piece_is_read_without_a_crash(model: Paraformer) -> None:
-    assert isinstance(model.read(np.zeros(1, np.int16), Request()).text, str)
+    assert isinstance(model.recognize(np.zeros(1, np.int16), Request()).text, str)
 
 
 def test_without_marks_there_are_no_spaces_between_han(
@@ -71,7 +71,7 @@ def test_without_marks_there_are_no_spaces_between_han(
     settings = EngineSettings(model=str(write_seaco(tmp_path / "seaco")), models_dir=starter_models_dir, threads=1)
     backend = Engine.open(settings).backend
     assert isinstance(backend, TranscriptionPipeline)
-    text = backend.model.read(speech, Request()).text
+    text = backend.model.recognize(speech, Request()).text
     assert any("\u4e00" <= one <= "\u9fff" and "\u4e00" <= other <= "\u9fff" for one, other in pairwise(text))
 
 

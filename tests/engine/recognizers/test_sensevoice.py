@@ -71,7 +71,7 @@ class Answering:
         self._folder, self._vad, self._path = folder, vad, path
 
     def __call__(self, tags: str, tokens: list[str], request: Request | None = None) -> RecognizedChunk:
-        return self.model(tags, tokens).read(NOTHING, request or Request())
+        return self.model(tags, tokens).recognize(NOTHING, request or Request())
 
     def model(self, tags: str, tokens: list[str]) -> SenseVoice:
         network = write_answer(self._path, [f"<|{tag}|>" for tag in tags.split()], tokens)
@@ -80,7 +80,7 @@ class Answering:
             frontend=Frontend.load(self._folder),
             tokenizer=Tokenizer(tokenizer_file(self._folder)),
             vad=VoiceActivityDetector.load("sensevoice", self._vad),
-            reads_at_once=1,
+            max_parallel_chunks=1,
         )
 
 
@@ -156,18 +156,18 @@ def test_threads_read_side_by_side_as_one_does(shared: Path, sensevoice: Engine)
     samples = decode(shared / "clips/zh_funasr_asr_example.wav", max_audio_s=60).samples
     model = opened_of(sensevoice)
     pieces = [samples[start : start + 3 * SECOND] for start in range(0, 3 * SECOND, SECOND // 2)]
-    alone = [model.read(piece, Request()) for piece in pieces]
+    alone = [model.recognize(piece, Request()) for piece in pieces]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda piece: model.read(piece, Request()), pieces * 3)) == alone * 3
+        assert list(pool.map(lambda piece: model.recognize(piece, Request()), pieces * 3)) == alone * 3
 
 
 def test_words_of_real_speech_are_where_the_speech_is(shared: Path, sensevoice: Engine) -> None:
     """The network is fed silence first, so that a wrong length of a row or a wrong beginning would show."""
     samples = decode(shared / "clips/zh_funasr_asr_example.wav", max_audio_s=60).samples
     model = opened_of(sensevoice)
-    [speech] = model.speech([samples])
+    [speech] = model.detect_speech([samples])
     for lead in (0, 6 * SECOND):
-        words = model.read(np.concatenate([np.zeros(lead, np.int16), samples]), Request()).words
+        words = model.recognize(np.concatenate([np.zeros(lead, np.int16), samples]), Request()).words
         assert words[0].start >= (lead + speech.start) / SECOND - 0.2
         assert words[-1].end <= (lead + speech.end) / SECOND + 0.2
         assert words[-1].end - words[0].start >= 0.8 * (speech.end - speech.start) / SECOND

@@ -20,6 +20,7 @@ from engine.runtime.export import Exports, Precision
 from engine.runtime.onnx import Network, NetworkBroken
 from engine.runtime.precision import int8_variant
 from engine.vad.detector import VoiceActivityDetector
+from tests.engine.sounds import mono
 
 Floats = NDArray[np.float32]
 CLIPS = ("en_jfk.flac", "en_librivox_sense_0880.wav", "zh_funasr_asr_example.wav", "zh_voice_message.ogg")
@@ -39,7 +40,7 @@ class Original:
         self._model.kwargs["frontend"].dither = 0.0
         self._model.model.encoder.register_forward_hook(lambda _, __, output: self._keep(output[0].numpy()))
 
-    def read(self, samples: NDArray[np.int16], language: str) -> str:
+    def recognize(self, samples: NDArray[np.int16], language: str) -> str:
         waveform = samples.astype(np.float32) / (1 << 15)
         found = self._model.generate(input=waveform, language=language, use_itn=True, ncpu=1, batch_size_s=0)
         return re.sub(r"<\|[^|]*\|>", "", "".join(part["text"] for part in found)).strip()
@@ -54,7 +55,7 @@ def opened(folder: Path, models_dir: Path, vad: Path, precision: Precision = "fp
         frontend=Frontend.load(folder),
         tokenizer=Tokenizer(tokenizer_file(folder)),
         vad=VoiceActivityDetector.load("sensevoice", vad),
-        reads_at_once=2,
+        max_parallel_chunks=2,
     )
 
 
@@ -70,12 +71,12 @@ NEAR_BESIDE_MILLIONS = 1e-3  # the model with real weights adds up numbers of a 
 
 def assert_the_same(model: SenseVoice, original: Original, samples: NDArray[np.int16], near: float = NEAR) -> None:
     for language, query in (("auto", 0), ("en", 4), ("yue", 7)):
-        text = original.read(samples, language)
+        text = original.recognize(samples, language)
         ours = encoded(model, model.frontend.features(samples)[np.newaxis], (query, 14))
         scale = np.maximum(1, np.abs(original.encoded).max(axis=(0, 1)))
         assert (np.abs(ours - original.encoded) / scale).max() <= near
         request = Request(language=None if language == "auto" else language)
-        assert model.read(samples, request).text == text
+        assert model.recognize(samples, request).text == text
 
 
 def test_fp32_gives_the_numbers_and_texts_of_the_original(
@@ -92,8 +93,8 @@ def test_fp32_reads_real_speech_as_the_original_does(shared: Path, starter_model
     folder = shared / "models/sensevoice-charctc"
     model, original = opened(folder, starter_models_dir, starter_models_dir / "fsmn-vad"), Original(folder)
     for clip in CLIPS:
-        samples = decode(shared / "clips" / clip, max_audio_s=60).mono()
-        assert model.read(samples, Request()).text == original.read(samples, "auto") != ""
+        samples = mono(decode(shared / "clips" / clip, max_audio_s=60))
+        assert model.recognize(samples, Request()).text == original.recognize(samples, "auto") != ""
         assert_the_same(model, original, samples, NEAR_BESIDE_MILLIONS)
 
 
@@ -104,8 +105,8 @@ def test_every_clip_reads_as_funasr_reads_it_with_its_own_detector(shared: Path,
     model, original = opened(folder, starter_models_dir, vad), Original(folder, vad)
     compared = 0
     for samples in readable(shared / "clips"):
-        texts = [model.read(samples[start:end], Request()).text for start, end in model.speech([samples])]
-        assert letters(" ".join(texts)) == letters(original.read(samples, "auto"))
+        texts = [model.recognize(samples[start:end], Request()).text for start, end in model.detect_speech([samples])]
+        assert letters(" ".join(texts)) == letters(original.recognize(samples, "auto"))
         compared += bool(texts)
     assert compared >= len(CLIPS)
 
@@ -113,7 +114,7 @@ def test_every_clip_reads_as_funasr_reads_it_with_its_own_detector(shared: Path,
 def readable(folder: Path) -> Iterator[NDArray[np.int16]]:
     for path in sorted(folder.iterdir()):
         with suppress(AudioFault):
-            yield decode(path, max_audio_s=600).mono()
+            yield mono(decode(path, max_audio_s=600))
 
 
 def letters(text: str) -> str:

@@ -92,11 +92,11 @@ def test_threads_that_read_together_have_the_text_that_each_has_alone(
     alone, together = load_sensevoice(tiny, vad, device="cpu", arithmetic="fp32"), batched(tiny, "fp32", vad)
     pieces = [speech[start : start + SECOND * length] for start in (0, 40_000) for length in (1, 2, 3, 5)]
 
-    def read(piece: NDArray[np.int16]) -> RecognizedChunk:
-        return together.read(piece, Request())
+    def recognize(piece: NDArray[np.int16]) -> RecognizedChunk:
+        return together.recognize(piece, Request())
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(read, pieces)) == [alone.read(piece, Request()) for piece in pieces]
+        assert list(threads.map(recognize, pieces)) == [alone.recognize(piece, Request()) for piece in pieces]
 
 
 def test_bf16_scores_as_fp32_does_within_its_digits(tiny: Path, speech: NDArray[np.int16]) -> None:
@@ -111,9 +111,9 @@ def test_bf16_reads_nearly_the_same_text_even_with_weights_that_are_unsure_of_th
     folder = shared / "models/sensevoice-charctc"
     exact, short = (batched(folder, arithmetic, vad) for arithmetic in ("fp32", "bf16"))
     samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples
-    pieces = [samples[region.start : region.end] for region in exact.speech([samples])]
+    pieces = [samples[region.start : region.end] for region in exact.detect_speech([samples])]
     with ThreadPoolExecutor(8) as threads:
-        texts = list(threads.map(lambda piece: exact.read(piece, Request()).text, pieces))
-        others = list(threads.map(lambda piece: short.read(piece, Request()).text, pieces))
+        texts = list(threads.map(lambda piece: exact.recognize(piece, Request()).text, pieces))
+        others = list(threads.map(lambda piece: short.recognize(piece, Request()).text, pieces))
     wrong = sum(differences(text, other) for text, other in zip(texts, others, strict=True))
     assert wrong <= 0.1 * sum(map(len, texts))

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.audio.samples import SAMPLE_RATE, decode
+from engine.audio import SAMPLE_RATE
+from engine.audio.samples import decode
 from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
 from engine.recognizers.whisper import WhisperModel
 from engine.request import Request
@@ -30,14 +31,14 @@ def speech(sample: Path) -> NDArray[np.int16]:
 
 
 def test_a_very_short_piece_is_read_without_a_crash(model: WhisperModel) -> None:
-    assert isinstance(model.read(np.zeros(1, np.int16), Request(language="en")).text, str)
+    assert isinstance(model.recognize(np.zeros(1, np.int16), Request(language="en")).text, str)
 
 
 def test_hotwords_help_with_a_name_and_do_not_change_how_it_writes(
     model: WhisperModel, speech: NDArray[np.int16]
 ) -> None:
     for hotword in ("Beckett", "hi"):
-        assert model.read(speech, Request(hotwords=(hotword,))).text.startswith("Ever tried")
+        assert model.recognize(speech, Request(hotwords=(hotword,))).text.startswith("Ever tried")
 
 
 def test_hotwords_that_are_the_model_s_own_marks_do_no_harm(starter: Engine, sample: Path) -> None:
@@ -50,13 +51,13 @@ def test_hotwords_that_are_the_model_s_own_marks_do_no_harm(starter: Engine, sam
 def test_reading_says_nothing_on_its_own(
     model: WhisperModel, speech: NDArray[np.int16], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    list(model.speech([speech]))
-    model.read(speech, Request())
+    list(model.detect_speech([speech]))
+    model.recognize(speech, Request())
     assert capfd.readouterr() == ("", "")
 
 
 def test_words_are_those_of_the_text_in_order(model: WhisperModel, speech: NDArray[np.int16]) -> None:
-    reading = model.read(speech, Request())
+    reading = model.recognize(speech, Request())
     assert " ".join(word.text for word in reading.words) == reading.text
     assert words(reading.text) == words(SAMPLE_TEXT)
     assert all(earlier.end <= later.start for earlier, later in pairwise(reading.words))
@@ -64,8 +65,8 @@ def test_words_are_those_of_the_text_in_order(model: WhisperModel, speech: NDArr
 
 def test_a_word_is_where_it_was_said(model: WhisperModel, speech: NDArray[np.int16]) -> None:
     """Put two seconds of the room's hiss before the sound: all but the first word, which has it before it, moves."""
-    early = model.read(speech, Request()).words
-    late = model.read(np.concatenate([np.resize(speech[:3_200], 32_000), speech]), Request()).words
+    early = model.recognize(speech, Request()).words
+    late = model.recognize(np.concatenate([np.resize(speech[:3_200], 32_000), speech]), Request()).words
     assert [word.text for word in late] == [word.text for word in early]
     moved = [after.start - before.start for before, after in zip(early[1:], late[1:], strict=True)]
     assert moved == pytest.approx([2.0] * len(moved), abs=0.1)
@@ -97,13 +98,13 @@ def buzz() -> NDArray[np.float64]:
 )
 def test_a_tone_is_no_text(model: WhisperModel, sound: NDArray[np.float64]) -> None:
     samples = (sound / np.abs(sound).max() * 16_000).astype(np.int16)
-    assert model.read(samples, Request()) == RecognizedChunk("", "")
+    assert model.recognize(samples, Request()) == RecognizedChunk("", "")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_speech_is_read_through_noise(model: WhisperModel, speech: NDArray[np.int16], seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, np.std(speech) / 10 ** (5 / 20), len(speech))
-    said = words(model.read((speech / 2 + noise / 2).astype(np.int16), Request()).text)
+    said = words(model.recognize((speech / 2 + noise / 2).astype(np.int16), Request()).text)
     assert len(set(said) & set(words(SAMPLE_TEXT))) >= 6
 
 
@@ -130,7 +131,7 @@ def polyglot(tmp_path_factory: pytest.TempPathFactory, starter_models_dir: Path)
 def test_it_chooses_the_likeliest_of_the_languages_allowed(
     polyglot: WhisperModel, speech: NDArray[np.int16], request_: Request, language: str
 ) -> None:
-    reading = polyglot.read(speech, request_)
+    reading = polyglot.recognize(speech, request_)
     assert (reading.text, reading.language) == ("hello", language)
     assert [word.text for word in reading.words] == ["hello"]
 

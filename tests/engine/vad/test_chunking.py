@@ -3,7 +3,7 @@ from itertools import pairwise
 
 from hypothesis import given, strategies as st
 
-from engine.vad.chunking import Chunk, Region, joined, padded, split, trim_to_speech
+from engine.vad.chunking import Chunk, Region, merge_regions, pad_regions, split_regions, trim_to_speech
 
 TOTAL = 100_000
 
@@ -29,14 +29,14 @@ def in_order(found: list[Region]) -> bool:
 
 @given(regions(), gaps, lengths)
 def test_joining_loses_nothing_and_keeps_order(found: list[Region], max_gap: int, max_length: int) -> None:
-    result = list(joined(found, max_gap=max_gap, max_length=max_length))
+    result = list(merge_regions(found, max_gap=max_gap, max_length=max_length))
     assert in_order(result)
     assert covered(found) <= covered(result)
 
 
 @given(regions(), gaps, lengths)
 def test_joining_respects_gap_and_length(found: list[Region], max_gap: int, max_length: int) -> None:
-    result = list(joined(found, max_gap=max_gap, max_length=max_length))
+    result = list(merge_regions(found, max_gap=max_gap, max_length=max_length))
     for region in result:
         within = [old for old in found if region.start <= old.start and old.end <= region.end]
         assert len(within) == 1 or region.end - region.start <= max_length
@@ -47,7 +47,7 @@ def test_joining_respects_gap_and_length(found: list[Region], max_gap: int, max_
 def test_splitting_keeps_every_sample_in_order_and_in_measure(
     found: list[Region], max_length: int, touching: int, quietest: Callable[[int, int], int]
 ) -> None:
-    result = list(split(found, max_length=max_length, touching=touching, quietest=quietest))
+    result = list(split_regions(found, max_length=max_length, touching=touching, quietest=quietest))
     assert in_order(result)
     assert covered(found) <= covered(result)
     assert all(region.end - region.start <= max_length for region in result)
@@ -55,7 +55,7 @@ def test_splitting_keeps_every_sample_in_order_and_in_measure(
 
 @given(regions(), lengths)
 def test_splitting_adds_nothing_where_nothing_touches(found: list[Region], max_length: int) -> None:
-    result = list(split(found, max_length=max_length, touching=-1, quietest=lambda low, _: low))
+    result = list(split_regions(found, max_length=max_length, touching=-1, quietest=lambda low, _: low))
     assert covered(result) == covered(found)
 
 
@@ -66,38 +66,38 @@ def test_a_cut_is_made_where_it_is_quietest() -> None:
         asked.append((low, high))
         return 70
 
-    assert list(split([Region(0, 130)], max_length=100, touching=0, quietest=quietest)) == [(0, 70), (70, 130)]
+    assert list(split_regions([Region(0, 130)], max_length=100, touching=0, quietest=quietest)) == [(0, 70), (70, 130)]
     assert asked == [(50, 100)]
 
 
 def test_a_region_that_was_cut_by_force_is_cut_again_at_a_better_place() -> None:
     forced = [Region(0, 60), Region(61, 130)]
-    assert list(split(forced, max_length=100, touching=2, quietest=lambda *_: 55)) == [(0, 55), (55, 130)]
+    assert list(split_regions(forced, max_length=100, touching=2, quietest=lambda *_: 55)) == [(0, 55), (55, 130)]
 
 
 @given(regions(), st.integers(0, 3_000))
 def test_padding_hears_all_that_is_spoken_and_nothing_twice(found: list[Region], margin: int) -> None:
-    pieces = list(padded(found, margin=margin, total=TOTAL))
-    assert [piece.spoken for piece in pieces] == found
+    pieces = list(pad_regions(found, margin=margin, total=TOTAL))
+    assert [piece.speech for piece in pieces] == found
     for piece in pieces:
-        assert max(0, piece.spoken.start - margin) <= piece.heard.start <= piece.spoken.start
-        assert piece.spoken.end <= piece.heard.end <= min(TOTAL, piece.spoken.end + margin)
-    assert all(a.heard.end <= b.heard.start for a, b in pairwise(pieces))
+        assert max(0, piece.speech.start - margin) <= piece.padded.start <= piece.speech.start
+        assert piece.speech.end <= piece.padded.end <= min(TOTAL, piece.speech.end + margin)
+    assert all(a.padded.end <= b.padded.start for a, b in pairwise(pieces))
 
 
 @given(regions(), st.integers(0, 3_000), st.data())
 def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
     found: list[Region], margin: int, data: st.DataObject
 ) -> None:
-    for piece in padded(found, margin=margin, total=TOTAL):
-        inside = st.integers(piece.spoken.start, piece.spoken.end)
+    for piece in pad_regions(found, margin=margin, total=TOTAL):
+        inside = st.integers(piece.speech.start, piece.speech.end)
         spoken = Region(*sorted([data.draw(inside), data.draw(inside)]))
         narrow = trim_to_speech(piece, spoken, margin=margin)
-        assert narrow.spoken == spoken
-        assert piece.heard.start <= narrow.heard.start <= piece.spoken.start
-        assert piece.spoken.end <= narrow.heard.end <= piece.heard.end
-        assert narrow.heard.start >= min(piece.spoken.start, spoken.start - margin)
-        assert narrow.heard.end <= max(piece.spoken.end, spoken.end + margin)
+        assert narrow.speech == spoken
+        assert piece.padded.start <= narrow.padded.start <= piece.speech.start
+        assert piece.speech.end <= narrow.padded.end <= piece.padded.end
+        assert narrow.padded.start >= min(piece.speech.start, spoken.start - margin)
+        assert narrow.padded.end <= max(piece.speech.end, spoken.end + margin)
 
 
 def test_a_margin_is_around_what_is_spoken_and_within_what_was_heard() -> None:
@@ -107,7 +107,7 @@ def test_a_margin_is_around_what_is_spoken_and_within_what_was_heard() -> None:
 
 
 def test_neighbours_share_the_pause_between_them() -> None:
-    pieces = list(padded([Region(100, 200), Region(220, 300)], margin=50, total=310))
+    pieces = list(pad_regions([Region(100, 200), Region(220, 300)], margin=50, total=310))
     assert pieces == [
         Chunk(Region(100, 200), Region(50, 210)),
         Chunk(Region(220, 300), Region(210, 310)),
@@ -115,6 +115,6 @@ def test_neighbours_share_the_pause_between_them() -> None:
 
 
 def test_nothing_spoken_gives_nothing() -> None:
-    assert list(joined([], max_gap=1, max_length=1)) == []
-    assert list(split([], max_length=1, touching=0, quietest=lambda low, _: low)) == []
-    assert list(padded([], margin=1, total=1)) == []
+    assert list(merge_regions([], max_gap=1, max_length=1)) == []
+    assert list(split_regions([], max_length=1, touching=0, quietest=lambda low, _: low)) == []
+    assert list(pad_regions([], margin=1, total=1)) == []

@@ -17,6 +17,7 @@ from engine.errors import AudioFault, ModelBroken
 from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.vad.chunking import Region
 from engine.vad.detector import VoiceActivityDetector
+from tests.engine.sounds import mono
 
 Samples = NDArray[np.int16]
 Detect = Callable[[Samples], list[Region]]
@@ -92,7 +93,7 @@ def test_speech_is_where_the_model_s_authors_say_however_long_the_blocks(
     vad: VoiceActivityDetector, shared: Path, seconds: int
 ) -> None:
     samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples
-    found = vad.speech(in_blocks(samples, seconds * SECOND))
+    found = vad.detect_speech(in_blocks(samples, seconds * SECOND))
     assert [(region.start // 16, region.end // 16) for region in found] == PUBLISHED_MS
 
 
@@ -100,7 +101,7 @@ def test_speech_is_where_funasr_finds_it(vad: VoiceActivityDetector, funasr: Det
     quiet, steps = np.zeros(3 * SECOND, np.int16), np.geomspace(1, 0.001, 2 * len(speech))
     fading = (np.tile(speech, 2) * steps).astype(np.int16)
     for samples in (speech, np.concatenate([speech, quiet, speech[::-1], quiet, fading])):
-        found = list(vad.speech(in_blocks(samples, BLOCK)))
+        found = list(vad.detect_speech(in_blocks(samples, BLOCK)))
         assert found
         assert found == funasr(samples)
 
@@ -108,7 +109,7 @@ def test_speech_is_where_funasr_finds_it(vad: VoiceActivityDetector, funasr: Det
 def test_speech_in_the_clips_is_where_funasr_finds_it(vad: VoiceActivityDetector, funasr: Detect, shared: Path) -> None:
     compared = 0
     for clip in decoded(shared / "clips"):
-        assert [region for region in vad.speech(in_blocks(clip, BLOCK)) if not region.is_empty] == funasr(clip)
+        assert [region for region in vad.detect_speech(in_blocks(clip, BLOCK)) if not region.is_empty] == funasr(clip)
         compared += 1
     assert compared >= 12
 
@@ -116,7 +117,7 @@ def test_speech_in_the_clips_is_where_funasr_finds_it(vad: VoiceActivityDetector
 def decoded(clips: Path) -> Iterator[Samples]:
     for path in (*clips.iterdir(), *clips.joinpath("robustness").iterdir()):
         try:
-            yield decode(path, max_audio_s=600).mono()
+            yield mono(decode(path, max_audio_s=600))
         except AudioFault:
             continue
 
@@ -126,30 +127,30 @@ def decoded(clips: Path) -> Iterator[Samples]:
 def test_regions_do_not_depend_on_how_the_sound_comes(
     vad: VoiceActivityDetector, speech: Samples, cuts: list[int]
 ) -> None:
-    assert list(vad.speech(np.split(speech, sorted(cuts)))) == list(vad.speech([speech]))
+    assert list(vad.detect_speech(np.split(speech, sorted(cuts)))) == list(vad.detect_speech([speech]))
 
 
 def test_in_silence_noise_and_a_tone_nobody_speaks(vad: VoiceActivityDetector) -> None:
     noise = np.random.default_rng(0).normal(0, 3_000, BLOCK).astype(np.int16)
     tone = (10_000 * np.sin(2 * np.pi * 1_000 * np.arange(BLOCK) / SECOND)).astype(np.int16)
     for sound in (np.zeros(BLOCK, np.int16), noise, tone):
-        assert list(vad.speech(in_blocks(sound, SECOND))) == []
+        assert list(vad.detect_speech(in_blocks(sound, SECOND))) == []
 
 
 def test_in_recordings_of_silence_and_noise_nobody_speaks(vad: VoiceActivityDetector, shared: Path) -> None:
     for name in ("silence_10s.wav", "noise1.wav"):
         samples = decode(shared / "clips/robustness" / name, max_audio_s=100).samples
-        assert all(region.is_empty for region in vad.speech(in_blocks(samples, BLOCK)))
+        assert all(region.is_empty for region in vad.detect_speech(in_blocks(samples, BLOCK)))
 
 
 def test_of_a_long_silence_is_told_as_it_goes_on(vad: VoiceActivityDetector) -> None:
     blocks = in_blocks(np.zeros(100 * SECOND, np.int16), BLOCK)
-    assert [round(region.end / SECOND) for region in vad.speech(blocks)] == [30, 60, 90]
+    assert [round(region.end / SECOND) for region in vad.detect_speech(blocks)] == [30, 60, 90]
 
 
 def test_nothing_gives_nothing(vad: VoiceActivityDetector) -> None:
-    assert list(vad.speech([])) == []
-    assert list(vad.speech([np.empty(0, np.int16)])) == []
+    assert list(vad.detect_speech([])) == []
+    assert list(vad.detect_speech([np.empty(0, np.int16)])) == []
 
 
 @pytest.mark.parametrize("frames", [1_600, 1_601, 5_000, BLOCK + 1, BLOCK + 399])
@@ -157,28 +158,28 @@ def test_short_sounds_and_short_last_blocks_do_no_harm(
     vad: VoiceActivityDetector, speech: Samples, frames: int
 ) -> None:
     samples = np.resize(speech, frames)
-    found = list(vad.speech(in_blocks(samples, BLOCK)))
+    found = list(vad.detect_speech(in_blocks(samples, BLOCK)))
     assert all(0 <= region.start < region.end <= frames for region in found)
     assert all(earlier.end <= later.start for earlier, later in pairwise(found))
 
 
 def test_two_recordings_can_be_searched_in_turns(vad: VoiceActivityDetector, speech: Samples) -> None:
-    alone = list(vad.speech([speech]))
-    both = [vad.speech(in_blocks(speech, SECOND)), vad.speech(in_blocks(speech, 2 * SECOND))]
+    alone = list(vad.detect_speech([speech]))
+    both = [vad.detect_speech(in_blocks(speech, SECOND)), vad.detect_speech(in_blocks(speech, 2 * SECOND))]
     assert [list(pair) for pair in zip(*both, strict=True)] == [[region, region] for region in alone]
 
 
 def test_threads_can_search_recordings_at_the_same_time(vad: VoiceActivityDetector, speech: Samples) -> None:
     recordings = [np.roll(speech, number * SECOND) for number in range(8)]
-    alone = [list(vad.speech([recording])) for recording in recordings]
+    alone = [list(vad.detect_speech([recording])) for recording in recordings]
     with ThreadPoolExecutor(len(recordings)) as threads:
-        assert list(threads.map(lambda recording: list(vad.speech([recording])), recordings)) == alone
+        assert list(threads.map(lambda recording: list(vad.detect_speech([recording])), recordings)) == alone
 
 
 def test_long_recordings_need_no_more_memory_than_short_ones(vad: VoiceActivityDetector, speech: Samples) -> None:
     def peak(times: int) -> int:
         tracemalloc.start()
-        for _ in vad.speech(speech for _ in range(times)):
+        for _ in vad.detect_speech(speech for _ in range(times)):
             pass
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -4,7 +4,7 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from engine.transcript import Word
-from engine.vad.energy import LONGEST_QUIET_S, EnergyProfile, snap_words_to_energy
+from engine.vad.energy import MAX_TRIM_S, EnergyProfile, snap_words_to_energy
 
 SECOND = 16_000
 
@@ -18,25 +18,25 @@ def sound(*parts: tuple[float, int]) -> NDArray[np.int16]:
 @pytest.mark.parametrize("noise", [0, 5, 200])
 def test_the_quiet_at_both_ends_is_left_out_whatever_the_noise(noise: int) -> None:
     samples = sound((0.25, noise), (1.0, 4_000), (0.3, noise), (0.5, 4_000), (0.15, noise))
-    assert EnergyProfile(samples).trimmed(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
+    assert EnergyProfile(samples).trim_silence(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
 
 
 def test_long_quiet_is_not_taken_away_whole() -> None:
     samples = sound((2.0, 0), (1.0, 4_000))
-    assert EnergyProfile(samples).trimmed(0.0, 3.0) == pytest.approx((LONGEST_QUIET_S, 3.0))
+    assert EnergyProfile(samples).trim_silence(0.0, 3.0) == pytest.approx((MAX_TRIM_S, 3.0))
 
 
 @pytest.mark.parametrize("level", [0, 30, 4_000])
 def test_sound_of_one_loudness_stays_whole(level: int) -> None:
     constant = np.full(SECOND, level, np.int16)
-    assert EnergyProfile(constant).trimmed(0.0, 1.0) == (0.0, 1.0)
+    assert EnergyProfile(constant).trim_silence(0.0, 1.0) == (0.0, 1.0)
 
 
 @given(st.integers(0, 5_000), st.floats(0, 1), st.floats(0, 1))
 def test_a_stretch_only_gets_shorter_and_never_empty(frames: int, one: float, other: float) -> None:
     samples = sound((0.1, 10), (0.1, 3_000), (0.1, 10))[:frames]
     low, high = sorted((one * frames / SECOND, other * frames / SECOND))
-    start, end = EnergyProfile(samples).trimmed(low, high)
+    start, end = EnergyProfile(samples).trim_silence(low, high)
     assert low <= start <= end <= high
     assert (start < end) == (low < high)
 
@@ -71,7 +71,7 @@ def test_the_last_word_lasts_as_long_as_its_sound_though_its_time_ends_before() 
 def test_the_last_word_does_not_take_all_that_nobody_read() -> None:
     samples = sound((1.0, 4_000), (0.02, 3_000), (5.0, 4_000))
     (word,) = snap_words_to_energy((Word(start=0.0, end=0.8, text="One."),), samples)
-    assert word.end <= 0.8 + LONGEST_QUIET_S
+    assert word.end <= 0.8 + MAX_TRIM_S
 
 
 @given(st.lists(st.integers(0, 180), min_size=2, max_size=16), st.lists(st.booleans(), min_size=2, max_size=30))
