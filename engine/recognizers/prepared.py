@@ -1,6 +1,6 @@
-"""Prepares a SenseVoice folder for this machine, once, and loads what came of it.
+"""Prepares SenseVoice for this processor: exports it, proves int8 against fp32, and loads the result.
 
-The texts of a model that is already prepared come without torch and without FunASR.
+An exported model runs without torch and without FunASR: docs/decisions/0005-sensevoice-runs-exported.md.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.audio import SAMPLE_RATE
 from engine.audio.fbank import Frontend
 from engine.audio.samples import Audio, decode
 from engine.errors import AudioFault, ExportsClosed, ModelBroken, ModelFault, NothingToVerify
@@ -23,55 +24,60 @@ from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
 from engine.hub.pull import OnDownload, pull_sample
 from engine.pipeline.transcribe import TranscriptionPipeline
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
+from engine.recognizers.sensevoice_export import sensevoice_exports
 from engine.request import Request
 from engine.runtime.cores import cores
 from engine.runtime.cpu import cpu_flags, has_gpu, int8_support
-from engine.runtime.export import Decision, Exports, NotExportable, Precision
+from engine.runtime.export import Exports, NotExportable
 from engine.runtime.onnx import Network, NetworkBroken
-from engine.runtime.precision import Texts, decide_without_proof, int8_variant, prove
+from engine.runtime.precision import Decision, Precision, Texts, decide_without_proof, int8_variant, prove
 from engine.settings import EngineSettings
-from engine.transcript import Segment
 from engine.vad.detector import VoiceActivityDetector
 
-TRIAL_SAMPLES = 16_000
-MOST_THREADS_A_PIECE = 4  # not measured beyond two; each more has to be woken for every product
-DECIDING = ".deciding"
-UNWRITABLE = "int8 cannot be tried, because {folder} cannot be written to"
+# Each further thread has to be woken for every product; more than two are not measured.
+MAX_THREADS_PER_PIECE = 4
+CLOSED = "int8 cannot be tried, because {folder} cannot be written to"
 
 
 def runs_exported(folder: Path, settings: EngineSettings) -> bool:
-    """Tell whether this model, with these settings, runs exported: SenseVoice on a processor does."""
+    """Tell whether the model in `folder` runs exported with these settings: SenseVoice on a processor does."""
     if settings.precision == "bf16" or read_model_class(folder) != SENSEVOICE_CLASS:
         return False
+    if not (folder / "model.pt").is_file():
+        return False  # FunASR's loader says what is missing
     return settings.device == "cpu" or (settings.device == "auto" and not has_gpu())
 
 
 def current_decision(settings: EngineSettings) -> Decision | None:
-    """Give in which arithmetic the model of the settings runs, without loading it; None where that is open yet."""
+    """Return the precision that the model runs in, without loading it; None where that is not decided or not asked.
+
+    Raises:
+        ModelFault: The model is not there, or cannot be read.
+    """
     folder = locate_model(settings)
     if not runs_exported(folder, settings):
         return None
-    return _settled(settings.precision, Exports(folder, settings.models_dir))
+    return _decide(settings, sensevoice_exports(folder, settings.models_dir))
 
 
 def check_exports(settings: EngineSettings) -> None:
-    """See that the model of the settings is prepared, or can be, without loading it.
+    """Check that the model is exported, or can be, without loading it.
 
     Raises:
-        ModelMissing: as `locate_model`.
-        ExportsClosed: it is not, and cannot be.
+        ModelMissing: As `locate_model`.
+        ExportsClosed: It is not, and `engine.models_dir` cannot be written to.
+        ExportFailed: The disk is full or fails.
     """
-    exports = Exports(locate_model(settings), settings.models_dir)
-    if missing_exports(settings) and (closed := exports.closed):
-        raise ExportsClosed(model=str(exports.model), folder=str(closed))
+    if missing_exports(settings):
+        sensevoice_exports(locate_model(settings), settings.models_dir).check_writable()
 
 
 def check_verifiable(settings: EngineSettings) -> None:
-    """See that the model of the settings has two arithmetics here to choose between, without loading it.
+    """Check that the model can run in int8 and in fp32 here, so that they can be compared.
 
     Raises:
-        ModelMissing: as `locate_model`.
-        NothingToVerify: it has not.
+        ModelMissing: As `locate_model`.
+        NothingToVerify: It cannot.
     """
     if settings.precision != "auto":
         raise NothingToVerify(reason=f"engine.precision is {settings.precision}, which decides already")
@@ -82,36 +88,35 @@ def check_verifiable(settings: EngineSettings) -> None:
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
-    """Give what has to be written yet before the model is ready: both kinds, where they will be compared."""
+    """List the exports to write before the model can be loaded: int8 and fp32 where they will be compared."""
     folder = locate_model(settings)
     if not runs_exported(folder, settings):
         return ()
-    decision, exports = current_decision(settings), Exports(folder, settings.models_dir)
-    wanted: tuple[Precision, ...] = (
-        (decision.precision,) if decision else ("fp32", int8_variant(int8_support(cpu_flags())))
-    )
-    return tuple(precision for precision in wanted if not exports.has(precision) and not exports.unfit(precision))
+    exports = sensevoice_exports(folder, settings.models_dir)
+    if exports.unfit:
+        return ()
+    decision = _decide(settings, exports)
+    wanted: tuple[Precision, ...] = (decision.precision,) if decision else ("fp32", _int8())
+    return tuple(precision for precision in wanted if not exports.has(precision))
 
 
-def write_exports(settings: EngineSettings, precisions: tuple[Precision, ...], on_progress: OnDownload) -> None:
-    """Write the model of the settings in these precisions, as far as they are still missing.
+def write_exports(settings: EngineSettings, on_progress: OnDownload) -> None:
+    """Write the exports that are missing.
 
     Raises:
-        ExportsClosed: no folder for them can be written to.
-        ExportFailed: the machine does not let it be written.
+        ExportsClosed: `engine.models_dir` cannot be written to.
+        ExportFailed: The machine does not let them be written.
     """
     folder = locate_model(settings)
-    exports = Exports(folder, settings.models_dir)
-    with exports.alone(DECIDING):  # another start may have decided meanwhile, and dropped one
-        missing = missing_exports(settings)
-        for precision in (asked for asked in precisions if asked in missing):
-            with suppress(NotExportable):  # what is wrong with it shows when it is loaded
-                exports.network(precision, partial(on_progress, f"{folder.name} ({precision})"))
+    exports = sensevoice_exports(folder, settings.models_dir)
+    with exports.lock(), suppress(NotExportable):  # what is wrong with it shows when it is loaded
+        for precision in missing_exports(settings):
+            exports.write(precision, partial(on_progress, f"{folder.name} ({precision})"))
 
 
 @dataclass(frozen=True, slots=True)
 class SenseVoiceLoader:
-    """What is needed to prepare the model in `folder`, which people call `name`."""
+    """Loads the SenseVoice model in `folder`, which people call `name`."""
 
     name: str
     folder: Path
@@ -120,73 +125,86 @@ class SenseVoiceLoader:
     on_progress: OnDownload
 
     def load(self) -> SenseVoice:
-        """Load the model, prepared before if it was not yet.
+        """Load the model; export it and choose between int8 and fp32 first where that is not done.
 
         Raises:
-            NotExportable: it cannot be prepared.
-            ExportsClosed: no folder for that can be written to.
-            ExportFailed: the machine does not let it be prepared.
-            ModelBroken: files are missing or damaged.
+            NotExportable: It cannot be exported.
+            ExportsClosed: It is not exported, and `engine.models_dir` cannot be written to.
+            ExportFailed: The machine does not let it be exported.
+            ModelBroken: Files are missing or damaged.
         """
-        return self._reader(self._decision().precision)
+        exports = self._exports
+        decision = _decide(self.settings, exports)
+        if decision is None or not exports.has(decision.precision):
+            with exports.lock():  # another process may have decided meanwhile
+                decision = _decide(self.settings, exports) or self._prove(self._sample())
+                self._write(decision.precision)
+        return self._open(decision.precision)
 
     def verify(self, clips: Path) -> Decision:
-        """Prove int8 anew with the owner's own recordings in the folder `clips`, and keep what came of it.
+        """Compare int8 with fp32 on the recordings in the folder `clips`, and keep the decision.
 
         Raises:
-            NothingToVerify: there is no recording in it, or what comes of it cannot be kept.
-            ModelFault: as `load`.
+            NothingToVerify: There is no recording in it, or the decision cannot be kept.
+            ModelFault: As `load`.
         """
-        if closed := self._exports.closed:
-            raise NothingToVerify(reason=f"{closed} cannot be written to, so nothing that is found out can be kept")
-        recordings = _recordings(clips, self.settings.max_audio_s)
+        try:
+            self._exports.check_writable()
+        except ExportsClosed as closed:
+            reason = f"{closed.params['folder']} cannot be written to, so nothing that is found out can be kept"
+            raise NothingToVerify(reason=reason) from closed
+        recordings = _decode_all(clips, self.settings.max_audio_s)
         if not recordings:
             raise NothingToVerify(reason=f"no recording in {clips} can be read")
-        with self._exports.alone(DECIDING):
-            return self._proved(int8_variant(int8_support(cpu_flags())), recordings)
+        with self._exports.lock():
+            return self._prove(recordings)
 
-    def _decision(self) -> Decision:
-        if settled := _settled(self.settings.precision, self._exports):
-            return settled
-        precision = int8_variant(int8_support(cpu_flags()))
-        with self._exports.alone(DECIDING):  # else one worker drops what another is about to open
-            return self._exports.decision(precision) or self._proved(precision, self._sample())
+    def _prove(self, recordings: Sequence[Audio]) -> Decision:
+        int8 = _int8()
+        decision = prove(int8, lambda precision: self._transcribe(precision, recordings))
+        self._exports.keep(int8, decision)
+        self._exports.drop("fp32" if decision.precision == int8 else int8)
+        return decision
+
+    def _transcribe(self, precision: Precision, recordings: Sequence[Audio]) -> Texts:
+        if not recordings:
+            return {}
+        self._write(precision)
+        backend = TranscriptionPipeline(self.name, SENSEVOICE_LANGUAGES, self._open(precision))
+        transcripts = [
+            backend.transcribe(audio, Request(), on_progress=lambda _: None, cancelled=threading.Event())
+            for audio in recordings
+        ]
+        return {
+            (number, segment.start): segment.text
+            for number, transcript in enumerate(transcripts)
+            for segment in transcript.segments
+        }
 
     def _sample(self) -> Sequence[Audio]:
+        """Decode the sample recording; nothing where it cannot be had."""
         try:
             file = pull_sample(self.settings.models_dir, on_progress=self.on_progress)
         except (ModelFault, OSError):
             return ()
         return (decode(file, max_audio_s=self.settings.max_audio_s),)
 
-    def _proved(self, precision: Precision, recordings: Sequence[Audio]) -> Decision:
-        decision = prove(precision, lambda asked: self._texts(asked, recordings))
-        self._exports.keep(precision, decision)
-        self._exports.drop("fp32" if decision.precision == precision else precision)
-        return decision
+    def _write(self, precision: Precision) -> None:
+        self._exports.write(precision, partial(self.on_progress, f"{self.name} ({precision})"))
 
-    def _texts(self, precision: Precision, recordings: Sequence[Audio]) -> Texts:
-        if not recordings:
-            return {}
-        backend = TranscriptionPipeline(self.name, SENSEVOICE_LANGUAGES, self._reader(precision))
-        return {
-            (number, piece.start): piece.text
-            for number, audio in enumerate(recordings)
-            for piece in _read(backend, audio)
-        }
-
-    def _reader(self, precision: Precision) -> SenseVoice:
-        path = self._exports.network(precision, partial(self.on_progress, f"{self.name} ({precision})"))
+    def _open(self, precision: Precision) -> SenseVoice:
+        """Load the exported network and what belongs to it, and try it once."""
         threads = self.settings.threads or cores()
         try:
             model = SenseVoice(
-                network=Network(path, threads=min(threads, MOST_THREADS_A_PIECE)),
+                network=Network(self._exports.path(precision), threads=min(threads, MAX_THREADS_PER_PIECE)),
                 frontend=Frontend.load(self.folder),
                 tokenizer=Tokenizer(tokenizer_file(self.folder)),
                 vad=self.vad,
                 max_parallel_chunks=threads,
             )
-            model.recognize(np.random.default_rng(0).normal(0, 3_000, TRIAL_SAMPLES).astype(np.int16), Request())
+            noise = np.random.default_rng(0).normal(0, 3_000, SAMPLE_RATE).astype(np.int16)
+            model.recognize(noise, Request())
         except FileNotFoundError as missing:
             raise self._broken(f"{Path(str(missing.filename)).name} is missing") from missing
         except (OSError, ValueError, RuntimeError, NetworkBroken) as broken:
@@ -195,31 +213,32 @@ class SenseVoiceLoader:
 
     @property
     def _exports(self) -> Exports:
-        return Exports(self.folder, self.settings.models_dir)
+        return sensevoice_exports(self.folder, self.settings.models_dir)
 
     def _broken(self, reason: str) -> ModelBroken:
         return ModelBroken(path=str(self.folder), model=self.name, reason=reason)
 
 
-def _settled(asked: str, exports: Exports) -> Decision | None:
-    kind = int8_support(cpu_flags())
-    if settled := decide_without_proof(asked, kind) or exports.decision(int8_variant(kind)):
-        return settled
-    if (closed := exports.closed) and exports.has("fp32"):
-        return Decision(precision="fp32", reason=UNWRITABLE.format(folder=closed))
+def _int8() -> Precision:
+    return int8_variant(int8_support(cpu_flags()))
+
+
+def _decide(settings: EngineSettings, exports: Exports) -> Decision | None:
+    """Return what is decided already; None where int8 has to be proved first."""
+    if decision := decide_without_proof(settings.precision, int8_support(cpu_flags())) or exports.decision(_int8()):
+        return decision
+    if exports.has("fp32"):
+        try:
+            exports.check_writable()
+        except ExportsClosed as closed:
+            return Decision(precision="fp32", reason=CLOSED.format(folder=closed.params["folder"]))
     return None
 
 
-def _recordings(folder: Path, max_audio_s: float) -> list[Audio]:
-    """Decode what can be decoded."""
+def _decode_all(folder: Path, max_audio_s: float) -> list[Audio]:
+    """Decode the files of a folder that can be decoded."""
     found = []
     for path in sorted(folder.iterdir()):
-        try:
+        with suppress(AudioFault, IsADirectoryError):
             found.append(decode(path, max_audio_s=max_audio_s))
-        except (AudioFault, IsADirectoryError):
-            continue
     return found
-
-
-def _read(backend: TranscriptionPipeline, audio: Audio) -> tuple[Segment, ...]:
-    return backend.transcribe(audio, Request(), on_progress=lambda _: None, cancelled=threading.Event()).segments

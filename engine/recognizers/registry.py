@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from engine.settings import EngineSettings
 from engine.vad.detector import VoiceActivityDetector
 
 if TYPE_CHECKING:
+    from torch import nn
     from whisper.model import Whisper
 
 Loaded = TypeVar("Loaded")
@@ -77,9 +78,9 @@ class _Loader:
     def load(self, kind: str, parts: ModelParts, vad: SpeechDetector) -> Recognizer:
         if parts.recogniser.suffix == ".pt":
             return WhisperModel(self._whisper(parts.recogniser), vad)
-        if kind == SENSEVOICE_CLASS and (self.device != "cpu" or self.arithmetic == "bf16"):
-            return self._sensevoice(parts.recogniser, vad)
         network = self._network(parts.recogniser)
+        if kind == SENSEVOICE_CLASS and (self.device != "cpu" or self.arithmetic == "bf16"):
+            return self._sensevoice(network, parts.recogniser, vad)
         if kind.startswith("Whisper"):
             return WhisperModel(network.module.model, vad)
         if "Paraformer" in kind:
@@ -94,9 +95,10 @@ class _Loader:
     def _whisper(self, path: Path) -> Whisper:
         return self._loaded(path, lambda: load_whisper(path, self.device))
 
-    def _sensevoice(self, folder: Path, vad: SpeechDetector) -> Recognizer:
+    def _sensevoice(self, network: FunasrNetwork, folder: Path, vad: SpeechDetector) -> Recognizer:
+        module = cast("nn.Module", network.module)
         return self._loaded(
-            folder, lambda: load_sensevoice(folder, vad, device=self.device, arithmetic=self.arithmetic)
+            folder, lambda: load_sensevoice(module, folder, vad, device=self.device, arithmetic=self.arithmetic)
         )
 
     def _loaded(self, path: Path, load: Callable[[], Loaded]) -> Loaded:

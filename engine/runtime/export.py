@@ -1,254 +1,197 @@
-"""Keeps a model's network in the form that runs without torch. Knows no sound; a process of its own does the writing.
+"""Files of exported networks, below models_dir/exports/<SHA-256 of the model's files>. Knows no model and no audio.
 
-`python -m engine.runtime.export MODEL FOLDER PRECISION` is that process: the memory that it takes ends with it.
+A process of its own writes them, so that its memory, a multiple of the model's size, ends with it.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ValidationError
+from filelock import FileLock
+from pydantic import TypeAdapter, ValidationError
 
 from engine.errors import ExportFailed, ExportsClosed
-from engine.runtime.file_lock import alone
+from engine.runtime.precision import Decision, Precision
 
-Precision = Literal["fp32", "int8", "int8-halved"]
 OnProgress = Callable[[int, int], None]
+"""Called again and again with the bytes that are written and all that there will be."""
+Marks = tuple[tuple[int, ...], ...]
+HASHES = TypeAdapter(dict[str, tuple[Marks, str]])  # by the model's path: the marks of its files, and their hash
 
-VERSION = 1
-SETTINGS, WEIGHTS = "config.yaml", "model.pt"
-SOURCES = (SETTINGS, WEIGHTS)
-ANYONE_WRITES = 0o222
-NOT_EXPORTABLE = 3
-SAID_EVERY_BYTES = 8_000_000
+VERSION = b"2"  # a new one makes all exports anew
+SOURCES = ("config.yaml", "model.pt")
+NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
+NOT_EXPORTABLE = 3  # the writing process's exit status
 
 
 class NotExportable(Exception):
-    """The model is of a kind that cannot be written so, or it is damaged; `str()` says what was found."""
-
-
-class Decision(BaseModel):
-    """Which arithmetic is used, and why. `agreement` is the share of characters that int8 read as fp32 does."""
-
-    precision: Precision
-    reason: str
-    agreement: float | None = None
-    recordings: int = 0
-
-
-class Stamp(BaseModel):
-    """From what an export was made, and what was found out about it; `unfit` tells why there can be none."""
-
-    version: int = VERSION
-    sha256: str
-    files: dict[str, tuple[int, ...]]
-    decision: Decision | None = None
-    unfit: str = ""
+    """The model is of a kind that cannot be exported, or damaged; `str()` says what was found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exports:
-    """The exports of the model folder `model`: within it, or in `models_dir` where it cannot be written to."""
+    """The exports of one model.
+
+    `writer` is the module that `python -m` runs with MODEL, FOLDER and PRECISION; it calls `write_export`.
+    """
 
     model: Path
     models_dir: Path
+    writer: str
 
     @property
     def folder(self) -> Path:
-        """Where they are, or will be."""
-        within = self.model / "earshot"
-        if within.is_dir() or _is_open(self.model):
-            return within
-        place = hashlib.sha256(str(self.model.absolute()).encode()).hexdigest()[:12]
-        return self.models_dir / "exports" / f"{self.model.name}-{place}"
+        """The folder of the exports, whether or not it is there.
 
-    @property
-    def closed(self) -> Path | None:
-        """The folder that keeps exports from being written here; None where they can be."""
-        folder = self.folder.absolute()
-        nearest = next(place for place in (folder, *folder.parents) if os.access(place, os.F_OK))
-        return None if _is_open(nearest) else nearest
+        Raises:
+            ExportFailed: The model's files cannot be read.
+        """
+        place = self.models_dir / "exports"
+        try:
+            found = (path.stat() for path in map(self.model.joinpath, SOURCES))
+            # A write changes one of these even where the file's time is set back.
+            marks = tuple((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in found)
+            return place / _sources_sha256(self.model.absolute(), marks, place)
+        except OSError as error:
+            raise self._failed(error) from error
 
     def path(self, precision: Precision) -> Path:
-        """Give the file that holds the network."""
+        """Return the file that holds the network, whether or not it is there."""
         return self.folder / f"{precision}.onnx"
 
     def has(self, precision: Precision) -> bool:
-        """Tell whether the network is there, and of the model as it is now."""
-        stamp = self._stamp(precision)
-        return stamp is not None and not stamp.unfit and self.path(precision).is_file()
+        """Tell whether the model is exported in this precision."""
+        return self.path(precision).is_file()
 
-    def unfit(self, precision: Precision) -> str:
-        """Tell why the model as it is now cannot be written so, "" where nothing is known against it."""
-        stamp = self._stamp(precision)
-        return stamp.unfit if stamp is not None else ""
-
-    def network(self, precision: Precision, on_progress: OnProgress = lambda *_: None) -> Path:
-        """Give the file that holds the network, written anew where it is not there or the model has changed.
-
-        `on_progress` is told the bytes done and the bytes in all, again and again.
-
-        Raises:
-            NotExportable: this cannot be done with this model.
-            ExportFailed: the machine did not let it be written.
-        """
-        if not self.has(precision):
-            with self.alone(".lock"):
-                self._write(precision, on_progress)
-        return self.path(precision)
-
-    @contextmanager
-    def alone(self, lock: str) -> Iterator[None]:
-        """Wait until no other process holds this lock of the exports.
-
-        Raises:
-            ExportsClosed: the folder cannot be written to.
-            ExportFailed: the machine does not let it be.
-        """
-        if closed := self.closed:
-            raise ExportsClosed(model=str(self.model), folder=str(closed))
-        with ExitStack() as held:
-            with _or_failed(self.model):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                held.enter_context(alone(self.folder / lock))
-            yield
+    @property
+    def unfit(self) -> str:
+        """Why the model cannot be exported, "" where nothing is known against it."""
+        with suppress(OSError):
+            return (self.folder / "unfit.txt").read_text(encoding="utf-8")
+        return ""
 
     def decision(self, precision: Precision) -> Decision | None:
-        """Give what was decided about this precision, None where nothing was or the model has changed."""
-        stamp = self._stamp(precision)
-        return stamp.decision if stamp is not None else None
+        """Return what was decided about this kind of int8, None where nothing was."""
+        with suppress(OSError, ValidationError):
+            return Decision.model_validate_json((self.folder / f"{precision}.json").read_bytes())
+        return None
+
+    def check_writable(self) -> None:
+        """Make the folder, and check that files can be made in it.
+
+        Raises:
+            ExportsClosed: They cannot.
+            ExportFailed: The disk is full or fails.
+        """
+        folder = self.folder.absolute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            if error.errno not in NOT_WRITABLE:
+                raise self._failed(error) from error
+            closed = next(place for place in (folder, *folder.parents) if place.exists())
+            raise ExportsClosed(model=str(self.model), folder=str(closed)) from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the exports: one process at a time writes, decides and removes.
+
+        Raises:
+            ExportsClosed: The folder cannot be written to.
+            ExportFailed: The disk is full or fails.
+        """
+        self.check_writable()
+        with FileLock(self.folder / ".lock"):
+            yield
+
+    def write(self, precision: Precision, on_progress: OnProgress = lambda *_: None) -> None:
+        """Export the model, unless that is done. The caller holds the lock.
+
+        Raises:
+            NotExportable: This model cannot be exported.
+            ExportFailed: The machine does not let it be written.
+        """
+        if self.unfit:
+            raise NotExportable(self.unfit)
+        if self.has(precision):
+            return
+        try:
+            self._run_writer(precision, on_progress)
+        except NotExportable as unfit:
+            self._keep("unfit.txt", str(unfit))
+            raise
 
     def keep(self, precision: Precision, decision: Decision) -> None:
-        """Keep what was decided about this precision."""
-        with suppress(OSError):  # then it is decided again at the next start
-            stamp = self._stamp(precision) or Stamp(sha256=fingerprint(self.model), files=_marks(self.model))
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self.folder / f"{precision}.json", stamp.model_copy(update={"decision": decision}))
+        """Remember what was decided about this kind of int8."""
+        self._keep(f"{precision}.json", decision.model_dump_json(indent=1))
 
     def drop(self, precision: Precision) -> None:
-        """Remove a network that is not needed, and keep what was decided about it."""
+        """Remove a network that is not needed; what was decided about it stays."""
         with suppress(OSError):
             self.path(precision).unlink(missing_ok=True)
             self.path(precision).with_suffix(".weights").unlink(missing_ok=True)
 
-    def _write(self, precision: Precision, on_progress: OnProgress) -> None:
-        """Write a network, unless another process has just done so."""
-        if self.has(precision):
-            return
-        if unfit := self.unfit(precision):
-            raise NotExportable(unfit)
-        decision = self.decision(precision)
-        _run(self.model, self.folder, precision, on_progress)
-        if decision is not None:
-            self.keep(precision, decision)
+    def _keep(self, name: str, content: str) -> None:
+        with suppress(OSError):  # then the next start finds it out again
+            _replace(self.folder / name, content)
 
-    def _stamp(self, precision: Precision) -> Stamp | None:
-        """Read a stamp if it is of the model as it is now; of files that only look newer, the content counts."""
-        path = self.folder / f"{precision}.json"
+    def _failed(self, error: OSError) -> ExportFailed:
+        return ExportFailed(model=str(self.model), reason=error.strerror or str(error))
+
+    def _run_writer(self, precision: Precision, on_progress: OnProgress) -> None:
+        arguments = [str(self.model.absolute()), str(self.folder.absolute()), precision]
         try:
-            stamp = Stamp.model_validate_json(path.read_bytes())
-            files = _marks(self.model)
-        except (OSError, ValidationError):
-            return None
-        if stamp.version != VERSION or (stamp.files != files and stamp.sha256 != fingerprint(self.model)):
-            return None
-        if stamp.files != files:
-            stamp = stamp.model_copy(update={"files": files})
-            with suppress(OSError):
-                _write(path, stamp)
-        return stamp
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
+                [sys.executable, "-m", self.writer, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise self._failed(error) from error
+        last_line = ""
+        with process:
+            for line in process.stdout or ():
+                match line.split():
+                    case ["Progress", done, "of", total]:
+                        on_progress(int(done), int(total))
+                    case [_, *_]:
+                        last_line = line.strip()[:200]
+        if process.returncode == NOT_EXPORTABLE:
+            raise NotExportable(last_line)
+        if process.returncode != 0:
+            reason = last_line or f"it ended with {process.returncode}"
+            raise ExportFailed(model=str(self.model), reason=reason)
 
 
-def fingerprint(model: Path) -> str:
-    """Give the SHA-256 of all that an export is made from."""
-    return _fingerprint(model, tuple(_marks(model).values()))
+def write_export(folder: Path, precision: Precision, write: Callable[[Path, OnProgress], None]) -> int:
+    """Write a network whole or not at all, in the writing process; return its exit status.
 
-
-@lru_cache(maxsize=4)  # of a folder where no stamp can be brought up to date it is asked again and again
-def _fingerprint(model: Path, _state: tuple[tuple[int, ...], ...]) -> str:
-    digest = hashlib.sha256()
-    for name in SOURCES:
-        with (model / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _is_open(folder: Path) -> bool:
-    """Tell whether files can be made in it; a mode that lets nobody write is meant, even for root."""
-    return folder.is_dir() and os.access(folder, os.W_OK) and bool(folder.stat().st_mode & ANYONE_WRITES)
-
-
-def _marks(model: Path) -> dict[str, tuple[int, ...]]:
-    """Give what cannot all stay the same when a file is written or replaced, not even where its time is set back."""
-    found = {name: (model / name).stat() for name in SOURCES}
-    return {name: (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in found.items()}
-
-
-def _write(path: Path, stamp: Stamp) -> None:
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_text(stamp.model_dump_json(indent=1), encoding="utf-8")
-    partial.replace(path)
-
-
-@contextmanager
-def _or_failed(model: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ExportFailed(model=str(model), reason=error.strerror or str(error)) from error
-
-
-def _run(model: Path, folder: Path, precision: Precision, on_progress: OnProgress) -> None:
-    said = ""
-    with _or_failed(model):
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter, and paths of the owner's
-            [sys.executable, "-m", "engine.runtime.export", str(model.absolute()), str(folder.absolute()), precision],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    with process:
-        for line in process.stdout or ():
-            match line.split():
-                case ["Progress", done, "of", total]:
-                    on_progress(int(done), int(total))
-                case [_, *_]:
-                    said = line.strip()[:200]
-    if process.returncode == NOT_EXPORTABLE:
-        raise NotExportable(said)
-    if process.returncode != 0:
-        raise ExportFailed(model=str(model), reason=said or f"it ended with {process.returncode}")
-
-
-def main(model: Path, folder: Path, precision: Precision) -> int:
-    """Write one network, then the stamp that makes it count."""
-    from engine.recognizers.sensevoice_onnx import write_sensevoice  # noqa: PLC0415 - only where something is exported
-
-    stamp = Stamp(files=_marks(model), sha256=fingerprint(model))
+    `write` is given the path of the .onnx file, beside which it may put a .weights file.
+    """
     partial = folder / f".{precision}.partial"
-    partial.mkdir(exist_ok=True)
     try:
-        write_sensevoice(model, partial / f"{precision}.onnx", precision, _Said())
-        _write(partial / f"{precision}.json", stamp)
-        for suffix in (".weights", ".onnx", ".json"):
+        partial.mkdir(exist_ok=True)
+        write(partial / f"{precision}.onnx", _print_progress)
+        for suffix in (".weights", ".onnx"):  # the .onnx file comes last: it is what counts
             (partial / f"{precision}{suffix}").replace(folder / f"{precision}{suffix}")
     except (KeyError, IndexError, ValueError) as unfit:
-        reason = f"{type(unfit).__name__}: {unfit}".replace("\n", " ")
-        sys.stdout.write(reason)
-        with suppress(OSError):  # then it is tried again at the next start
-            _write(folder / f"{precision}.json", stamp.model_copy(update={"unfit": reason[:200]}))
+        sys.stdout.write(f"{type(unfit).__name__}: {unfit}".replace("\n", " "))
         return NOT_EXPORTABLE
     except OSError as error:
         sys.stdout.write(f"{error.strerror or error}\n")
@@ -258,18 +201,34 @@ def main(model: Path, folder: Path, precision: Precision) -> int:
     return 0
 
 
-class _Said:
-    """Says on stdout how far it is, not too often."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def __call__(self, done: int, total: int) -> None:
-        if done == total or done - self._last >= SAID_EVERY_BYTES:
-            self._last = done
-            sys.stdout.write(f"Progress {done} of {total}\n")
-            sys.stdout.flush()
+def _print_progress(done: int, total: int) -> None:
+    sys.stdout.write(f"Progress {done} of {total}\n")
+    sys.stdout.flush()
 
 
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))  # type: ignore[arg-type]  # our own caller's
+@lru_cache(maxsize=4)  # where nothing can be written, a gigabyte is hashed once a process and not at every question
+def _sources_sha256(model: Path, marks: Marks, place: Path) -> str:
+    """Return the SHA-256 of a model's files, hashed anew only if their marks are not those in `place`/hashes.json."""
+    hashes: dict[str, tuple[Marks, str]] = {}
+    with suppress(OSError, ValidationError):
+        hashes = HASHES.validate_json((place / "hashes.json").read_bytes())
+    marks_before, sha256_before = hashes.pop(str(model), ((), ""))
+    if marks_before == marks:
+        return sha256_before
+    digest = hashlib.sha256(VERSION)
+    for name in SOURCES:
+        with (model / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    hashes[str(model)] = marks, digest.hexdigest()
+    if sha256_before and sha256_before not in {sha256 for _, sha256 in hashes.values()}:
+        shutil.rmtree(place / sha256_before, ignore_errors=True)  # exports of what the model was before
+    with suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True)
+        _replace(place / "hashes.json", HASHES.dump_json(hashes, indent=1).decode())
+    return digest.hexdigest()
+
+
+def _replace(path: Path, content: str) -> None:
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(content, encoding="utf-8")
+    partial.replace(path)

@@ -64,10 +64,10 @@ class SpeakerEmbedder:
 
 
 def _load(folder: Path) -> Network:
-    from engine.speakers.campplus_onnx import network  # noqa: PLC0415 - a second that only those wait for who want speakers
+    from engine.speakers.campplus_onnx import campplus_onnx  # noqa: PLC0415 - a second that only those wait for who want speakers
 
     try:
-        return Network(network(read_weights(folder, WEIGHTS)), is_fused=False)
+        return Network(campplus_onnx(read_weights(folder, WEIGHTS)), is_fused=False)
     except (OSError, ValueError, KeyError, NetworkBroken) as broken:
         raise ModelBroken(path=str(folder), model=SPEAKER_MODEL, reason=f"{WEIGHTS} is missing or damaged") from broken
 

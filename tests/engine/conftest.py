@@ -27,6 +27,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sensevoice(tmp_path_factory.mktemp("tiny") / "sensevoice")
 
 
+@pytest.fixture(scope="session")
+def exports_dir(tmp_path_factory: pytest.TempPathFactory, starter_models_dir: Path) -> Path:
+    """A models_dir with what every model needs, and exports of this test run: each network is written once."""
+    folder = tmp_path_factory.mktemp("models")
+    (folder / "fsmn-vad").symlink_to(starter_models_dir / "fsmn-vad")
+    return folder
+
+
 @pytest.fixture
 def gigabytes(tmp_path: Path) -> Iterator[Path]:
     """Give a folder that is gone after the test: pytest keeps those of its last runs."""

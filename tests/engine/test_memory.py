@@ -51,12 +51,12 @@ def write_speech(path: Path, voice: NDArray[np.int16], minutes: int) -> Path:
 @pytest.mark.skipif(not PROC.exists(), reason="only Linux tells what memory a process has to itself")
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_long_recording_takes_no_more_memory_than_a_short_one(
-    tiny: Path, starter_models_dir: Path, sample: Path, tmp_path: Path, channels: int
+    tiny: Path, exports_dir: Path, sample: Path, tmp_path: Path, channels: int
 ) -> None:
     voice = decode(sample, max_audio_s=60).samples
     sound = np.stack([np.roll(voice, 5 * SAMPLE_RATE * channel) for channel in range(channels)], axis=1)
     files = [write_speech(tmp_path / f"{minutes}.wav", sound, minutes) for minutes in (SHORT_MIN, SHORT_MIN, LONG_MIN)]
-    settings = EngineSettings(model=str(tiny), models_dir=starter_models_dir, device="cpu", precision="fp32", threads=1)
+    settings = EngineSettings(model=str(tiny), models_dir=exports_dir, device="cpu", precision="fp32", threads=1)
     command = [sys.executable, "-m", "tests.engine.test_memory", settings.model_dump_json(), *map(str, files)]
     done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, check=True)
     _, short, long = json.loads(done.stdout)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from rapidfuzz.distance import Levenshtein
 
-from engine.runtime.precision import differences
 from engine.speech import Engine
 from engine.transcript import Transcript
 from tests.engine.transcribing import text_of, transcribe, words
@@ -63,4 +63,4 @@ def test_sentences_begin_with_their_first_word_and_end_with_their_last(
 
 def test_nothing_spoken_is_lost_where_it_is_cut(transcript: Transcript, said: list[Said]) -> None:
     reference = [word for part in said for word in part.words]
-    assert differences(reference, words(text_of(transcript))) <= 0.07 * len(reference)
+    assert Levenshtein.distance(reference, words(text_of(transcript))) <= 0.07 * len(reference)

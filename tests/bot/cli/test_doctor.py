@@ -17,7 +17,6 @@ from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings
 from tests.bot.cli.conftest import Earshot
-from tests.engine.folders import nobody_writes
 
 
 class Usage(NamedTuple):
@@ -118,12 +117,13 @@ async def test_a_model_that_cannot_be_prepared_comes_with_what_must_be_writable(
     (own / VAD_MODEL).mkdir(parents=True)
     (own / VAD_MODEL / "model.pt").touch()
     (own / "config.yaml").write_text("model: SenseVoiceSmall\n")
-    settings.engine.models_dir.mkdir()
+    (own / "model.pt").touch()
     engine = settings.engine.model_copy(update={"model": str(own), "device": "cpu"})
-    with nobody_writes(own, engine.models_dir):
-        finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
+    engine.models_dir.write_bytes(b"a file")
+    finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
     assert not finding.ok
     assert f"{engine.models_dir} cannot be written to" in finding.says
+    engine.models_dir.unlink()
     assert (await found(settings.model_copy(update={"engine": engine})))["model"].ok
 
 

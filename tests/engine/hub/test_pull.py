@@ -1,16 +1,15 @@
 import threading
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 import pytest
+from filelock import BaseFileLock, FileLock
 
 from engine.errors import DownloadBroken, ModelsDirClosed, NothingToFetch
 from engine.hub import wheels
 from engine.hub.downloads import OnDownload
 from engine.hub.pull import pull, pull_sample
 from engine.hub.sources import SOURCES, Wheel
-from engine.runtime.file_lock import alone
 
 
 def quiet(*_: object) -> None:
@@ -55,13 +54,13 @@ def test_two_at_once_fetch_only_once(tmp_path: Path, taken: list[str], monkeypat
     arrived: list[Path] = []
     both_arrived = threading.Event()
 
-    def note_arrival(lock: Path) -> AbstractContextManager[None]:
+    def note_arrival(lock: Path) -> BaseFileLock:
         arrived.append(lock)
         if len(arrived) == 2:
             both_arrived.set()
-        return alone(lock)
+        return FileLock(lock)
 
-    monkeypatch.setattr("engine.hub.pull.alone", note_arrival)
+    monkeypatch.setattr("engine.hub.pull.FileLock", note_arrival)
 
     def wait_for_the_other(*_: object) -> None:
         both_arrived.wait()

@@ -14,12 +14,11 @@ from engine.audio.samples import decode
 from engine.pipeline.transcribe import RecognizedChunk
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, collapse_ctc, tokenizer_file
 from engine.request import Request
-from engine.runtime.export import Exports
 from engine.runtime.onnx import Network
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from engine.vad.detector import VoiceActivityDetector
-from tests.engine.folders import ALPHABET
+from tests.engine.folders import ALPHABET, exported
 from tests.engine.transcribing import transcribe
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -189,12 +188,12 @@ def opened_of(engine: Engine) -> SenseVoice:
     return model
 
 
-def test_reading_needs_neither_torch_nor_funasr(tiny: Path, starter_models_dir: Path, sample: Path) -> None:
-    Exports(tiny, starter_models_dir).network("fp32")
+def test_reading_needs_neither_torch_nor_funasr(tiny: Path, exports_dir: Path, sample: Path) -> None:
+    exported(tiny, exports_dir, "fp32")
     program = (
         "import sys, threading, pathlib\n"
         "from engine.settings import EngineSettings\nfrom engine.speech import Engine, Request\n"
-        f"settings = EngineSettings(model={str(tiny)!r}, models_dir=pathlib.Path({str(starter_models_dir)!r}),"
+        f"settings = EngineSettings(model={str(tiny)!r}, models_dir=pathlib.Path({str(exports_dir)!r}),"
         " device='cpu', precision='fp32')\n"
         "engine = Engine.open(settings)\n"
         f"audio = engine.decode(pathlib.Path({str(sample)!r}))\n"
@@ -205,10 +204,10 @@ def test_reading_needs_neither_torch_nor_funasr(tiny: Path, starter_models_dir: 
     assert done.stdout.strip() == "set()"
 
 
-def test_what_is_missing_is_named(tiny: Path, starter_models_dir: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(tiny: Path, exports_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "sensevoice"
     folder.mkdir()
     for file in ("config.yaml", "configuration.json", "model.pt", "am.mvn"):
         (folder / file).symlink_to(tiny / file)
     with pytest.raises(Exception, match=r"tiny\.bpe\.model is missing"):
-        Engine.open(EngineSettings(model=str(folder), models_dir=starter_models_dir, device="cpu", precision="fp32"))
+        Engine.open(EngineSettings(model=str(folder), models_dir=exports_dir, device="cpu", precision="fp32"))

@@ -4,163 +4,200 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from engine.errors import ExportsClosed
-from engine.runtime.export import Decision, Exports, NotExportable
-from tests.engine.folders import nobody_writes
+from engine.errors import ExportFailed, ExportsClosed
+from engine.recognizers.sensevoice_export import sensevoice_exports
+from engine.runtime import export
+from engine.runtime.export import Exports, NotExportable
+from engine.runtime.precision import Decision
+from tests.engine.folders import exported, nobody_writes
 
 ON_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from engine.runtime.export import main
+from engine.recognizers.sensevoice_export import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), "fp32"))
 """
+SO = Decision(precision="fp32", reason="it was so")
 
 
 @pytest.fixture
 def exports(tiny: Path, tmp_path: Path) -> Exports:
-    return Exports(
-        shutil.copytree(tiny, tmp_path / "sensevoice", ignore=shutil.ignore_patterns("earshot")), tmp_path / "models"
-    )
+    """The exports of a model of a test's own, none of which is written."""
+    return sensevoice_exports(shutil.copytree(tiny, tmp_path / "sensevoice"), tmp_path / "models")
 
 
-def test_a_network_is_written_once_into_the_model_s_own_folder(exports: Exports) -> None:
-    told: list[tuple[int, int]] = []
-    path = exports.network("fp32", lambda done, total: told.append((done, total)))
-    assert path == exports.model / "earshot/fp32.onnx"
-    assert told[-1][0] == told[-1][1] > 0
-    written = path.stat().st_mtime_ns
-    assert exports.network("fp32").stat().st_mtime_ns == written
+@pytest.fixture
+def written(exports: Exports, tiny: Path, exports_dir: Path) -> Exports:
+    """As `exports`, with the network in fp32 and a decision."""
+    done = exported(tiny, exports_dir, "fp32").parent
+    shutil.copytree(done, exports.folder)
+    exports.keep("fp32", SO)
+    return exports
 
 
-def test_several_that_want_it_at_once_get_one(exports: Exports) -> None:
-    told: list[int] = []
+def test_a_network_is_written_once_below_models_dir_and_nothing_into_the_model_s_folder(exports: Exports) -> None:
+    before, progress = contents(exports.model), list[tuple[int, int]]()
+    with exports.lock():
+        exports.write("fp32", lambda done, total: progress.append((done, total)))
+    path = exports.path("fp32")
+    assert path.parent.parent == exports.models_dir / "exports"
+    assert progress[-1][0] == progress[-1][1] > 0
+    at = path.stat().st_mtime_ns
+    assert exported(exports.model, exports.models_dir, "fp32").stat().st_mtime_ns == at
+    assert contents(exports.model) == before
+
+
+def test_several_that_want_it_at_once_get_one(exports: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = Mock(wraps=subprocess.Popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     with ThreadPoolExecutor() as pool:
-        paths = list(pool.map(lambda _: exports.network("fp32", lambda done, _: told.append(done)), range(3)))
+        paths = list(pool.map(lambda _: exported(exports.model, exports.models_dir, "fp32"), range(3)))
     assert set(paths) == {exports.path("fp32")}
-    assert len(told) == 1
+    popen.assert_called_once()
 
 
-def test_a_folder_that_nobody_may_write_to_is_left_alone(exports: Exports) -> None:
-    with nobody_writes(exports.model):
-        path = exports.network("fp32")
-    assert path.is_relative_to(exports.models_dir)
-    assert not (exports.model / "earshot").exists()
+def test_the_same_model_in_another_folder_has_the_same_exports(written: Exports, tmp_path: Path) -> None:
+    copy = shutil.copytree(written.model, tmp_path / "copy")
+    assert sensevoice_exports(copy, written.models_dir).has("fp32")
 
 
-def test_a_model_that_has_changed_is_to_be_exported_and_judged_anew(exports: Exports) -> None:
-    exports.network("fp32")
-    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
-    config = exports.model / "config.yaml"
-    config.write_text(config.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
-    assert not exports.has("fp32")
-    assert exports.decision("fp32") is None
+@pytest.mark.parametrize("file", ["config.yaml", "model.pt"])
+def test_a_model_that_has_changed_is_to_be_exported_and_judged_anew(written: Exports, file: str) -> None:
+    old = written.folder
+    with (written.model / file).open("ab") as changed:
+        changed.write(b"\n# changed\n")
+    assert not written.has("fp32")
+    assert written.decision("fp32") is None
+    assert not old.exists()
 
 
-def test_weights_that_only_look_newer_are_the_same(exports: Exports) -> None:
-    written = exports.network("fp32").stat().st_mtime_ns
-    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
-    os.utime(exports.model / "model.pt", (1, 1))
-    assert exports.network("fp32").stat().st_mtime_ns == written
-    decision = exports.decision("fp32")
-    assert decision is not None
-    assert decision.reason == "it was so"
+def test_exports_of_a_changed_model_stay_while_another_folder_holds_what_it_was(
+    written: Exports, tmp_path: Path
+) -> None:
+    other = sensevoice_exports(shutil.copytree(written.model, tmp_path / "copy"), written.models_dir)
+    assert other.has("fp32")
+    with (written.model / "config.yaml").open("ab") as changed:
+        changed.write(b"\n# changed\n")
+    assert not written.has("fp32")
+    assert other.has("fp32")
 
 
-def test_other_weights_of_the_same_size_and_time_are_seen(exports: Exports) -> None:
-    exports.network("fp32")
-    weights = exports.model / "model.pt"
+def test_weights_that_only_look_newer_are_the_same(written: Exports) -> None:
+    os.utime(written.model / "model.pt", (1, 1))
+    assert written.has("fp32")
+    assert written.decision("fp32") == SO
+
+
+def test_other_weights_of_the_same_size_and_time_are_seen(written: Exports) -> None:
+    weights = written.model / "model.pt"
     before, content = weights.stat(), bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 0xFF
     weights.write_bytes(content)
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert not exports.has("fp32")
+    assert not written.has("fp32")
 
 
-def test_a_decision_outlives_the_network_that_it_dropped(exports: Exports) -> None:
-    exports.network("int8")
-    exports.keep("int8", Decision(precision="fp32", reason="it reads otherwise", agreement=0.5))
-    exports.drop("int8")
-    assert not exports.has("int8")
-    exports.network("int8")
-    decision = exports.decision("int8")
-    assert decision is not None
-    assert decision.agreement == 0.5
+def test_a_model_is_hashed_once_and_not_at_every_start(written: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = written.folder
+    export._sources_sha256.cache_clear()  # noqa: SLF001 - what a new process begins with
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("it was hashed again"))
+    assert written.folder == folder
 
 
-def test_what_fails_while_it_is_alone_is_not_taken_for_the_folder(exports: Exports) -> None:
-    with pytest.raises(FileNotFoundError, match="elsewhere"), exports.alone(".lock"):
-        Path("elsewhere").stat()
+def test_damaged_hashes_are_made_anew(written: Exports) -> None:
+    folder = written.folder
+    export._sources_sha256.cache_clear()  # noqa: SLF001 - as above
+    (written.models_dir / "exports/hashes.json").write_text("[")
+    assert written.folder == folder
+
+
+def test_a_decision_outlives_the_network_that_it_dropped(written: Exports) -> None:
+    written.drop("fp32")
+    assert [path.name for path in written.folder.glob("fp32*")] == ["fp32.json"]
+    assert written.decision("fp32") == SO
 
 
 def test_half_a_network_does_not_count(exports: Exports) -> None:
-    (exports.folder / ".fp32.partial").mkdir(parents=True)
-    (exports.folder / ".fp32.partial/fp32.onnx").write_bytes(b"half")
-    exports.path("fp32").write_bytes(b"without a stamp")
+    partial = exports.folder / ".fp32.partial"
+    partial.mkdir(parents=True)
+    for half in (partial / "fp32.onnx", exports.folder / "fp32.weights"):
+        half.write_bytes(b"half")
     assert not exports.has("fp32")
-    assert exports.network("fp32").stat().st_size > len(b"without a stamp")
+    assert exported(exports.model, exports.models_dir, "fp32").stat().st_size > len(b"half")
+    assert (exports.folder / "fp32.weights").stat().st_size > len(b"half")
+    assert not partial.exists()
 
 
 @pytest.mark.parametrize(("file", "content"), [("model.pt", b"nothing"), ("config.yaml", b"model: Other\n")])
-def test_what_is_damaged_or_of_another_kind_is_not_exportable(exports: Exports, file: str, content: bytes) -> None:
-    (exports.model / file).write_bytes(content)
-    with pytest.raises(NotExportable, match=file):
-        exports.network("fp32")
-    assert not exports.has("fp32")
-    assert not list(exports.folder.glob(".*partial"))
-
-
-def test_what_is_not_exportable_is_tried_again_only_when_it_has_changed(exports: Exports) -> None:
-    weights = exports.model / "model.pt"
-    whole = weights.read_bytes()
-    weights.write_bytes(b"nothing")
-    with pytest.raises(NotExportable):
-        exports.network("fp32")
-    tried = (exports.folder / "fp32.json").stat().st_mtime_ns
-    with pytest.raises(NotExportable, match=r"model\.pt"):
-        exports.network("fp32")
-    assert (exports.folder / "fp32.json").stat().st_mtime_ns == tried
-    weights.write_bytes(whole)
-    assert not exports.unfit("fp32")
-    assert exports.network("fp32").is_file()
+def test_what_is_damaged_or_of_another_kind_is_tried_again_only_when_it_has_changed(
+    written: Exports, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes
+) -> None:
+    whole = (written.model / file).read_bytes()
+    (written.model / file).write_bytes(content)
+    with written.lock(), pytest.raises(NotExportable, match=file):
+        written.write("fp32")
+    assert sorted(path.name for path in written.folder.iterdir()) == [".lock", "unfit.txt"]
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("it was tried again"))
+    with written.lock(), pytest.raises(NotExportable, match=file):
+        written.write("int8")
+    (written.model / file).write_bytes(whole)
+    assert not written.unfit
 
 
 def test_a_full_disk_keeps_nothing_of_what_was_begun(exports: Exports) -> None:
     exports.folder.mkdir()
     command = [sys.executable, "-c", ON_A_FULL_DISK, str(exports.model), str(exports.folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "File too large\n"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "File too large"), done.stderr
     assert list(exports.folder.iterdir()) == []
 
 
-def test_where_nothing_can_be_written_the_reason_is_told(exports: Exports) -> None:
+def test_a_writer_that_dies_leaves_its_last_words(exports: Exports) -> None:
+    broken = Exports(exports.model, exports.models_dir, writer="no.such.module")
+    with broken.lock(), pytest.raises(ExportFailed, match="no"):
+        broken.write("fp32")
+    assert not broken.unfit
+
+
+def test_a_model_that_cannot_be_read_is_a_fault(exports: Exports) -> None:
+    (exports.model / "model.pt").unlink()
+    with pytest.raises(ExportFailed, match="No such file"):
+        exports.has("fp32")
+
+
+def test_where_nothing_can_be_written_the_folder_is_named(exports: Exports) -> None:
     exports.models_dir.write_bytes(b"a file")
-    with nobody_writes(exports.model), pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"):
-        exports.network("fp32")
+    with pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"), exports.lock():
+        pass
 
 
-def test_folders_that_nobody_may_write_to_are_left_as_they_are(exports: Exports) -> None:
+def test_a_folder_that_nobody_may_write_to_is_named_and_left_as_it_is(exports: Exports) -> None:
     exports.models_dir.mkdir()
-    with nobody_writes(exports.model, exports.models_dir):
-        with pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"):
-            exports.network("fp32")
-        assert exports.closed == exports.models_dir
+    with (
+        nobody_writes(exports.models_dir),
+        pytest.raises(ExportsClosed, match=f"{exports.models_dir} cannot be written to"),
+    ):
+        exports.check_writable()
     assert list(exports.models_dir.iterdir()) == []
-    assert not (exports.model / "earshot").exists()
+    exports.check_writable()
 
 
-def test_what_was_written_before_is_used_where_nobody_may_write_any_more(exports: Exports) -> None:
-    path = exports.network("fp32")
-    exports.keep("fp32", Decision(precision="fp32", reason="it was so"))
-    before = contents(exports.folder)
-    with nobody_writes(exports.folder, exports.model):
-        assert exports.closed == exports.folder
-        assert exports.network("fp32") == path
-        assert exports.decision("fp32") == Decision(precision="fp32", reason="it was so")
-    assert contents(exports.folder) == before
+def test_what_was_written_before_is_used_where_nobody_may_write_any_more(written: Exports) -> None:
+    before = contents(written.folder)
+    export._sources_sha256.cache_clear()  # noqa: SLF001 - as above
+    (written.models_dir / "exports/hashes.json").unlink()
+    with nobody_writes(written.folder, written.folder.parent, written.models_dir):
+        assert written.has("fp32")
+        assert written.decision("fp32") == SO
+        with pytest.raises(ExportsClosed, match=f"{written.folder} cannot be written to"):
+            written.check_writable()
+        written.keep("fp32", Decision(precision="int8", reason="cannot be kept"))
+    assert contents(written.folder) == before
 
 
 def contents(folder: Path) -> dict[str, int]:

@@ -1,9 +1,7 @@
 import pytest
-from hypothesis import given, strategies as st
 
 from engine.runtime.cpu import Int8Support
-from engine.runtime.export import Precision
-from engine.runtime.precision import Texts, decide_without_proof, differences, int8_variant, prove
+from engine.runtime.precision import Precision, Texts, decide_without_proof, int8_variant, prove
 
 LONG = "and so my fellow americans ask not what your country can do for you ask what you can do for it " * 2
 
@@ -49,10 +47,3 @@ def test_int8_is_refused_where_it_reads_less_or_more_or_otherwise(rounded: Texts
 
 def test_silence_proves_nothing() -> None:
     assert prove("int8", read({}, {(0, 0.0): "?"}).__getitem__).precision == "fp32"
-
-
-@given(st.text("ab", max_size=8), st.text("ab", max_size=8), st.text("ab", max_size=8))
-def test_differences_are_a_distance(one: str, other: str, third: str) -> None:
-    assert (differences(one, other) == 0) == (one == other)
-    assert differences(one, other) == differences(other, one)
-    assert differences(one, third) <= differences(one, other) + differences(other, third)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.runtime.onnx import Network
-from engine.speakers.campplus_onnx import network
+from engine.speakers.campplus_onnx import campplus_onnx
 
 
 def test_voiceprints_are_those_of_funasr_s_own_network() -> None:
@@ -18,11 +18,11 @@ def test_voiceprints_are_those_of_funasr_s_own_network() -> None:
     with torch.no_grad():
         expected = theirs(features).numpy()
     weights = {name: weight.numpy() for name, weight in theirs.state_dict().items()}
-    ours = Network(network(weights), is_fused=False)
+    ours = Network(campplus_onnx(weights), is_fused=False)
     [found] = ours.run("voiceprint", features=features.numpy())
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def test_missing_weights_are_noticed() -> None:
     with pytest.raises(KeyError):
-        network({"head.conv1.weight": np.zeros((32, 1, 3, 3), np.float32)})
+        campplus_onnx({"head.conv1.weight": np.zeros((32, 1, 3, 3), np.float32)})
