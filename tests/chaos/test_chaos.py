@@ -22,7 +22,7 @@ def assert_kept(outcome: Outcome) -> None:
 
 @pytest.mark.timeout(400)
 async def test_whatever_dies_every_note_is_answered_once_with_its_own_text(tmp_path: Path) -> None:
-    campaign = Campaign(notes=100, faults=plan(notes=100, kills=10, seed=1), seed=1)
+    campaign = Campaign(notes=50, faults=plan(notes=50, kills=6, seed=1), seed=1)
     assert_kept(await carry_out(campaign, tmp_path, print))
 
 

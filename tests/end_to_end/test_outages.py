@@ -21,9 +21,9 @@ from tests.storage.postgres import Postgres, postgres
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-REDIS_AWAY_S = 5.0
-REDIS_MUTE_S = 5.0
-TELEGRAM_AWAY_S = LONG_S  # long enough for the note that runs to be done, and to be delivered in vain
+REDIS_AWAY_S = 3.0
+REDIS_MUTE_S = 3.0
+TELEGRAM_AWAY_S = LONG_S * 2 / 3  # long enough for the note that runs to be done, and to be delivered in vain
 SILENT = "In the queue. The queue does not answer at the moment"
 DELAYED = "Your recording cannot be taken in at the moment."
 
@@ -77,7 +77,7 @@ async def test_another_program_holds_the_database(place: Installation) -> None:
         with closing(sqlite3.connect(place.folder / "earshot.db")) as other:
             other.execute("BEGIN IMMEDIATE")
             await place.status_of(talk.speak(), DELAYED)
-            await asyncio.sleep(BUSY_TIMEOUT_S)
+            await asyncio.sleep(BUSY_TIMEOUT_S - 2)  # that was said after three seconds
 
 
 async def test_the_disk_is_full(place: Installation) -> None:

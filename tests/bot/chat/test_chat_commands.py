@@ -45,8 +45,8 @@ async def test_people_are_spoken_to_in_their_language(house: House) -> None:
 
 async def test_history_lists_ten_and_turns_pages_and_opens_texts(house: House) -> None:
     await house.start_worker()
-    for seed in range(12):
-        await transcribed(house, seed)
+    for note in [house.speak(seed) for seed in range(12)]:
+        await house.delivered(note)
     house.say("/history")
     page = await house.hear("Recordings in this chat, page 1 of 2")
     lines = (page.text or "").splitlines()[2:]

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain_text, render_reply, split, utf16_units
 from engine.transcript import Segment, Transcript
@@ -62,6 +62,7 @@ def test_splitting_loses_no_character_and_keeps_the_limit(text: str, limit: int)
     assert all(piece == piece.strip() for piece in pieces)
 
 
+@settings(deadline=None, max_examples=25)  # long texts take a while
 @given(st.lists(WORDS, min_size=1, max_size=6), st.booleans())
 def test_a_warning_stands_in_italics_below_all(texts: list[str], is_long: bool) -> None:  # noqa: FBT001 - hypothesis's
     said = transcript(*texts, "word " * (4000 if is_long else 1))

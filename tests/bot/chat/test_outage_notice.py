@@ -11,6 +11,7 @@ import pytest
 from bot.chat import outage_notice
 from bot.chat.notice_store import NoticeStore
 from bot.chat.outage_notice import OutageNotice
+from storage import database
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
 
@@ -20,6 +21,7 @@ DELAYED = "Your recording cannot be taken in at the moment."
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outage_notice, "TELL_AFTER_S", 0.2)
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.3)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What is logged, seen from outside: a process that logs."""
 
 import json
+import multiprocessing
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,14 +20,22 @@ configure_logging(Settings(), "worker-1")
 
 
 def logged(lines: str, tmp_path: Path, **variables: str) -> str:
-    """Run `lines` after the log is set up, and give what came out on stderr."""
+    """Run `lines` after the log is set up, in a forked process, and give what came out on stderr."""
     (tmp_path / "settings.toml").touch()
-    environment = {**os.environ, "EARSHOT_CONFIG": str(tmp_path / "settings.toml"), **variables}
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT + lines], env=environment, capture_output=True, text=True, check=False
+    out, err = tmp_path / "stdout", tmp_path / "stderr"
+    process = multiprocessing.get_context("fork").Process(
+        target=_log, args=(lines, {"EARSHOT_CONFIG": str(tmp_path / "settings.toml"), **variables}, out, err)
     )
-    assert done.stdout == ""
-    return done.stderr
+    process.start()
+    process.join()
+    assert (process.exitcode, out.read_text()) == (0, ""), err.read_text()
+    return err.read_text()
+
+
+def _log(lines: str, variables: dict[str, str], out: Path, err: Path) -> None:
+    os.environ.update(variables)
+    with out.open("w") as sys.stdout, err.open("w") as sys.stderr:
+        exec(SCRIPT + lines, {"__name__": "__main__"})  # noqa: S102 - the lines are this file's own
 
 
 def test_a_line_for_journald_has_keys_and_values(tmp_path: Path) -> None:
