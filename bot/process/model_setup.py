@@ -3,8 +3,8 @@
 import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import TracebackType
-from typing import NoReturn, Self
+from contextlib import AbstractContextManager
+from typing import NoReturn
 
 import click
 from tqdm import tqdm
@@ -76,7 +76,7 @@ def load_engine_in_background(settings: EngineSettings) -> Future[Engine]:
         thread.shutdown(wait=False)
 
 
-class FetchProgress:
+class FetchProgress(AbstractContextManager["FetchProgress"]):
     """Shows download progress: a bar for each file on a terminal, a line every `PRINT_INTERVAL_S` elsewhere."""
 
     def __init__(self) -> None:
@@ -84,13 +84,7 @@ class FetchProgress:
         self._file, self._bar = "", new_bar("")
         self._printed_at = time.monotonic()
 
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the last bar."""
         self._bar.close()
 

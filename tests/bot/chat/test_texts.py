@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -47,6 +48,7 @@ FOR_THE_OWNER = (
 TRANSLATED = [language for language in languages() if language != "en"]
 
 
+@cache
 def sentences() -> dict[str, str | None]:
     """Find all that the code says: the sentence, and its plural."""
     found: dict[str, str | None] = {}
@@ -135,11 +137,10 @@ def test_a_fault_is_said_in_the_current_language() -> None:
         assert fault_text("timeout", {"limit_s": 600}).startswith("Das Transkribieren dauerte länger als 600 s")
 
 
-@pytest.mark.parametrize("code", ["file_too_big", "gave_up", "database_damaged", "timeout"])
-def test_the_faults_of_every_room_have_their_sentence_without_anybody_else_loading_them(code: str) -> None:
-    lines = f"from bot.chat.texts import fault_sentences; print({code!r} in fault_sentences())"
+def test_the_faults_of_every_room_have_their_sentence_without_anybody_else_loading_them() -> None:
+    lines = "from bot.chat.texts import fault_sentences; print(*fault_sentences())"
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=True)
-    assert done.stdout == "True\n"
+    assert {"file_too_big", "gave_up", "database_damaged", "timeout"} <= set(done.stdout.split())
 
 
 @pytest.mark.parametrize(("code", "params"), [("from_the_future", {}), ("timeout", {"other": 1})])
