@@ -2,11 +2,12 @@ import pytest
 from arq import ArqRedis
 
 from jobs import reaper as reaper_module
+from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue
 from jobs.reaper import LOCK_KEY, Reaper
 from jobs.redis import QUEUE
 from storage.ledger import Ledger
-from tests.jobs.conftest import Arrivals, position
+from tests.jobs.conftest import Arrivals, position, until
 from tests.storage.samples import transcript
 
 
@@ -45,7 +46,17 @@ async def test_a_job_that_arq_drops_because_it_expired_comes_back(
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    await redis.zrem(QUEUE, note.id)
+    await redis.pexpire(f"arq:job:{note.id}", 1)
+
+    async def has_expired() -> bool:
+        return not await redis.exists(f"arq:job:{note.id}")
+
+    await until(has_expired)
+    scripts = LuaScripts(redis)
+    run = await scripts.pick(10**13, "token", 1000)
+    assert run is not None
+    assert await scripts.end(run)  # as the worker does with a job that arq would not begin
+    assert await position(queue, note) == 0
     assert await reaper.requeue_orphans() == 1
     assert await position(queue, note) == 1
 

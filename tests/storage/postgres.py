@@ -8,8 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+GUARDED = "guarded"  # the user of whom the server demands a password
 
 
 @dataclass
@@ -47,6 +50,8 @@ def postgres() -> Iterator[Postgres]:
         command = [initdb, "-D", f"{folder}/db", "-U", "earshot", "-A", "trust", "-E", "UTF8", "--no-sync"]
         if (made := subprocess.run(command, user=user, capture_output=True, check=False, cwd="/")).returncode != 0:
             pytest.skip(f"PostgreSQL does not run here: {made.stderr.decode()}")
+        rules = Path(folder, "db", "pg_hba.conf")
+        rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
         server = Postgres(folder, user, _started(folder, user))
         try:
             yield server

@@ -24,6 +24,7 @@ from storage.errors import (
 from storage.ledger import Ledger
 from storage.migration import MIGRATIONS, latest_revision
 from storage.tables import metadata
+from tests.storage.postgres import GUARDED
 from tests.storage.samples import incoming
 
 OPEN = """
@@ -169,6 +170,13 @@ async def test_postgresql_has_the_same_tables(postgres_database: Database) -> No
         assert await connection.run_sync(_differences) == []
 
 
-async def test_a_server_that_demands_a_password_says_so(postgres_url: str, tmp_path: Path) -> None:
+async def test_a_server_that_demands_a_password_says_so(postgres_database: Database, postgres_url: str) -> None:
+    del postgres_database  # so that the server is up
+    with pytest.raises(DatabaseUnreachable, match="password authentication failed"):
+        await open_database(postgres_url.replace("//earshot@", f"//{GUARDED}:wrong@"), Path())
+
+
+async def test_a_server_without_that_database_says_so(postgres_database: Database, postgres_url: str) -> None:
+    del postgres_database  # as above
     with pytest.raises(DatabaseUnreachable, match="nowhere"):
-        await open_database(postgres_url.replace("/postgres?", "/nowhere?"), tmp_path)
+        await open_database(postgres_url.replace("/postgres?", "/nowhere?"), Path())

@@ -66,6 +66,15 @@ async def test_ids_sort_by_time(ledger: Ledger) -> None:
     assert ids == sorted(ids)
 
 
+async def test_what_was_begun_is_written_although_its_caller_is_cancelled(ledger: Ledger) -> None:
+    recording = asyncio.create_task(ledger.record(incoming()))
+    await asyncio.sleep(0)
+    recording.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await recording
+    assert len(await ledger.recent()) == 1
+
+
 async def test_a_whole_life(ledger: Ledger) -> None:
     await _live(ledger)
 
