@@ -31,15 +31,14 @@ class EngineThreads:
         *,
         limit_s: float,
         lost: asyncio.Event,
-        stop_timeout_s: float = STOP_S,
         running_s: Callable[[threading.Event], float | None] = lambda _: 0.0,
     ) -> Result:
         """Run `work` to its end in a thread; set the event that it is given when the result is no longer wanted.
 
-        `stop_timeout_s` is how long it may take to stop then, before it counts as stuck. `running_s`, called with that
-        event, returns for how long its own turn at the model has lasted, None while it waits for one. Waiting does not
-        count towards `limit_s`; time in which several run is divided among them, but each has used at least its turn:
-        what is fast enough alone is not too slow because it shares the machine, and what hangs shares with nobody.
+        Work that does not stop within `STOP_S` then counts as stuck. `running_s`, called with that event, returns for
+        how long its own turn at the model has lasted, None while it waits for one. Waiting does not count towards
+        `limit_s`; time in which several run is divided among them, but each has used at least its own turn: what is
+        fast enough alone is not too slow because it shares the machine, and what hangs shares with nobody.
 
         Raises:
             TranscriptionTimeout: it did not finish within `limit_s`.
@@ -58,16 +57,16 @@ class EngineThreads:
             stop.set()
         if future.done():
             return future.result()
-        await asyncio.wait({future}, timeout=stop_timeout_s)
+        await asyncio.wait({future}, timeout=STOP_S)
         self.is_stuck = self.is_stuck or not future.done()
         if lost.is_set():
             raise LeaseLost
         raise TranscriptionTimeout(limit_s=round(limit_s) if limit_s >= 1 else limit_s)
 
-    async def wait_idle(self, stop_timeout_s: float = STOP_S) -> None:
-        """Wait until no call runs, for at most `stop_timeout_s`."""
+    async def wait_idle(self) -> None:
+        """Wait until no call runs, for at most `STOP_S`."""
         if self._running:
-            await asyncio.wait(self._running, timeout=stop_timeout_s)
+            await asyncio.wait(self._running, timeout=STOP_S)
         self.is_stuck = bool(self._running)
 
     async def _wait_for_any(

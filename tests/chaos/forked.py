@@ -11,9 +11,8 @@ from bot.config.log import configure_logging
 from bot.config.settings import Settings
 from bot.process.parent_watch import stop_when_parent_exits
 from tests.chaos.countdown import Countdown
+from tests.forks import FORKS
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["__main__", "bot.process.bot", "bot.process.worker", "tests.chaos.telling", __name__])
 ENDS_WITHIN_S = 20
 STOP_S = 60
 

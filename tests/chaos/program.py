@@ -11,7 +11,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from bot.__main__ import run_program
-from tests.chaos.forked import FORKS
+from tests.forks import FORKS
 
 
 class Program:

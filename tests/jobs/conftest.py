@@ -1,8 +1,6 @@
 import asyncio
-import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,8 +22,11 @@ from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Note
 from storage.recordings import Recordings
+from tests.forks import FORKS
+from tests.jobs import worker_main
 from tests.jobs.doors import FileDoor
 from tests.jobs.sounds import sound
+from tests.jobs.worker_main import Options
 from tests.storage.samples import incoming
 
 ROOT = Path(__file__).parents[2]
@@ -113,35 +114,58 @@ def arrivals(tmp_path: Path, ledger: Ledger) -> Arrivals:
     return Arrivals(tmp_path, ledger)
 
 
+class WorkerProcess:
+    """A real worker process."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._process = FORKS.Process(target=worker_main.main, args=(options,), daemon=True)
+        self._process.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """What it ended with; None while it runs."""
+        return self._process.exitcode
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process.pid is not None
+        os.kill(self._process.pid, number)
+
+    async def wait(self, timeout_s: float = 30) -> int | None:
+        await asyncio.to_thread(self._process.join, timeout_s)
+        return self.exit_code
+
+    async def end(self) -> None:
+        self._process.kill()
+        await self.wait()
+
+    async def until_ready(self) -> None:
+        await until(lambda: self.options.log.exists() and "worker_ready" in self.options.log.read_text())
+
+
 @dataclass
 class Workers:
     """Real worker processes."""
 
     data_dir: Path
     url: str
-    running: list[asyncio.subprocess.Process] = field(default_factory=list)
+    started: list[WorkerProcess] = field(default_factory=list)
 
-    async def start(
-        self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0
-    ) -> asyncio.subprocess.Process:
-        log = (self.data_dir / f"worker-{len(self.running)}.log").open("wb")
-        with contextlib.closing(log):
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.jobs.worker_main", str(self.data_dir), self.url),
-                *(str(fake_rtf), str(grace_s), str(max_memory_mb)),
-                cwd=ROOT,
-                stderr=log,
-            )
-        self.running.append(process)
-        return process
+    async def start(self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0) -> WorkerProcess:
+        options = Options(
+            data_dir=self.data_dir,
+            url=self.url,
+            log=self.data_dir / f"worker-{len(self.started)}.log",
+            fake_rtf=fake_rtf,
+            grace_s=grace_s,
+            max_memory_mb=max_memory_mb,
+        )
+        self.started.append(await asyncio.to_thread(WorkerProcess, options))
+        return self.started[-1]
 
     async def end(self) -> None:
-        for process in self.running:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGCONT)
-                    process.kill()
-            await process.wait()
+        for process in self.started:
+            await process.end()
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in sorted(self.data_dir.glob("worker-*.log")))

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from engine.errors import TranscriptionTimeout
+from jobs import engine_threads
 from jobs.engine_threads import EngineThreads
 from jobs.leases import LeaseLost
 
@@ -93,15 +94,16 @@ async def test_what_nobody_wants_any_more_is_told_to_stop() -> None:
         await EngineThreads().run(lambda stop: stop.wait(30), limit_s=10, lost=lost)
 
 
-async def test_an_engine_that_does_not_stop_is_known_to_be_stuck() -> None:
+async def test_an_engine_that_does_not_stop_is_known_to_be_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_threads, "STOP_S", 0.05)
     thread, release = EngineThreads(), threading.Event()
     with pytest.raises(TranscriptionTimeout):
-        await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event(), stop_timeout_s=0.05)
+        await thread.run(lambda _: release.wait(30), limit_s=0.05, lost=asyncio.Event())
     assert thread.is_stuck
     release.set()
 
 
-async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop() -> None:
+async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     thread, release = EngineThreads(), threading.Event()
 
     def work(stop: threading.Event) -> None:
@@ -113,7 +115,9 @@ async def test_who_is_cancelled_does_not_wait_for_the_engine_to_stop() -> None:
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await thread.wait_idle(0.05)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(engine_threads, "STOP_S", 0.05)
+        await thread.wait_idle()
     assert thread.is_stuck
     release.set()
     await thread.wait_idle()

@@ -10,6 +10,7 @@ from jobs.leases import Lease, LeaseLost
 from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note
+from storage.states import HOLD_S
 from tests.jobs.conftest import Arrivals, renew, until
 
 OFTEN_S = 0.01
@@ -134,4 +135,4 @@ async def test_work_is_dropped_when_the_lease_is_lost_and_else_gives_its_result(
 
 
 def test_a_dead_worker_s_note_is_free_well_within_what_is_promised() -> None:
-    assert leases.HOLD_S < leases.LEASE_S < 15 - 2 * 1.0  # a second to pick it, and one for clocks that differ
+    assert HOLD_S < leases.LEASE_S < 15 - 2 * 1.0  # a second to pick it, and one for clocks that differ

@@ -16,7 +16,7 @@ from engine.audio.samples import Audio
 from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import transcription
+from jobs import engine_threads, transcription
 from jobs.door import RetryLater
 from jobs.engine_threads import EngineThreads
 from jobs.speech_engine import SpeechEngine
@@ -125,12 +125,7 @@ async def test_a_stuck_engine_does_not_keep_the_failure_from_being_told(
 ) -> None:
     release = threading.Event()
     engine.before = lambda _: release.wait(30)
-    run = EngineThreads.run
-
-    async def impatient(self: EngineThreads, *args: object, **named: object) -> object:
-        return await run(self, *args, **{**named, "stop_timeout_s": 0.1})  # type: ignore[arg-type]  # as they came
-
-    monkeypatch.setattr(EngineThreads, "run", impatient)
+    monkeypatch.setattr(engine_threads, "STOP_S", 0.1)
     context = replace(context_with, timeout_s=1.0)
     ended = await work_on(context, await arrivals.note())
     release.set()

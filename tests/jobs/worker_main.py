@@ -1,21 +1,33 @@
-"""A worker process for tests: `python worker_main.py <data_dir> <redis url> <fake_rtf> <grace_s> <max_memory_mb>`."""
+"""The main function of a worker process for tests."""
 
 import asyncio
+import os
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from engine.audio.samples import Audio
-from engine.settings import EngineSettings
-from engine.speech import Engine
+from engine import Audio, Engine, EngineSettings
 from jobs.queue import connect
 from jobs.worker import MB, run_worker
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.recordings import Recordings
 from tests.jobs.doors import FileDoor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a worker is to be, which says on `log` what it does."""
+
+    data_dir: Path
+    url: str
+    log: Path
+    fake_rtf: float
+    grace_s: float
+    max_memory_mb: int
 
 
 class Hoarding(Engine):
@@ -29,25 +41,28 @@ class Hoarding(Engine):
 hoard: list[bytes] = []
 
 
-async def main(data_dir: Path, redis_url: str, fake_rtf: float, grace_s: float, max_memory_mb: int) -> None:
+def main(options: Options) -> None:
+    """Run the worker until it is told to stop."""
+    log = os.open(options.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 2)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    database = await open_database("", data_dir)
-    redis = connect(redis_url)
+    asyncio.run(_work(options))
+
+
+async def _work(options: Options) -> None:
+    database = await open_database("", options.data_dir)
+    redis = connect(options.url)
+    engine = Hoarding if options.max_memory_mb else Engine
     await run_worker(
-        engine=(Hoarding if max_memory_mb else Engine).open(EngineSettings(model="fake", fake_rtf=fake_rtf)),
+        engine=engine.open(EngineSettings(model="fake", fake_rtf=options.fake_rtf)),
         ledger=Ledger(database),
         redis=redis,
-        door=FileDoor(data_dir / "door.jsonl"),
-        recordings=Recordings(data_dir / "recordings", 3),
-        data_dir=data_dir,
+        door=FileDoor(options.data_dir / "door.jsonl"),
+        recordings=Recordings(options.data_dir / "recordings", 3),
+        data_dir=options.data_dir,
         timeout_s=600,
-        grace_s=grace_s,
-        max_memory_mb=max_memory_mb,
+        grace_s=options.grace_s,
+        max_memory_mb=options.max_memory_mb,
     )
     await redis.aclose(close_connection_pool=True)
     await database.close()
-
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[2]))
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5])))
