@@ -88,11 +88,6 @@ def split(text: str, limit: int) -> list[range]:
     return pieces
 
 
-def utf16_units(text: str) -> int:
-    """Return the length of a text in UTF-16 code units, as Telegram counts."""
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
 def _lay_out(segments: Sequence[Segment], label: Callable[[Segment], str]) -> _Layout:
     spoken = [segment for segment in segments if segment.text.strip()]
     turns = [(name, _text(list(turn))) for name, turn in groupby(spoken, key=label)]
@@ -133,12 +128,9 @@ def _escaped(text: str) -> str:
 
 def _reach(text: str, start: int, limit: int) -> int:
     """Return the furthest end from `start` that stays within `limit` UTF-16 units."""
-    units = 0
-    for position in range(start, len(text)):
-        units += utf16_units(text[position])
-        if units > limit:
-            return max(position, start + 1)
-    return len(text)
+    units = text[start : start + limit].encode("utf-16-le", "replace")[: 2 * limit]
+    whole_characters = units.decode("utf-16-le", "ignore")
+    return start + max(len(whole_characters), 1)
 
 
 def _break(text: str, start: int, most: int) -> int:

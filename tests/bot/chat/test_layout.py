@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 from hypothesis import given, settings, strategies as st
 
-from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain_text, render_reply, split, utf16_units
+from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain_text, render_reply, split
 from engine.transcript import Segment, Transcript
 
 WORDS = st.text(st.sampled_from("aé 。\uff0c.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
@@ -50,6 +50,10 @@ class Reader(HTMLParser):
             self.bold.append(data)
 
 
+def utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
 def without_space(text: str) -> str:
     return re.sub(r"\s", "", text)
 
@@ -74,9 +78,10 @@ def test_a_warning_stands_in_italics_below_all(texts: list[str], is_long: bool) 
     assert all(utf16_units(one.text) <= MESSAGE_UNITS for one in read)
 
 
-@given(st.text(max_size=100))
-def test_units_are_counted_as_utf16_does(text: str) -> None:
-    assert utf16_units(text) == len(text.encode("utf-16-le")) // 2
+def test_a_piece_is_as_long_as_the_limit_in_utf16_units_allows() -> None:
+    assert split("🎉" * 5, 5) == [range(2), range(2, 4), range(4, 5)]
+    assert split("x🎉" * 3, 6) == [range(4), range(4, 6)]
+    assert split("🎉🎉", 1) == [range(1), range(1, 2)], "a piece is never empty"
 
 
 @given(st.lists(st.tuples(WORDS, st.sampled_from(["1", "2", "A & <B>"])), max_size=6))
