@@ -58,12 +58,19 @@ async def test_unknown_files_have_no_link(bot: Bot) -> None:
         await bot.get_file("nonsense")
 
 
-@pytest.mark.parametrize(
-    "path", ["/file/bot42:playground/voice/nothing.oga", "/file/bot42:playground/../../etc/passwd"]
-)
-async def test_links_that_were_never_given_lead_nowhere(http: ClientSession, path: str) -> None:
-    async with http.get(path) as response:
+async def test_links_that_were_never_given_lead_nowhere(playground: Playground, http: ClientSession) -> None:
+    async with http.get("/file/bot42:playground/voice/nothing.oga") as response:
         assert response.status == 404
+    assert [request.method for request in playground.requests] == ["download"]
+    assert len(playground.violations) == 1
+
+
+async def test_a_download_needs_the_token(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:
+    playground.send_voice(chat, ada, b"OggS")
+    found = await bot.get_file(await file_id_of(bot))
+    with pytest.raises(ClientResponseError) as refused:
+        await Bot("42:wrong", session=bot.session).download_file(str(found.file_path))
+    assert refused.value.status == 401
 
 
 async def test_a_download_may_break_in_the_middle(playground: Playground, bot: Bot, chat: Chat, ada: User) -> None:

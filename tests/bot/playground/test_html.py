@@ -35,7 +35,7 @@ def test_tags_nest(tags: list[str], text: str) -> None:
     assert all(one.extract_from(plain) == text for one in entities)
 
 
-@given(texts)
+@given(st.text("<>/=&#;x'\" abp", max_size=12))
 def test_whatever_comes_is_read_or_refused_in_telegrams_words(source: str) -> None:
     try:
         parse_html(source)

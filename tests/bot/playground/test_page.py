@@ -105,7 +105,6 @@ async def test_what_makes_no_sense_is_refused(
 
 
 @pytest.mark.usefixtures("chat")
-@pytest.mark.usefixtures("chat")
 @pytest.mark.parametrize("query", [{}, {"chat": "zz"}, {"chat": "1", "duration": "abc"}, {"chat": "1", "kind": "x"}])
 async def test_a_recording_for_nobody_is_refused(http: ClientSession, query: dict[str, str]) -> None:
     async with http.post("/page/send", params=query, data=b"sound") as answer:

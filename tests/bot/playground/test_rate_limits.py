@@ -70,6 +70,9 @@ async def test_edits_count_and_actions_do_not(bot: Bot, chat: Chat) -> None:
         await bot.edit_message_text("y", chat_id=chat.id, message_id=sent.message_id)
 
 
-async def test_limits_can_be_set_and_left_out() -> None:
-    assert Playground(strict=False).rate_limiter.limits is None
-    assert Playground(limits=Limits(chat_burst=2)).rate_limiter.limits == Limits(chat_burst=2)
+async def test_a_playground_has_telegrams_limits_or_those_given_or_none() -> None:
+    usual, low, without = Playground(), Playground(limits=Limits(chat_burst=2)), Playground(strict=False)
+    borne = [
+        sum(playground.rate_limiter.count_message("1") == 0 for _ in range(100)) for playground in (usual, low, without)
+    ]
+    assert borne == [8, 2, 100]
