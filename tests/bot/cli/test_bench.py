@@ -63,19 +63,14 @@ def test_no_long_recording_is_read_where_none_is_wanted(earshot: Earshot, starte
     assert "long recording" not in done.stdout
 
 
-def test_what_cannot_be_read_is_named_and_the_rest_is_counted(
-    earshot: Earshot, starter_models_dir: Path, sample: Path, tmp_path: Path
-) -> None:
+def test_what_cannot_be_read_is_named_and_the_rest_is_counted(earshot: Earshot, sample: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.ogg").touch()
-    rows = (f"{sample}\ten\tEver tried", "empty.ogg\ten\tA", "missing.wav\ten\tB", f"{sample}\tzh\tC")
+    rows = (f"{sample}\tzh\t屡试", "empty.ogg\tzh\t甲", "missing.wav\tzh\t乙", f"{sample}\tfr\tC")
     (tmp_path / "manifest.tsv").write_text("\n".join(("file\tlanguage\treference", *rows)))
-    done = earshot(
-        "bench", "--clips", tmp_path,
-        EARSHOT_ENGINE__MODEL="starter", EARSHOT_ENGINE__MODELS_DIR=str(starter_models_dir),
-    )  # fmt: skip
+    done = earshot("bench", "--clips", tmp_path)
     told = json.loads(done.stdout.splitlines()[-1])
     assert (done.returncode, told["unread"]) == (1, ["empty.ogg", "missing.wav"])
-    assert told["accuracy"]["en"]["clips"] == 1
+    assert told["accuracy"]["zh"]["clips"] == 1
     assert "missing.wav: not counted: there is no such file" in done.stderr
     assert "does not know their language: 1 clips" in done.stderr
 
