@@ -1,10 +1,11 @@
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from bot.bench.process_usage import PROC, Usage, usage_of
+from bot.bench.process_usage import PROC, Usage, descendants, usage_of
 
 pytestmark = pytest.mark.skipif(not PROC.exists(), reason="only Linux tells")
 
@@ -23,3 +24,11 @@ def test_children_count_too() -> None:
     assert its.resident_mb > 1
     assert its.peak_mb >= its.resident_mb >= its.anonymous_mb > 0
     assert both.resident_mb >= alone.resident_mb + its.resident_mb / 2
+
+
+def test_children_of_children_are_found() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "cat & echo $!; wait"], stdin=-1, stdout=-1) as shell:
+        assert shell.stdout is not None
+        cat = int(shell.stdout.readline())
+        assert {shell.pid, cat} <= set(descendants(os.getpid()))
+        os.kill(cat, signal.SIGKILL)
