@@ -1,7 +1,7 @@
-"""Everything that can go wrong with a voice note, as one tree. Knows no language but English.
+"""The faults that a user is told about, as one tree of exceptions with English sentences.
 
-Each fault carries a stable `code` and the `params` of its sentence, so that another room can say it in the user's
-language; `str(fault)` is the English sentence with the remedy.
+Each fault carries a stable `code` and the `params` of its sentence, so that another room can translate it;
+`str(fault)` is the English sentence with the remedy.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ Param = str | int | float
 
 
 class Fault(Exception):
-    """A failure that a person can be told about: what happened, and what to do."""
+    """A failure that a user is told about: what happened, and what to do."""
 
     code: ClassVar[str] = "internal"
     sentence: ClassVar[str] = "Something went wrong on my side. Please try again."
@@ -24,11 +24,11 @@ class Fault(Exception):
 
 
 class AudioFault(Fault):
-    """The sound itself cannot be used."""
+    """The recording itself cannot be used."""
 
 
 class AudioUnreadable(AudioFault):
-    """No decoder that is allowed here can read the file."""
+    """The file is of no format or codec that is allowed here, or is damaged."""
 
     code = "audio_unreadable"
     is_permanent = True
@@ -39,7 +39,7 @@ class AudioUnreadable(AudioFault):
 
 
 class NoAudioTrack(AudioFault):
-    """The container was read, and it holds no sound (a silent film)."""
+    """The file has no audio track, such as a silent video."""
 
     code = "no_audio_track"
     is_permanent = True
@@ -76,28 +76,28 @@ class UnknownLanguage(Fault):
 
 
 class LanguageNotSelectable(UnknownLanguage):
-    """A language is asked for of a model that does not tell which it knows."""
+    """A language is asked for, and the model does not list its languages."""
 
     code = "languages_untold"
     sentence = "My model does not tell which languages it knows, so none can be asked for. Leave out “{language}”."
 
 
 class UnknownLanguageSetting(UnknownLanguage):
-    """`engine.language` names what the model does not know."""
+    """`engine.language` names a language that the model does not know."""
 
     code = "language_setting_wrong"
     sentence = "The model {model} does not know the language “{language}”. Set engine.language to one of: {known}."
 
 
 class UnknownLanguagesSetting(UnknownLanguageSetting):
-    """`engine.languages` names what the model does not know."""
+    """`engine.languages` names a language that the model does not know."""
 
     code = "language_setting_list_wrong"
     sentence = "The model {model} does not know the language “{language}”. In engine.languages, name some of: {known}."
 
 
 class LanguageSettingNotSelectable(UnknownLanguageSetting):
-    """`engine.language` or `engine.languages` asks for one where the model does not tell which it knows."""
+    """`engine.language` or `engine.languages` names a language, and the model does not list its languages."""
 
     code = "language_setting_vain"
     sentence = (
@@ -107,7 +107,7 @@ class LanguageSettingNotSelectable(UnknownLanguageSetting):
 
 
 class HotwordsUnreadable(Fault):
-    """`engine.hotwords` names no file that can be read."""
+    """The file that `engine.hotwords` names cannot be read."""
 
     code = "hotwords_unreadable"
     sentence = (
@@ -117,32 +117,32 @@ class HotwordsUnreadable(Fault):
 
 
 class TranscriptionTimeout(Fault):
-    """`engine.timeout_s` passed before the text was there."""
+    """Transcribing took longer than `engine.timeout_s`."""
 
     code = "timeout"
     sentence = "Transcribing took longer than {limit_s} s and was stopped. Try again, or send a shorter recording."
 
 
 class Cancelled(Fault):
-    """Whoever asked for the transcript no longer wants it."""
+    """The transcription was cancelled."""
 
     code = "cancelled"
     sentence = "Cancelled."
 
 
 class ModelFault(Fault):
-    """The speech model is not there or does not work."""
+    """The recognition model is not there or does not work."""
 
 
 class ModelMissing(ModelFault):
-    """`engine.model` names nothing that exists."""
+    """`engine.model` names no model of the catalogue and no path that exists."""
 
     code = "model_missing"
     sentence = "There is no model “{model}”. Set engine.model to {known}, or to the path of a FunASR model folder."
 
 
 class NothingToFetch(ModelMissing):
-    """As ModelMissing, for a name that was to be fetched."""
+    """As ModelMissing, for a name that was to be downloaded."""
 
     code = "nothing_to_fetch"
     sentence = "There is no model “{model}” to fetch. There are {known}."
@@ -158,7 +158,7 @@ class ModelBroken(ModelFault):
 
 
 class CustomModelBroken(ModelBroken):
-    """As ModelBroken, for a path that the owner gave."""
+    """As ModelBroken, for a model that `engine.model` names by its path."""
 
     code = "own_model_broken"
     sentence = (
@@ -168,28 +168,28 @@ class CustomModelBroken(ModelBroken):
 
 
 class ModelsDirClosed(ModelFault):
-    """`engine.models_dir` is no folder that can be written to, and something has to be fetched."""
+    """`engine.models_dir` cannot be written to, and a model has to be downloaded."""
 
     code = "models_dir_closed"
     sentence = "Models cannot be kept in {folder}: {reason}. Set engine.models_dir to a folder that can be written to."
 
 
 class DeviceMissing(ModelFault):
-    """`engine.device` names what this machine does not have."""
+    """`engine.device` names a device that this machine does not have."""
 
     code = "device_missing"
     sentence = "The device “{device}” is not available here. Set engine.device to auto or cpu."
 
 
 class PrecisionMissing(ModelFault):
-    """`engine.precision` names what this model cannot run with."""
+    """`engine.precision` names a precision that this model cannot run in."""
 
     code = "precision_missing"
     sentence = "The model “{model}” cannot run in {precision} here. Set engine.precision to auto or fp32."
 
 
 class ExportFailed(ModelFault):
-    """A model cannot be brought into the form that runs fastest, for a reason that lies with this machine."""
+    """A model cannot be exported, for a reason that lies with this machine."""
 
     code = "export_failed"
     sentence = (
@@ -199,7 +199,7 @@ class ExportFailed(ModelFault):
 
 
 class ExportsClosed(ExportFailed):
-    """As ExportFailed, where `engine.models_dir` cannot be written to; torch can still read such a model."""
+    """As ExportFailed, where `engine.models_dir` cannot be written to; torch can still run such a model."""
 
     code = "export_closed"
     sentence = (
@@ -210,21 +210,21 @@ class ExportsClosed(ExportFailed):
 
 
 class NothingToVerify(ModelFault):
-    """`earshot models verify` was asked where there is nothing to choose, to read, or to keep it in."""
+    """`earshot models verify` has no precision to choose, no recording to compare, or no folder for the result."""
 
     code = "nothing_to_verify"
     sentence = "There is nothing to verify: {reason}."
 
 
 class DownloadBroken(ModelFault):
-    """What was downloaded is not what was published, or broke off."""
+    """A download was interrupted, or its content is not what was published."""
 
     code = "download_broken"
     sentence = "Downloading {file} failed: {reason}. Try again later; nothing was kept of it."
 
 
 class IndexUnreachable(ModelFault):
-    """pip cannot fetch the package that carries a model's files."""
+    """pip cannot download the package that contains a model's files."""
 
     code = "index_unreachable"
     sentence = (
@@ -234,7 +234,7 @@ class IndexUnreachable(ModelFault):
 
 
 class HubUnreachable(ModelFault):
-    """No model hub answers, and the model is not on disk."""
+    """No model hub can be reached, and the model is not on disk."""
 
     code = "hub_unreachable"
     sentence = (
@@ -244,18 +244,18 @@ class HubUnreachable(ModelFault):
     )
 
 
-def fault_types(of: type[Fault] = Fault) -> Iterator[type[Fault]]:
-    """List all kinds of faults that are loaded, `of` itself first."""
-    yield of
-    for heir in of.__subclasses__():
-        yield from fault_types(heir)
+def fault_types(base: type[Fault] = Fault) -> Iterator[type[Fault]]:
+    """Give `base` and all its subclasses that are imported."""
+    yield base
+    for subclass in base.__subclasses__():
+        yield from fault_types(subclass)
 
 
 def fault_type(code: str) -> type[Fault]:
-    """Give the kind of fault that has this code; of an unknown one, Fault itself."""
-    return next((kind for kind in fault_types() if kind.code == code), Fault)
+    """Give the fault class with this code; Fault itself for an unknown code."""
+    return next((fault for fault in fault_types() if fault.code == code), Fault)
 
 
 def fault_from(code: str, params: Mapping[str, Param]) -> Fault:
-    """Make the fault again of which `code` and `params` are known, for example from another process."""
+    """Recreate a fault from its `code` and `params`, for example from another process."""
     return fault_type(code)(**params)

@@ -13,12 +13,12 @@ Speakers = Literal["off", "auto"] | int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """How a recording is to be transcribed.
+    """The options of one transcription.
 
-    `language` None leaves it to the model, which chooses among `languages` only, where there are any. `itn` tells
-    models that can choose to write numbers as digits, not in words; `punctuation` False takes the marks away.
-    `correct` puts hotwords where the text only sounds like them; `speakers`, how many there are or "auto", tells them
-    apart in sound of one channel.
+    `language` None lets the model detect it, among `languages` if there are any. `itn` (inverse text normalization)
+    lets models that have the choice write numbers as digits; `punctuation` False removes all marks. `correct` writes
+    hotwords where the text only sounds like them. `speakers`, their number or "auto", names the speakers of audio with
+    one channel.
     """
 
     language: str | None = None

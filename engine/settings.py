@@ -1,4 +1,4 @@
-"""What an owner can set about speech."""
+"""The settings of speech recognition: the table `[engine]`."""
 
 import re
 from pathlib import Path
@@ -28,15 +28,15 @@ _DEVICE = re.compile(r"auto|cpu|(cuda|mps|xpu|npu)(:\d+)?")
 Language = Annotated[str, StringConstraints(to_lower=True)]
 
 
-def _read_speakers(written: object, read: ValidatorFunctionWrapHandler) -> object:
+def _check_speakers(value: object, validate: ValidatorFunctionWrapHandler) -> object:
     try:
-        return read(written)
+        return validate(value)
     except ValidationError:
         raise PydanticCustomError("no_speakers", f"write {SPEAKERS_WANTED}") from None
 
 
 Speakers = Annotated[
-    Literal["off", "auto"] | Annotated[int, Field(ge=1, le=MOST_SPEAKERS)], WrapValidator(_read_speakers)
+    Literal["off", "auto"] | Annotated[int, Field(ge=1, le=MOST_SPEAKERS)], WrapValidator(_check_speakers)
 ]
 
 
@@ -50,7 +50,7 @@ Device = Annotated[str, AfterValidator(_check_device)]
 
 
 def default_models_dir() -> Path:
-    """Give the folder in the user's cache where models are kept."""
+    """Give the folder for models in the user's cache."""
     return user_cache_path("earshot") / "models"
 
 

@@ -1,4 +1,4 @@
-"""The one door into this room: audio in, Transcript out. Knows no vendor and no model; backends do."""
+"""`Engine`: opens a model by the settings, decodes files and transcribes them. Knows no vendor; backends do."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ __all__ = ["Engine", "Progress", "Request"]
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A loaded model and all that it needs to turn a file into a transcript."""
+    """A loaded model, ready to turn files into transcripts."""
 
     settings: EngineSettings
     backend: Backend
 
     @classmethod
     def open(cls, settings: EngineSettings, *, on_download: OnDownload = lambda *_: None) -> Self:
-        """Load the model, and fetch it first where it is named and missing. Takes seconds, or minutes.
+        """Load the model of the settings; one from the catalogue that is missing is downloaded first.
 
-        `on_download` is told the file, the bytes done and the bytes in all, again and again.
+        Takes seconds, or minutes. `on_download` is called again and again with file, bytes done and bytes in all.
 
         Raises:
-            ModelFault: it cannot be had or does not work.
-            UnknownLanguage: it does not know the language that is set.
+            ModelFault: the model is not there, cannot be downloaded, or does not work.
+            UnknownLanguage: it does not know the language of the settings.
         """
         check_languages(settings)
         check_requirements(settings)
@@ -68,42 +68,42 @@ class Engine:
 
     @property
     def model(self) -> str:
-        """The name that people see and that transcripts keep."""
+        """The model's name, as users see it and transcripts keep it."""
         return self.backend.name
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The codes that can be asked for; none where the model does not tell."""
+        """The language codes that can be asked for; empty where the model does not list them."""
         return self.backend.languages
 
     @property
     def notes_at_once(self) -> int:
-        """How many recordings are best transcribed at the same time: with fewer, cores would be idle."""
+        """How many recordings to transcribe at the same time, so that no core is idle."""
         return self.backend.notes_at_once
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether the model hangs, so that only a new process can go on."""
+        """Tell whether the model hangs, so that only a new process helps."""
         return self.backend.is_stuck
 
     @property
     def is_blocked(self) -> bool:
-        """Tell whether nothing new can be read until what nobody wants any more has ended; perhaps it never does."""
+        """Tell whether only cancelled transcriptions are running, so that nothing new can start; it may stay so."""
         return self.backend.is_blocked
 
     def running_s(self, cancelled: threading.Event) -> float | None:
-        """Tell for how long the model has been at what the transcription waits for that `cancelled` stops.
+        """Give for how many seconds the model has worked on the chunk that the transcription with this event waits for.
 
-        None: others have their turn before it. 0: it does not wait for the model.
+        None: the chunk is still queued. 0: the transcription waits for no chunk.
         """
         return self.backend.running_s(cancelled)
 
     def decode(self, path: Path, cancelled: threading.Event | None = None) -> Audio:
-        """Decode any audio or video file, however hostile. Blocks: call it in a thread.
+        """Decode any audio or video file, also a malicious one. Blocks: call it in a thread.
 
         Raises:
-            AudioFault: it cannot be used.
-            Cancelled: `cancelled` was set; it is looked at several times a second.
+            AudioFault: it cannot be decoded, or is too short or too long.
+            Cancelled: `cancelled` was set; it is checked several times a second.
         """
         return sound.decode(path, max_audio_s=self.settings.max_audio_s, cancelled=cancelled)
 
@@ -115,20 +115,22 @@ class Engine:
         on_progress: Callable[[Progress], None],
         cancelled: threading.Event,
     ) -> Transcript:
-        """Find and read the speech. Blocks: call it in a thread. `cancelled` is looked at every few seconds.
+        """Transcribe the speech of a recording. Blocks: call it in a thread. `cancelled` is checked every few seconds.
 
         Raises:
             UnknownLanguage: the model does not know the language asked for.
             Cancelled: `cancelled` was set.
         """
-        read = self.backend.transcribe(audio, self.resolved(request), on_progress=on_progress, cancelled=cancelled)
-        return replace(read, promised_duration=audio.declared_s)
+        transcript = self.backend.transcribe(
+            audio, self.resolve_language(request), on_progress=on_progress, cancelled=cancelled
+        )
+        return replace(transcript, promised_duration=audio.declared_s)
 
-    def resolved(self, request: Request) -> Request:
-        """Settle the language: one code, or None and the codes that the model may choose among, if not all.
+    def resolve_language(self, request: Request) -> Request:
+        """Give the request with its language decided: one code, or None and the codes that the model may choose among.
 
         Raises:
-            UnknownLanguage: as `transcribe`.
+            UnknownLanguage: the model does not know the language asked for.
         """
         asked = request.language or (AUTO_LANGUAGE if request.languages else self.settings.language)
         allowed = (request.languages or self.settings.languages) if asked == AUTO_LANGUAGE else (asked,)
@@ -150,21 +152,21 @@ def _backend(settings: EngineSettings, on_download: OnDownload) -> Backend:
     return TranscriptionPipeline(
         name=settings.model if settings.model in CATALOGUE else path.name,
         languages=languages_of(settings.model),
-        model=(_load if settings.model in CATALOGUE else _load_own)(settings, path, on_download),
+        model=(_load if settings.model in CATALOGUE else _load_custom)(settings, path, on_download),
         embedder=_speaker_embedder(settings, on_download),
     )
 
 
 def _speaker_embedder(settings: EngineSettings, on_download: OnDownload) -> SpeakerEmbedder:
-    """Give what tells voices apart: at once where the settings want it, else when somebody asks for it."""
-    voices = SpeakerEmbedder(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
+    """Give the speaker embedder, loaded now where the settings want speakers, else on first use."""
+    embedder = SpeakerEmbedder(lambda: pull(SPEAKER_MODEL, settings.models_dir, on_progress=on_download))
     if settings.speakers != "off":
-        voices.load()
-    return voices
+        embedder.load()
+    return embedder
 
 
-def _load_own(settings: EngineSettings, path: Path, on_download: OnDownload) -> Recognizer:
-    """Load a model of the owner's: fetching it again is no remedy where it is broken."""
+def _load_custom(settings: EngineSettings, path: Path, on_download: OnDownload) -> Recognizer:
+    """Load a model that the settings name by its path: downloading it again is no remedy where it is broken."""
     try:
         return _load(settings, path, on_download)
     except ModelBroken as broken:
@@ -200,7 +202,7 @@ def _load_with_torch(settings: EngineSettings, path: Path) -> Recognizer:
     from engine.recognizers.registry import ModelParts, load  # noqa: PLC0415 - it takes torch with it, which the bot's process must not
 
     punctuation = find_part(PUNCTUATION_MODEL, path, settings.models_dir) if lacks_punctuation(path) else None
-    parts = ModelParts(recogniser=path, vad=_vad(settings, path), punctuation=punctuation)
+    parts = ModelParts(recognizer=path, vad=_vad(settings, path), punctuation=punctuation)
     return load(settings.model, parts, settings)
 
 

@@ -1,4 +1,4 @@
-"""What was said, and when. Knows nothing of how it was found out."""
+"""The transcript of a recording: segments, words, times, speakers. Knows nothing of how it came to be."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
-    """A word, or a character of a script without spaces, and when it was said, in seconds."""
+    """A word, or a character of a script without spaces, with its start and end in seconds."""
 
     start: float
     end: float
@@ -17,7 +17,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """What the model heard, and the hotword that was written in its place."""
+    """What the model recognized, and the hotword that was written in its place."""
 
     heard: str
     written: str
@@ -27,7 +27,7 @@ class Correction:
 class Segment:
     """One speech region with its text. Times are seconds from the beginning of the recording.
 
-    `words` is empty, and `emotion` "", where the model does not tell; `events` is what else is heard: "laughter".
+    `words` is empty, and `emotion` "", where the model gives none; `events` are other sounds, such as "laughter".
     """
 
     start: float
@@ -45,8 +45,8 @@ class Segment:
 class Transcript:
     """All segments of a recording, in order of their start.
 
-    `language` is an ISO 639-1 code, or "" where nobody spoke; `duration` is the recording's, in seconds, and
-    `promised_duration` what its file tells, where clearly less could be read: the rest is missing or damaged.
+    `language` is an ISO 639-1 code, or "" where nobody speaks; `duration` is in seconds. `promised_duration` is what
+    the file declares, where clearly less could be decoded: the rest is missing or damaged.
     """
 
     language: str

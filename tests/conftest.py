@@ -3,11 +3,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import bot  # noqa: F401 - before a test imports aiogram, which takes four times as long without it
 from engine.hub.pull import pull, pull_sample
 from engine.settings import default_models_dir
 from jobs.redis_server import RedisServer
+
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
-"""Turns sound into what a network hears: log-mel energies, neighbouring frames stacked, normalised. Knows no network.
+"""Filter bank features: log-mel energies, with stacked frames (low frame rate) and normalization. Knows no network.
 
-The same numbers as Kaldi's `fbank` and FunASR's front ends give without dither, whole or block by block.
+Equal to Kaldi's `fbank` and FunASR's front ends without dither, for a whole recording or block by block.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pydantic import BaseModel, Field
 from engine.audio import SAMPLE_RATE
 from engine.runtime.torch_files import Floats, read_cmvn, read_settings
 
-FRAME = 400
-HOP = 160
+FRAME = SAMPLE_RATE * 25 // 1000
+HOP = SAMPLE_RATE // 100
 FFT = 512
-LOWEST_HZ = 20
+MIN_HZ = 20
 EMPHASIS = np.float32(0.97)
-QUIETEST = np.finfo(np.float32).eps
-FRAMES_AT_ONCE = 128
+MIN_ENERGY = np.finfo(np.float32).eps
+BATCH_FRAMES = 128
 
 
 class FrontendConf(BaseModel):
-    """The table `frontend_conf` of a model folder: what is the same for all models, and what is not."""
+    """The table `frontend_conf` of a model folder; fixed values are the same in every published model."""
 
     fs: Literal[16_000] = 16_000
     window: Literal["hamming"] = "hamming"
@@ -46,7 +46,7 @@ class _Config(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Frontend:
-    """How a model wants its sound: a row is `stacked` frames of 10 ms, the next begins `step` frames later."""
+    """A model's front end: a row stacks `stacked` frames of 10 ms, and the next row starts `step` frames later."""
 
     mels: int
     stacked: int
@@ -69,36 +69,36 @@ class Frontend:
         return cls(mels=conf.n_mels, stacked=conf.lfr_m, step=conf.lfr_n, shift=shift, scale=scale)
 
     def features(self, samples: NDArray[np.int16]) -> Floats:
-        """Give the rows of a whole recording, one for every `step` frames; none of less than 25 ms."""
+        """Give the rows of a whole recording, one for every `step` frames; none if it is shorter than 25 ms."""
         stream = FeatureStream(self)
         return np.concatenate([stream.feed(samples), stream.finish()])
 
 
 class FeatureStream:
-    """The rows of one recording that comes block by block: the same as of the whole."""
+    """The rows of one recording that comes block by block; equal to those of the whole."""
 
     def __init__(self, frontend: Frontend) -> None:
-        """Begin a recording."""
+        """Start a recording."""
         self._frontend = frontend
         self._samples = np.empty(0, np.int16)
         self._frames = np.empty((0, frontend.mels), np.float32)
-        self._frames_heard = 0
+        self._frames_seen = 0
         self._rows_given = 0
 
     def feed(self, samples: NDArray[np.int16]) -> Floats:
-        """Give the rows for which all is there now."""
+        """Take the next samples and give the rows that they complete."""
         unread = np.concatenate([self._samples, samples])
         frames = log_mel(unread, self._frontend.mels)
         self._samples = unread[len(frames) * HOP :]
-        before = 0 if self._frames_heard else (self._frontend.stacked - 1) // 2
-        self._frames_heard += len(frames)
-        # The first frame stands in for those before it, in the middle of whose row it is.
+        before = 0 if self._frames_seen else (self._frontend.stacked - 1) // 2
+        self._frames_seen += len(frames)
+        # Padded with the first frame, so that it is in the middle of the first row.
         self._frames = np.concatenate([self._frames, np.repeat(frames[:1], before, axis=0), frames])
         return self._take((len(self._frames) - self._frontend.stacked) // self._frontend.step + 1)
 
     def finish(self) -> Floats:
-        """Give the rows whose ends lie beyond the recording's: the last frame stands in for those after it."""
-        rows = -(-self._frames_heard // self._frontend.step) - self._rows_given
+        """Give the last rows, padded with the last frame."""
+        rows = -(-self._frames_seen // self._frontend.step) - self._rows_given
         missing = (rows - 1) * self._frontend.step + self._frontend.stacked - len(self._frames)
         self._frames = np.concatenate([self._frames, np.repeat(self._frames[-1:], max(0, missing), axis=0)])
         return self._take(rows)
@@ -115,11 +115,11 @@ class FeatureStream:
 
 
 def log_mel(samples: NDArray[np.int16], mels: int) -> Floats:
-    """Give the logarithm of the energy in each of `mels` bands, a row for every 10 ms that 25 ms begin at."""
+    """Give log-mel energies, shape (frames, mels): one frame of 25 ms every 10 ms."""
     if len(samples) < FRAME:
         return np.empty((0, mels), np.float32)
     frames = sliding_window_view(samples, FRAME)[::HOP]
-    parts = (frames[start : start + FRAMES_AT_ONCE] for start in range(0, len(frames), FRAMES_AT_ONCE))
+    parts = (frames[start : start + BATCH_FRAMES] for start in range(0, len(frames), BATCH_FRAMES))
     return np.concatenate([_log_energies(part.astype(np.float32), _bands(mels)) for part in parts])
 
 
@@ -129,7 +129,7 @@ def _log_energies(frames: Floats, bands: Floats) -> Floats:
     frames[:, 0] -= EMPHASIS * frames[:, 0]
     spectrum = np.fft.rfft(frames * _window(), FFT)[:, : FFT // 2]
     energies: Floats = (np.square(spectrum.real) + np.square(spectrum.imag)) @ bands
-    logarithms: Floats = np.log(np.maximum(energies, QUIETEST))
+    logarithms: Floats = np.log(np.maximum(energies, MIN_ENERGY))
     return logarithms
 
 
@@ -140,8 +140,8 @@ def _window() -> Floats:
 
 @cache
 def _bands(mels: int) -> Floats:
-    """Give how much each frequency counts in each band: triangles that overlap by half, evenly spaced in mel."""
-    lowest, highest = _mel(np.array([LOWEST_HZ, SAMPLE_RATE / 2]))
+    """Give the triangular mel filters, shape (FFT bins, mels): overlapping by half, evenly spaced in mel."""
+    lowest, highest = _mel(np.array([MIN_HZ, SAMPLE_RATE / 2]))
     width = (highest - lowest) / (mels + 1)
     peaks = lowest + width * np.arange(1, mels + 1)
     distances = np.abs(_mel(np.arange(FFT // 2) * SAMPLE_RATE / FFT)[:, np.newaxis] - peaks) / width

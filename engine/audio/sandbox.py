@@ -1,7 +1,7 @@
-"""Runs the decoder where a hostile file does no harm: in a process that forks a limited child for each file.
+"""Sandbox for the decoder: a process that forks a child with resource limits for each file.
 
-The process has loaded the decoder already, so that a child starts in about a millisecond. Each request brings a socket
-of its own for the answer, the file to read and the file to write; the child opens nothing else.
+The process has imported the decoder already, so that a child starts in about a millisecond. Each request passes three
+descriptors: a socket for the answer, the file to read and the file to write. The child opens nothing else.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 START = f"import sys; sys.path.insert(0, {str(PROJECT)!r}); from engine.audio.sandbox import serve; serve()"
 MESSAGE_BYTES = 4096
 DESCRIPTORS = 3
-DYING_S = 0.2
-LOOK_S = 0.2
+EXIT_WAIT_S = 0.2
+POLL_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +45,16 @@ class Limits:
     memory_bytes: int = 1 << 30
     output_bytes: int = 1 << 31
 
-    def are_reached_since(self, began: float) -> bool:
-        """Tell whether whoever began then has used up its time by now."""
-        return time.monotonic() - began >= min(self.cpu_s, self.wall_s) - 0.5
+    def are_reached_since(self, started: float) -> bool:
+        """Tell whether a child that started then must have used up its time."""
+        return time.monotonic() - started >= min(self.cpu_s, self.wall_s) - 0.5
 
 
 class DecoderProcess:
-    """The parent's end. Threads may share it; their files are decoded side by side."""
+    """The parent's end. Threads may share it; their files are decoded in parallel."""
 
     def __init__(self) -> None:
-        """Start nothing yet."""
+        """Start no process yet."""
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -66,27 +66,29 @@ class DecoderProcess:
 
         Raises:
             AudioFault: the decoder refused the file, ran into a limit, or crashed over it.
-            Cancelled: `cancelled` was set; it is looked at several times a second.
+            Cancelled: `cancelled` was set; it is checked several times a second.
         """
-        began = time.monotonic()
+        started = time.monotonic()
         cancelled = cancelled or threading.Event()
         answer = self._ask(source, sink, limits, cancelled)
-        if answer is None and not limits.are_reached_since(began):  # perhaps not the file's fault: somebody ended it
-            self._await_death()
+        if answer is None and not limits.are_reached_since(
+            started
+        ):  # the process may have been killed, which is not the file's fault
+            self._await_exit()
             sink.seek(0)
             sink.truncate()
             answer = self._ask(source, sink, limits, cancelled)
         if answer is not None:
-            return _decoded(answer)
-        raise DecodingLimitExceeded if limits.are_reached_since(began) else AudioUnreadable
+            return _to_decoded(answer)
+        raise DecodingLimitExceeded if limits.are_reached_since(started) else AudioUnreadable
 
     def _ask(
         self, source: BinaryIO, sink: BinaryIO, limits: Limits, cancelled: threading.Event
     ) -> dict[str, object] | None:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            ours.sendall(json.dumps(_question(limits)).encode())
-            self._hand_over([theirs.fileno(), source.fileno(), sink.fileno()])
+            ours.sendall(json.dumps(_message(limits)).encode())
+            self._send_or_restart([theirs.fileno(), source.fileno(), sink.fileno()])
             theirs.close()
             return _read_answer(ours, limits.wall_s, cancelled)
 
@@ -105,17 +107,17 @@ class DecoderProcess:
     def _is_alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _await_death(self) -> None:
-        """Wait a moment: a dying process closes its sockets before anybody can see that it is gone."""
+    def _await_exit(self) -> None:
+        """Wait a moment: an ending process closes its sockets before `poll` sees that it has ended."""
         with self._lock, contextlib.suppress(subprocess.TimeoutExpired):
             if self._process is not None:
-                self._process.wait(DYING_S)
+                self._process.wait(EXIT_WAIT_S)
 
-    def _hand_over(self, descriptors: list[int]) -> None:
+    def _send_or_restart(self, descriptors: list[int]) -> None:
         self.start()
         try:
             self._send(descriptors)
-        except OSError:  # it was killed since; another one does
+        except OSError:  # it was killed meanwhile
             self.close()
             self.start()
             self._send(descriptors)
@@ -150,11 +152,11 @@ class DecoderProcess:
 
 
 def serve() -> NoReturn:
-    """Be the process: answer requests on standard input until the parent is gone."""
+    """Run the sandbox process: answer requests on standard input until the parent closes it."""
     import av  # noqa: F401, PLC0415 - loaded once here for all children, and never in the parent
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stopping worker finishes its voice note, then closes our input
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a stopping worker finishes its recording, then closes our input
     control = socket.socket(fileno=0)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, DESCRIPTORS)
@@ -167,12 +169,12 @@ def serve() -> NoReturn:
 
 
 def _answer(reply: int, source: int, sink: int) -> NoReturn:
-    """Be the child that decodes one file."""
+    """Run the child that decodes one file, and exit."""
     os.close(0)
     with socket.socket(fileno=reply) as parent:
         limits = Limits(**json.loads(parent.recv(MESSAGE_BYTES)))
         try:
-            _end_with(parent)
+            _exit_with(parent)
             _restrict(limits)
             with open(sink, "wb") as samples:
                 decoded = decode(source, samples, max_audio_s=limits.max_audio_s)
@@ -181,27 +183,27 @@ def _answer(reply: int, source: int, sink: int) -> NoReturn:
             answer = {"code": fault.code, "params": fault.params}
         except (MemoryError, OSError):
             answer = {"code": DecodingLimitExceeded.code, "params": {}}
-        except BaseException:  # noqa: BLE001 - whatever else a hostile file brings about ends here
+        except BaseException:  # noqa: BLE001 - whatever else a malicious file causes ends here
             answer = {"code": AudioUnreadable.code, "params": {}}
         parent.sendall(json.dumps(answer).encode())
     os._exit(0)
 
 
-def _end_with(parent: socket.socket) -> None:
-    """Let the system end this process, also within a decoder's own loop, once nobody waits at the other end.
+def _exit_with(parent: socket.socket) -> None:
+    """Let the system end this process, even inside the decoder, when the parent closes its end of the socket.
 
-    macOS ends nobody by this signal; there the process goes on to its limits.
+    On macOS this signal ends no process; there it runs on to its limits.
     """
     signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(parent, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(parent, fcntl.F_SETFL, fcntl.fcntl(parent, fcntl.F_GETFL) | os.O_ASYNC)
-    with contextlib.suppress(BlockingIOError):  # nothing comes, and somebody is there
+    with contextlib.suppress(BlockingIOError):  # nothing to read: the parent is there
         parent.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        os._exit(0)  # nobody was left before the signal could tell
+        os._exit(0)  # the parent was gone before the signal was set up
 
 
 def _restrict(limits: Limits) -> None:
-    """Limit this process. The alarm and the limit of CPU time end it at once, also within a decoder's own loop."""
+    """Limit this process. The alarm and the CPU limit end it at once, even inside the decoder."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, limits.wall_s)
     for kind, value in (
@@ -214,15 +216,15 @@ def _restrict(limits: Limits) -> None:
             resource.setrlimit(kind, (value, value))
 
 
-def _question(limits: Limits) -> dict[str, float]:
+def _message(limits: Limits) -> dict[str, float]:
     return {name: getattr(limits, name) for name in Limits.__slots__}
 
 
 def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Event) -> dict[str, object] | None:
     """Give the child's answer, or None if it died without one."""
-    parent.settimeout(LOOK_S)
-    ends = time.monotonic() + wall_s + 5
-    while time.monotonic() < ends:
+    parent.settimeout(POLL_S)
+    deadline = time.monotonic() + wall_s + 5
+    while time.monotonic() < deadline:
         if cancelled.is_set():
             raise Cancelled
         try:
@@ -235,7 +237,7 @@ def _read_answer(parent: socket.socket, wall_s: float, cancelled: threading.Even
     return None
 
 
-def _decoded(answer: dict[str, object]) -> Decoded:
+def _to_decoded(answer: dict[str, object]) -> Decoded:
     match answer:
         case {"channels": int(channels), "declared_s": None | float() as declared_s}:
             return Decoded(channels=channels, declared_s=declared_s)

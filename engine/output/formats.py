@@ -16,14 +16,14 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
     Raises:
         ValueError: there is no such format.
     """
-    said = [segment for segment in transcript.segments if segment.text.strip()]
+    segments = [segment for segment in transcript.segments if segment.text.strip()]
     match format:
         case "txt":
-            return "".join(f"{turn}\n" for turn in _turns(said))
+            return "".join(f"{turn}\n" for turn in _turns(segments))
         case "vtt":
-            return "WEBVTT\n\n" + "".join(map(_vtt_cue, make_cues(said, names=False)))
+            return "WEBVTT\n\n" + "".join(map(_vtt_cue, make_cues(segments, names=False)))
         case "srt":
-            numbered = enumerate(map(_srt_cue, make_cues(said, names=True)), start=1)
+            numbered = enumerate(map(_srt_cue, make_cues(segments, names=True)), start=1)
             return "".join(f"{number}\n{cue}" for number, cue in numbered)
         case "json":
             return transcript.to_json() + "\n"
@@ -32,42 +32,42 @@ def render(transcript: Transcript, format: str) -> str:  # noqa: A002 - it is wh
 
 
 def _turns(segments: list[Segment]) -> Iterator[str]:
-    """Give one paragraph for each turn: a new one where the speaker changes."""
+    """Give a paragraph for each turn of a speaker."""
     turn: list[str] = []
     speaker: str | None = None
     for segment in segments:
         if turn and segment.speaker != speaker:
-            yield _said(speaker, join_texts(turn))
+            yield _paragraph(speaker, join_texts(turn))
             turn = []
         speaker = segment.speaker
         turn.append(" ".join(segment.text.split()))
     if turn:
-        yield _said(speaker, join_texts(turn))
+        yield _paragraph(speaker, join_texts(turn))
 
 
-def _said(speaker: str | None, text: str) -> str:
+def _paragraph(speaker: str | None, text: str) -> str:
     return text if speaker is None else f"{speaker}: {text}"
 
 
 def _srt_cue(cue: Cue) -> str:
-    return _timed(cue, "\n".join(cue.lines), ",")
+    return _with_times(cue, "\n".join(cue.lines), ",")
 
 
 def _vtt_cue(cue: Cue) -> str:
     voice = to_single_line(cue.speaker or "")
-    text = _escaped("\n".join(cue.lines))
-    return _timed(cue, f"<v {_escaped(voice)}>{text}" if voice else text, ".")
+    text = _escape("\n".join(cue.lines))
+    return _with_times(cue, f"<v {_escape(voice)}>{text}" if voice else text, ".")
 
 
-def _timed(cue: Cue, text: str, separator: str) -> str:
-    return f"{_clock(cue.start_ms, separator)} --> {_clock(cue.end_ms, separator)}\n{text}\n\n"
+def _with_times(cue: Cue, text: str, separator: str) -> str:
+    return f"{_timestamp(cue.start_ms, separator)} --> {_timestamp(cue.end_ms, separator)}\n{text}\n\n"
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return html.escape(text, quote=False)
 
 
-def _clock(ms: int, separator: str) -> str:
+def _timestamp(ms: int, separator: str) -> str:
     seconds, ms = divmod(ms, 1000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""What the engine needs of a loaded recognition model, whatever its family."""
+"""The interface of a loaded recognition model, whatever its family."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from engine.transcript import Transcript
 
 
 class Backend(Protocol):
-    """A loaded model, of whatever kind."""
+    """A loaded recognition model."""
 
     @property
     def name(self) -> str:
-        """What people call the model."""
+        """The model's name, as users see it and transcripts keep it."""
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The codes that can be asked for."""
+        """The language codes that can be asked for; empty where the model does not list them."""
 
     @property
     def notes_at_once(self) -> int:
-        """How many recordings are best transcribed at the same time."""
+        """How many recordings to transcribe at the same time, so that no core is idle."""
 
     @property
     def is_stuck(self) -> bool:
-        """Tell whether only a new process can go on."""
+        """Tell whether the model hangs, so that only a new process helps."""
 
     @property
     def is_blocked(self) -> bool:
-        """Tell whether nothing new can be read until what nobody wants any more has ended."""
+        """Tell whether only cancelled transcriptions are running, so that nothing new can start."""
 
     def running_s(self, cancelled: threading.Event) -> float | None:
-        """Tell for how long the model has been at what is waited for, None where others have their turn before it."""
+        """Give for how many seconds the model has worked on the chunk that the transcription with this event waits for.
+
+        None: the chunk is still queued. 0: the transcription waits for no chunk.
+        """
 
     def transcribe(
         self, audio: Audio, request: Request, *, on_progress: Callable[[Progress], None], cancelled: threading.Event
     ) -> Transcript:
-        """Find and read the speech; raise Cancelled soon after `cancelled` is set."""
+        """Transcribe a recording. Blocks.
+
+        Raises:
+            Cancelled: soon after `cancelled` was set.
+        """

@@ -1,4 +1,4 @@
-"""A backend without any model: its answer tells which audio it was given. For tests and for measuring the queue."""
+"""A backend without a model, for tests and for measuring the queue: its text is the duration and hash of the audio."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HASH_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class FakeBackend:
-    """Takes `rtf` times the audio's duration to answer with its duration and the beginning of its digest."""
+    """Sleeps `rtf` times the audio's duration, then answers with that duration and the start of the audio's digest."""
 
     rtf: float
     name: ClassVar[str] = FAKE_MODEL
@@ -30,7 +30,7 @@ class FakeBackend:
     is_blocked: ClassVar[bool] = False
 
     def running_s(self, cancelled: threading.Event) -> float:  # noqa: ARG002 - as all backends
-        """Nobody waits for a turn: all sleep beside each other."""
+        """Give 0: nothing is ever queued, all recordings sleep at the same time."""
         return 0.0
 
     def transcribe(
@@ -39,7 +39,7 @@ class FakeBackend:
         """Sleep, then answer `fake <seconds>s <hash>`.
 
         Raises:
-            Cancelled: while it slept.
+            Cancelled: `cancelled` was set.
         """
         steps = max(1, math.ceil(self.rtf * audio.duration / STEP_S))
         text = f"fake {audio.duration:.1f}s {audio.digest[:HASH_DIGITS]}"

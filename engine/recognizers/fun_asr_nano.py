@@ -1,4 +1,4 @@
-"""Fun-ASR-Nano: SenseVoice's ear before a small language model, which writes the text with its marks."""
+"""Recognizes speech with Fun-ASR-Nano: SenseVoice's encoder and a small language model, which also punctuates."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 
 from engine.audio import SAMPLE_RATE
 from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
-from engine.pipeline.word_times import align_words, language_by_script
+from engine.pipeline.word_times import align_words
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
+from engine.scripts import language_by_script
 from engine.vad.chunking import Region
 from engine.vad.energy import snap_words_to_energy
 
-# It is told in Chinese what to write.
+# Its prompt names the language in Chinese.
 LANGUAGES = {"zh": "中文", "en": "英文", "ja": "日文"}
-TOKENS_A_SECOND = 15
+TOKENS_PER_SECOND = 15
 SPARE_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class FunAsrNano:
-    """The network and what finds speech for it. `arithmetic` is the language model's: fp32 or bf16."""
+    """A network with a speech detector. `arithmetic` is the language model's: fp32 or bf16."""
 
     network: FunasrNetwork
     vad: SpeechDetector
@@ -40,17 +41,19 @@ class FunAsrNano:
         return self.vad.detect_speech(blocks)
 
     def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        """Read a piece. Nobody speaks faster than the tokens it may write: a loop of its own ends there."""
-        heard = self.network.hear(
+        """Recognize a chunk. The number of tokens is limited to what fast speech needs, which ends repetition loops."""
+        answer = self.network.infer(
             samples,
             language=LANGUAGES.get(request.language or ""),
             hotwords=list(request.hotwords),
             itn=request.itn,
             llm_dtype=self.arithmetic,
-            max_length=SPARE_TOKENS + TOKENS_A_SECOND * len(samples) // SAMPLE_RATE,
+            max_length=SPARE_TOKENS + TOKENS_PER_SECOND * len(samples) // SAMPLE_RATE,
         )
-        if not heard.text:
+        if not answer.text:
             return RecognizedChunk("", "")
-        language = request.language or language_by_script(heard.text)
-        words = snap_words_to_energy(align_words(heard.text, heard.words), samples)  # it tells a moment within each
-        return RecognizedChunk(heard.text, language, words)
+        language = request.language or language_by_script(answer.text)
+        words = snap_words_to_energy(
+            align_words(answer.text, answer.words), samples
+        )  # its times are one moment within each word
+        return RecognizedChunk(answer.text, language, words)

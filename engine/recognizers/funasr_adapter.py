@@ -1,7 +1,7 @@
-"""The one file that touches FunASR: its dictionaries, milliseconds and moods end here.
+"""Adapter for FunASR: loads its model folders and turns its answers into text, tags and words in seconds.
 
 FunASR looks for updates on the network, prints, sets thread counts, hides that files are missing, and is not
-thread-safe: all of that is kept away here. What it does to the rest of the process, `funasr_isolation` undoes.
+thread-safe: all of that ends here. What it changes in the rest of the process, `funasr_isolation` restores.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from funasr import AutoModel
     from whisper.model import Whisper
 
-SHORTEST_SAMPLES = 3_200
+MIN_SAMPLES = 3_200
 MISSING_WEIGHTS = ("miss key in ckpt", "init_param does not exist")
 
 Weights = TypeVar("Weights")
@@ -36,53 +36,53 @@ Weights = TypeVar("Weights")
 _TAG = re.compile(r"<\|([^|]*)\|>")
 
 
-class Heard(NamedTuple):
-    """What a network of FunASR's answered: the bare text, the tags that stood in it, and words with their seconds."""
+class FunasrAnswer(NamedTuple):
+    """The answer of a FunASR network: the text without tags, its tags, and words with times in seconds."""
 
     text: str
     tags: tuple[str, ...] = ()
     words: tuple[Word, ...] = ()
 
 
-class Module(Protocol):
-    """What all networks of FunASR's have in common. Those that wrap Whisper keep it as `model`."""
+class FunasrModule(Protocol):
+    """What all FunASR networks have in common. Those that wrap Whisper keep it as `model`."""
 
     model: Whisper
 
     def inference(self, *, data_in: list[object], key: list[str], **options: object) -> tuple[list[dict[str, object]]]:
-        """Answer about one thing."""
+        """Give the answer for one input."""
 
 
 class FunasrNetwork:
-    """A network from a folder, asked one thing at a time."""
+    """A FunASR network; threads may share it, and it takes one input at a time."""
 
     def __init__(self, loaded: AutoModel) -> None:
-        """Take what `load_network` loaded."""
+        """Wrap what `load_network` loaded."""
         self._lock = threading.Lock()
         self._settings = loaded.kwargs
-        self.module: Module = loaded.model
+        self.module: FunasrModule = loaded.model
 
-    def hear(self, samples: NDArray[np.int16], **options: object) -> Heard:
-        """Read a piece with options in FunASR's own words; they hold for this piece alone."""
+    def infer(self, samples: NDArray[np.int16], **options: object) -> FunasrAnswer:
+        """Recognize 16 kHz samples with FunASR's own options, which hold for this call alone."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
-        return self._ask(torch.from_numpy(_waveform(samples)), options)
+        return self._infer(torch.from_numpy(_waveform(samples)), options)
 
     def punctuate(self, text: str) -> str:
-        """Give the text with marks, without the one that means that it knows none."""
-        return self._ask(text, {}).text.replace("<unk>", "")
+        """Give the text with punctuation, without the mark that stands for an unknown one."""
+        return self._infer(text, {}).text.replace("<unk>", "")
 
-    def _ask(self, piece: object, options: dict[str, object]) -> Heard:
-        """Ask the network itself: AutoModel keeps one question's options for the next."""
+    def _infer(self, data: object, options: dict[str, object]) -> FunasrAnswer:
+        """Call the network itself: AutoModel keeps the options of one call for the next."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
         with self._lock, torch.inference_mode():
-            answers, *_ = self.module.inference(data_in=[piece], key=["piece"], **(self._settings | options))
-        return _heard(answers[0]) if answers else Heard("")
+            answers, *_ = self.module.inference(data_in=[data], key=["chunk"], **(self._settings | options))
+        return _to_answer(answers[0]) if answers else FunasrAnswer("")
 
 
 def load_network(name: str, folder: Path, *, device: str, threads: int) -> FunasrNetwork:
-    """Load any folder of FunASR's, from local files only.
+    """Load any FunASR model folder, from local files only.
 
     Raises:
         ModelBroken: files are missing or damaged.
@@ -94,7 +94,7 @@ def _load(name: str, folder: Path, options: dict[str, object]) -> AutoModel:
     _check_files(name, folder)
     printed = io.StringIO()
     try:
-        with isolated_process_state(), contextlib.redirect_stdout(printed), _weights_unchanged():
+        with isolated_process_state(), contextlib.redirect_stdout(printed), _without_weights_copy():
             loaded = _auto_model()(
                 model=str(folder),
                 disable_update=True,
@@ -114,24 +114,24 @@ def _load(name: str, folder: Path, options: dict[str, object]) -> AutoModel:
 
 
 @contextlib.contextmanager
-def _weights_unchanged() -> Iterator[None]:
-    """Let FunASR take a checkpoint as it is: it copies all of it once more, only to look into it."""
+def _without_weights_copy() -> Iterator[None]:
+    """Keep FunASR from copying a whole checkpoint, which it only reads, and so from twice the memory."""
     from funasr.train_utils import load_pretrained_model as loader  # noqa: PLC0415 - only where a model is loaded
 
     copy = loader.copy
-    loader.copy = _Uncopied
+    loader.copy = _NoCopy
     try:
         yield
     finally:
         loader.copy = copy
 
 
-class _Uncopied:
-    """Takes the place of the module `copy`."""
+class _NoCopy:
+    """Stands in for the module `copy`."""
 
     @staticmethod
     def deepcopy(weights: Weights) -> Weights:
-        """Give the same."""
+        """Give the same object."""
         return weights
 
 
@@ -144,7 +144,7 @@ def _auto_model() -> type[AutoModel]:
 
 
 def _aligned(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
-    """Take the place of a vendor's search for when each token was said, in frames."""
+    """Stand in for the vendor's forced alignment: the frames of each token."""
     times = align(log_probs.float().cpu().numpy(), targets.cpu().numpy(), blank=blank)
     tokens: list[int] = targets.tolist()
     return [
@@ -153,14 +153,14 @@ def _aligned(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list
     ]
 
 
-def _heard(answer: dict[str, object]) -> Heard:
+def _to_answer(answer: dict[str, object]) -> FunasrAnswer:
     raw = str(answer["text"])
     text = _TAG.sub("", raw).strip()
-    return Heard(text, tuple(_TAG.findall(raw)), tuple(_words(answer, text)))
+    return FunasrAnswer(text, tuple(_TAG.findall(raw)), tuple(_words(answer, text)))
 
 
 def _words(answer: dict[str, object], text: str) -> Iterator[Word]:
-    """Read both of FunASR's ways to tell times: milliseconds beside a spaced text, and seconds with each token."""
+    """Read both of FunASR's formats of times: milliseconds for each word of the text, or seconds for each token."""
     match answer:
         case {"timestamps": list(tokens)}:
             for token in tokens:
@@ -171,7 +171,7 @@ def _words(answer: dict[str, object], text: str) -> Iterator[Word]:
 
 
 def _check_files(name: str, path: Path) -> None:
-    """Look for every file that a model folder says it has: FunASR goes on with random weights where one is missing."""
+    """Check every file that the model folder's configuration names: FunASR goes on with random weights without one."""
     names = ["config.yaml", "model.pt"]
     with contextlib.suppress(FileNotFoundError):
         try:
@@ -197,11 +197,11 @@ def _file_names(parts: object) -> Iterator[str]:
 
 
 def _waveform(samples: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Scale to floats, and fill up what is too short for FunASR, which crashes or divides by zero over it."""
+    """Scale to floats, and pad what is too short: FunASR crashes or divides by zero on it."""
     waveform = samples.astype(np.float32) / (1 << 15)
-    return np.pad(waveform, (0, max(0, SHORTEST_SAMPLES - len(waveform))))
+    return np.pad(waveform, (0, max(0, MIN_SAMPLES - len(waveform))))
 
 
 def first_line(error: Exception) -> str:
-    """Give the beginning of what an error says, for people."""
+    """Give the first line of an error's message, shortened."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -1,4 +1,4 @@
-"""A folder of FunASR's of a kind that nobody here knows: its text, and the language that its tags tell."""
+"""Recognizes speech with any other FunASR model folder: its text, and the language in its tags."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.vad.chunking import Region
 
 @dataclass(frozen=True, slots=True)
 class GenericFunasr:
-    """The network and what finds speech for it."""
+    """A network with a speech detector."""
 
     network: FunasrNetwork
     vad: SpeechDetector
@@ -32,10 +32,10 @@ class GenericFunasr:
         return self.vad.detect_speech(blocks)
 
     def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        """Read a piece."""
-        heard = self.network.hear(samples, language=request.language or "auto", use_itn=request.itn)
-        if "nospeech" in heard.tags or not heard.text:
+        """Recognize a chunk."""
+        answer = self.network.infer(samples, language=request.language or "auto", use_itn=request.itn)
+        if "nospeech" in answer.tags or not answer.text:
             return RecognizedChunk("", "")
         return RecognizedChunk(
-            heard.text, request.language or next((tag for tag in heard.tags if tag in SENSEVOICE_LANGUAGES), "")
+            answer.text, request.language or next((tag for tag in answer.tags if tag in SENSEVOICE_LANGUAGES), "")
         )

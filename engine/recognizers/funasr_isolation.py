@@ -1,4 +1,4 @@
-"""Undoes what a vendor does to the whole process while it is imported and loaded. Knows nothing of speech."""
+"""Restores logging, warnings and random state that importing and loading FunASR changes. Knows nothing of speech."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-VENDOR = "funasr"
+VENDOR_FOLDER = "funasr"
 
 
 @contextmanager
 def isolated_process_state() -> Iterator[None]:
-    """Keep logging, warnings and random numbers as they are, whatever happens within."""
+    """Restore logging, warnings and random state afterwards, and silence all of them within."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the one that is reseeded
@@ -30,14 +30,14 @@ def isolated_process_state() -> Iterator[None]:
         root.setLevel(level)
         random.setstate(python_state)
         np.random.set_state(numpy_state)  # noqa: NPY002 - as above
-        _mute_the_vendor(root)
+        _mute_vendor(root)
 
 
-def _mute_the_vendor(root: logging.Logger) -> None:
-    """Drop what the vendor logs with the root logger itself, at every call."""
+def _mute_vendor(root: logging.Logger) -> None:
+    """Drop what FunASR logs with the root logger itself, at every call."""
     if _is_ours not in root.filters:
         root.addFilter(_is_ours)
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    return VENDOR not in Path(record.pathname).parts
+    return VENDOR_FOLDER not in Path(record.pathname).parts

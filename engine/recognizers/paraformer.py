@@ -1,4 +1,4 @@
-"""Paraformer, also SeACo with its hotwords: exact times of its own, and marks from another network."""
+"""Recognizes speech with Paraformer or SeACo-Paraformer (with hotwords); punctuation from a model of its own."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.pipeline.transcribe import RecognizedChunk, SpeechDetector
-from engine.pipeline.word_times import align_words, language_by_script
+from engine.pipeline.word_times import align_words
 from engine.recognizers.funasr_adapter import FunasrNetwork
 from engine.request import Request
-from engine.scripts import join_texts
+from engine.scripts import join_texts, language_by_script
 from engine.vad.chunking import Region
 
 
 @dataclass(frozen=True, slots=True)
 class Paraformer:
-    """The network, what finds speech for it, and what punctuates its bare words."""
+    """A Paraformer network with a speech detector, and a punctuation network if there is one."""
 
     network: FunasrNetwork
     vad: SpeechDetector
@@ -34,11 +34,11 @@ class Paraformer:
         return self.vad.detect_speech(blocks)
 
     def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        """Read a piece. Hotwords go in as one line, so one of several words counts word by word."""
-        heard = self.network.hear(samples, hotword=" ".join(request.hotwords) or None)
-        if not heard.text:
+        """Recognize a chunk. Hotwords are passed as one line, so that one of several words counts word by word."""
+        answer = self.network.infer(samples, hotword=" ".join(request.hotwords) or None)
+        if not answer.text:
             return RecognizedChunk("", "")
-        text = join_texts(heard.text.split())  # it puts spaces between all words where it tells their times
+        text = join_texts(answer.text.split())  # the text has spaces between all characters where it has times
         if self.punctuation is not None:
             text = self.punctuation.punctuate(text)
-        return RecognizedChunk(text, request.language or language_by_script(text), align_words(text, heard.words))
+        return RecognizedChunk(text, request.language or language_by_script(text), align_words(text, answer.words))

@@ -1,4 +1,4 @@
-"""Chooses who reads with a torch model, by what its folder or file says, and proves it once before it is used."""
+"""Loads the recognizer for a torch model by the class in its folder's configuration, and tests it once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.audio import SAMPLE_RATE
 from engine.errors import DeviceMissing, ModelBroken, PrecisionMissing
 from engine.hub.model_class import FUN_ASR_NANO_CLASS, SENSEVOICE_CLASS, read_model_class
 from engine.hub.requirements import BF16_CLASSES
@@ -34,26 +35,26 @@ if TYPE_CHECKING:
 Loaded = TypeVar("Loaded")
 
 MAX_THREADS = 4
-TRIAL_SAMPLES = 16_000
+TRIAL_SAMPLES = SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelParts:
-    """The folders, or the Whisper file, that a model is made of."""
+    """The folders, or the Whisper file, of a recognition model and of what it needs."""
 
-    recogniser: Path
+    recognizer: Path
     vad: Path
     punctuation: Path | None
 
 
 def load(name: str, parts: ModelParts, settings: EngineSettings) -> Recognizer:
-    """Load a FunASR folder or a Whisper file with what it needs, from local files only.
+    """Load a FunASR model folder or a Whisper file with its detector and punctuation, from local files only.
 
     Raises:
         ModelFault: files are missing or damaged, or the machine lacks what the settings ask for.
     """
     device = _device(settings.device)
-    kind = read_model_class(parts.recogniser)
+    kind = read_model_class(parts.recognizer)
     arithmetic = _arithmetic(name, kind, settings.precision, device)
     threads = settings.threads or min(MAX_THREADS, cores())
     model = _Loader(name, device, arithmetic, threads).load(kind, parts, VoiceActivityDetector.load(name, parts.vad))
@@ -64,7 +65,7 @@ def load(name: str, parts: ModelParts, settings: EngineSettings) -> Recognizer:
         reason = first_line(broken)
         if isinstance(model, GenericFunasr):
             reason = f"FunASR's {kind} gives no text for sound ({reason})"
-        raise ModelBroken(path=str(parts.recogniser), model=name, reason=reason) from broken
+        raise ModelBroken(path=str(parts.recognizer), model=name, reason=reason) from broken
     return model
 
 
@@ -76,11 +77,11 @@ class _Loader:
     threads: int
 
     def load(self, kind: str, parts: ModelParts, vad: SpeechDetector) -> Recognizer:
-        if parts.recogniser.suffix == ".pt":
-            return WhisperModel(self._whisper(parts.recogniser), vad)
-        network = self._network(parts.recogniser)
+        if parts.recognizer.suffix == ".pt":
+            return WhisperModel(self._whisper(parts.recognizer), vad)
+        network = self._network(parts.recognizer)
         if kind == SENSEVOICE_CLASS and (self.device != "cpu" or self.arithmetic == "bf16"):
-            return self._sensevoice(network, parts.recogniser, vad)
+            return self._sensevoice(network, parts.recognizer, vad)
         if kind.startswith("Whisper"):
             return WhisperModel(network.module.model, vad)
         if "Paraformer" in kind:
@@ -102,7 +103,7 @@ class _Loader:
         )
 
     def _loaded(self, path: Path, load: Callable[[], Loaded]) -> Loaded:
-        """Load what FunASR has no part in: neither in counting threads nor in saying what is broken."""
+        """Load without FunASR, which elsewhere sets the number of threads and reports what is broken."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
         torch.set_num_threads(self.threads)
@@ -113,10 +114,10 @@ class _Loader:
 
 
 def _arithmetic(name: str, kind: str, asked: str, device: str) -> Arithmetic:
-    """Choose bf16 where the model and the device have it: on a processor only if it is asked for.
+    """Choose bf16 where the model and the device support it: on a CPU only if it is asked for.
 
     Raises:
-        PrecisionMissing: what is asked for cannot be had.
+        PrecisionMissing: the model or the device does not support `asked`.
     """
     can = kind in BF16_CLASSES and (_gpu_has_bf16() if device.startswith("cuda") else has_bf16(cpu_flags()))
     if asked == "int8" or (asked == "bf16" and not can):
@@ -135,7 +136,7 @@ def _noise() -> NDArray[np.int16]:
 
 
 def _device(asked: str) -> str:
-    """Choose the device. FunASR itself would quietly take the CPU for one that is not there."""
+    """Choose the device. For one that is missing, FunASR itself would silently use the CPU."""
     import torch  # noqa: PLC0415 - only where a model is loaded
 
     if asked == "auto":

@@ -1,4 +1,7 @@
-"""When Whisper heard each word: where its decoder's attention was while it wrote, as one path through text and time."""
+"""Word times for Whisper: dynamic time warping over the cross-attention of its decoder.
+
+The method is that of `whisper.timing` in openai-whisper.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.scripts import has_letters
 from engine.transcript import Word
 
 if TYPE_CHECKING:
@@ -17,14 +21,14 @@ if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
 
 FRAME_S = 0.02
-SHORTEST_S = 0.04
+MIN_WORD_S = 0.04
 SMOOTHED_FRAMES = 7
 
 
 def word_times(
     network: Whisper, features: torch.Tensor, tokens: tuple[int, ...], *, language: str, seconds: float
 ) -> tuple[Word, ...]:
-    """Give the words of `tokens` with their seconds in the piece, at the cost of one more step of the decoder."""
+    """Give the words of `tokens` with their times in the chunk, in seconds. Costs one more pass of the decoder."""
     from whisper.tokenizer import get_tokenizer  # noqa: PLC0415 - only where a model is loaded
 
     tokenizer = get_tokenizer(
@@ -32,18 +36,18 @@ def word_times(
     )
     text = [token for token in tokens if token < tokenizer.eot]
     attention = _attention(network, tokenizer, features, text, frames=max(1, round(seconds / FRAME_S)))
-    starts = first_columns(-attention) * FRAME_S
+    starts = first_frames(-attention) * FRAME_S
     spelled, parts = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
     bounds = np.cumsum([0, *map(len, parts[:-1])])
     timed = [
         Word(start=float(starts[begin]), end=float(starts[end]), text=word)
         for word, begin, end in zip(spelled, bounds, bounds[1:], strict=False)
     ]
-    return lasting(_with_punctuation(timed))
+    return share_durations(_with_punctuation(timed))
 
 
-def first_columns(costs: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Find the cheapest path from corner to corner that never goes back: the column where it enters each row."""
+def first_frames(costs: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Dynamic time warping: give the column where the cheapest monotonic path enters each row."""
     totals = np.empty_like(costs)
     before = np.full(costs.shape[1], np.inf)
     before[0] = 0.0
@@ -72,7 +76,7 @@ def _entries(totals: NDArray[np.float64]) -> NDArray[np.int64]:
 def _attention(
     network: Whisper, tokenizer: Tokenizer, features: torch.Tensor, text: list[int], *, frames: int
 ) -> NDArray[np.float64]:
-    """Let the decoder read its own text again, and give how much each token looked at each of the first `frames`."""
+    """Run the decoder over its own text, and give each token's attention to each of the first `frames`."""
     import torch  # noqa: PLC0415 - only where a model is loaded
     from whisper.model import disable_sdpa  # noqa: PLC0415 - as above
     from whisper.timing import median_filter  # noqa: PLC0415 - as above
@@ -98,12 +102,12 @@ def _attention(
 
 
 def _with_punctuation(timed: list[Word]) -> tuple[Word, ...]:
-    """Put marks to the word that they belong to, which keeps its own time."""
+    """Attach punctuation to the word that it belongs to, which keeps its own time."""
     words: list[Word] = []
     opening = ""
     for word in timed:
         text = word.text.strip()
-        if any(map(str.isalnum, text)):
+        if has_letters(text):
             words.append(Word(start=word.start, end=word.end, text=opening + text))
             opening = ""
         elif word.text.startswith(" ") or not words:
@@ -113,11 +117,11 @@ def _with_punctuation(timed: list[Word]) -> tuple[Word, ...]:
     return tuple(words)
 
 
-def lasting(words: Sequence[Word]) -> tuple[Word, ...]:
-    """Let a word that the path gave no time share that of its longer neighbour, as many letters as each has."""
+def share_durations(words: Sequence[Word]) -> tuple[Word, ...]:
+    """Let a word with no duration share that of its longer neighbour, in proportion to their letters."""
     shared = list(words)
     for place, word in enumerate(words):
-        if word.end - word.start >= SHORTEST_S or len(words) == 1:
+        if word.end - word.start >= MIN_WORD_S or len(words) == 1:
             continue
         beside = (near for near in (place - 1, place + 1) if 0 <= near < len(words))
         first, last = sorted((place, max(beside, key=lambda near: shared[near].end - shared[near].start)))

@@ -1,7 +1,7 @@
-"""Puts hotwords where a text only sounds like them, for models that cannot favour any. Knows no model.
+"""Corrects a text where it sounds like a hotword, for models that take no hotwords. Knows no model.
 
-Careful before all: what people commonly say stays, even where it sounds the same, and so does any part of a word. What
-is so short that one sound makes another name of it, may be spelt otherwise, but with the same vowels.
+Cautious: common words stay, even where they sound the same, and so do parts of words. A hotword so short that one
+phoneme makes another name of it must have the same vowels.
 """
 
 from __future__ import annotations
@@ -12,33 +12,33 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from engine.scripts import locate_words
+from engine.scripts import LATIN, locate_words
 from engine.text.lexicon import LONGEST, is_common_chinese_word, is_common_word
 from engine.text.phonetics import (
-    NEAR,
-    distance,
-    least_distance,
+    NEAR_COST,
+    Pinyin,
     merge_similar_syllables,
-    sound,
-    spelt_vowels,
-    syllables,
+    min_distance_by_start,
+    phonetic_distance,
+    spelled_vowels,
+    to_phonemes,
+    to_pinyin,
 )
 from engine.transcript import Correction, Word
 
-SHORTEST_SOUND = 4
-WORDS_MORE = 2
+MIN_PHONEMES = 4
+EXTRA_WORDS = 2
 ALLOWED_DISTANCE = 0.06
-FEWEST_BLURRED = 3
+MIN_TONELESS_SYLLABLES = 3
 
-_LATIN = r"A-Za-z\u00c0-\u024f"
-_WORD = re.compile(rf"(?<![{_LATIN}0-9_.@/\\])[{_LATIN}]+(?![{_LATIN}0-9_@/\\]|\.\w)")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]+")
+_WORD = re.compile(rf"(?<![{LATIN}0-9_.@/\\])[{LATIN}]+(?![{LATIN}0-9_@/\\]|\.\w)")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]+")  # those of which pypinyin knows each one's syllable
 _SPACE = re.compile(r"[ -]")
 _TWICE = re.compile(r"(.)\1+")
 
 
 class CorrectedText(NamedTuple):
-    """A text with hotwords in it, its words as far as they still spell it, and what was changed."""
+    """A corrected text, its words if they still spell it, and what was changed."""
 
     text: str
     words: tuple[Word, ...]
@@ -46,7 +46,7 @@ class CorrectedText(NamedTuple):
 
 
 class _Match(NamedTuple):
-    """Where a text sounds like a hotword; less `distance` is better."""
+    """Where a text sounds like a hotword, and its phonetic distance from it."""
 
     distance: float
     start: int
@@ -54,33 +54,33 @@ class _Match(NamedTuple):
     written: str
 
 
-class _Wanted(NamedTuple):
-    """A hotword, its place in their order, and its sound."""
+class _Hotword(NamedTuple):
+    """A hotword, its place in the list, and its phonemes."""
 
     number: int
     written: str
-    sound: str
+    phonemes: str
 
 
-_Sounds = dict[tuple[int, str], list[_Wanted]]
+_ByStart = dict[tuple[int, str], list[_Hotword]]  # by number of phonemes, and the first one
 
 
 def correct_hotwords(text: str, words: tuple[Word, ...], hotwords: tuple[str, ...]) -> CorrectedText:
     """Write each hotword where the text sounds like it."""
     changes = [match for match in _matches(text, hotwords) if text[match.start : match.end] != match.written]
     corrections = tuple(Correction(heard=text[match.start : match.end], written=match.written) for match in changes)
-    where = locate_words(words, text)
+    places = locate_words(words, text)
     for change in reversed(changes):
-        words = _rewritten(words, where, text, change) if where else ()
+        words = _change_words(words, places, text, change) if places else ()
         text = text[: change.start] + change.written + text[change.end :]
     return CorrectedText(text, words if locate_words(words, text) else (), corrections)
 
 
-def _rewritten(words: tuple[Word, ...], where: tuple[range, ...], text: str, change: _Match) -> tuple[Word, ...]:
-    """Make one word of all that the change touches, but for as many characters in place of others."""
-    touched = [number for number, place in enumerate(where) if place.start < change.end and place.stop > change.start]
+def _change_words(words: tuple[Word, ...], places: tuple[range, ...], text: str, change: _Match) -> tuple[Word, ...]:
+    """Make one word of all that the change touches, but characters for as many other characters."""
+    touched = [number for number, place in enumerate(places) if place.start < change.end and place.stop > change.start]
     first, end = touched[0], touched[-1] + 1
-    before, after = text[where[first].start : change.start], text[change.end : where[end - 1].stop]
+    before, after = text[places[first].start : change.start], text[change.end : places[end - 1].stop]
     old = words[first:end]
     new = [before + change.written + after]
     if len(old) == len(change.written) and not before + after:
@@ -88,13 +88,13 @@ def _rewritten(words: tuple[Word, ...], where: tuple[range, ...], text: str, cha
     starts, ends = [word.start for word in old], [word.end for word in old]
     if len(new) == 1:
         starts, ends = starts[:1], ends[-1:]
-    rewritten = (Word(start=s, end=e, text=spelt) for s, e, spelt in zip(starts, ends, new, strict=True))
-    return (*words[:first], *rewritten, *words[end:])
+    changed = (Word(start=s, end=e, text=spelled) for s, e, spelled in zip(starts, ends, new, strict=True))
+    return (*words[:first], *changed, *words[end:])
 
 
 def _matches(text: str, hotwords: tuple[str, ...]) -> list[_Match]:
-    """Choose the best of all that overlap, in order; hotwords that are there already are among them."""
-    found = (*_written(text, hotwords), *_latin(text, hotwords), *_chinese(text, hotwords))
+    """Choose the best of all that overlap, in order of the text; hotwords that are written already are among them."""
+    found = (*_exact_matches(text, hotwords), *_latin_matches(text, hotwords), *_chinese_matches(text, hotwords))
     chosen: list[_Match] = []
     for match in sorted(found, key=lambda match: (match.distance, match.start - match.end)):
         if all(match.end <= other.start or match.start >= other.end for other in chosen):
@@ -102,94 +102,94 @@ def _matches(text: str, hotwords: tuple[str, ...]) -> list[_Match]:
     return sorted(chosen, key=lambda match: match.start)
 
 
-def _written(text: str, hotwords: Iterable[str]) -> Iterator[_Match]:
+def _exact_matches(text: str, hotwords: Iterable[str]) -> Iterator[_Match]:
     for written in (written for written in hotwords if written in text):
         for found in re.finditer(re.escape(written), text):
             yield _Match(-1, found.start(), found.end(), written)
 
 
-def _latin(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
-    sounds = _sounds(hotwords)
-    most = max((len(_SPACE.split(one.written)) for alike in sounds.values() for one in alike), default=0) + WORDS_MORE
+def _latin_matches(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
+    by_start = _latin_hotwords(hotwords)
+    longest = max((len(_SPACE.split(one.written)) for group in by_start.values() for one in group), default=0)
     words = list(_WORD.finditer(text))
-    for first in range(len(words) if sounds else 0):
-        for last in range(first, min(first + most, len(words))):
+    for first in range(len(words) if by_start else 0):
+        for last in range(first, min(first + longest + EXTRA_WORDS, len(words))):
             stretch = words[first : last + 1]
             if any(not _SPACE.fullmatch(text[one.end() : other.start()]) for one, other in pairwise(stretch)):
                 break
-            said = [word.group().lower() for word in stretch]
-            if not all(is_common_word(word) for word in said):
-                yield from _alike(text, stretch[0].start(), stretch[-1].end(), _sound(said), sounds)
+            heard = [word.group().lower() for word in stretch]
+            if not all(is_common_word(word) for word in heard):
+                yield from _near_matches(text, stretch[0].start(), stretch[-1].end(), _phonemes(heard), by_start)
 
 
-def _alike(text: str, start: int, end: int, heard: str, sounds: _Sounds) -> Iterator[_Match]:
-    said = text[start:end].lower()
-    for _, written, wanted in sorted(_near(heard, sounds)):
+def _near_matches(text: str, start: int, end: int, phonemes: str, by_start: _ByStart) -> Iterator[_Match]:
+    heard = text[start:end].lower()
+    for _, written, wanted in sorted(_candidates(phonemes, by_start)):
         allowed = ALLOWED_DISTANCE * len(wanted)
-        if written.islower() and said == written:
+        if written.islower() and heard == written:
             continue
-        if allowed < NEAR and spelt_vowels(said) != spelt_vowels(written):
+        if allowed < NEAR_COST and spelled_vowels(heard) != spelled_vowels(written):
             continue
-        apart = distance(heard, wanted, allowed)
-        if apart <= allowed:
-            yield _Match(apart, start, end, written)
+        distance = phonetic_distance(phonemes, wanted, allowed)
+        if distance <= allowed:
+            yield _Match(distance, start, end, written)
 
 
-def _near(heard: str, sounds: _Sounds) -> Iterator[_Wanted]:
-    """Give what is neither much longer or shorter, nor begins too differently."""
-    for (length, first), wanted in sounds.items():
+def _candidates(phonemes: str, by_start: _ByStart) -> Iterator[_Hotword]:
+    """Give the hotwords that are neither much longer nor shorter, and do not start too differently."""
+    for (length, first), hotwords in by_start.items():
         allowed = ALLOWED_DISTANCE * length
-        if abs(len(heard) - length) <= 1 + allowed and least_distance(heard[0], first) <= allowed:
-            yield from wanted
+        if abs(len(phonemes) - length) <= 1 + allowed and min_distance_by_start(phonemes[0], first) <= allowed:
+            yield from hotwords
 
 
 @lru_cache(maxsize=8)
-def _sounds(hotwords: tuple[str, ...]) -> _Sounds:
-    """Give those hotwords that are Latin words, and long enough to be told from others, by length and first sound."""
-    sounds: _Sounds = {}
+def _latin_hotwords(hotwords: tuple[str, ...]) -> _ByStart:
+    """Group the hotwords that are Latin words with at least MIN_PHONEMES."""
+    by_start: _ByStart = {}
     for number, written in enumerate(dict.fromkeys(filter(_is_latin, hotwords))):
-        said = _sound(_SPACE.split(written))
-        if len(said) >= SHORTEST_SOUND:
-            sounds.setdefault((len(said), said[0]), []).append(_Wanted(number, written, said))
-    return sounds
+        phonemes = _phonemes(_SPACE.split(written))
+        if len(phonemes) >= MIN_PHONEMES:
+            by_start.setdefault((len(phonemes), phonemes[0]), []).append(_Hotword(number, written, phonemes))
+    return by_start
 
 
 def _is_latin(written: str) -> bool:
-    return all(sound(word) for word in _SPACE.split(written))
+    return all(to_phonemes(word) for word in _SPACE.split(written))
 
 
-def _sound(words: Iterable[str]) -> str:
-    return _TWICE.sub(r"\1", "".join(map(sound, words)))
+def _phonemes(words: Iterable[str]) -> str:
+    return _TWICE.sub(r"\1", "".join(map(to_phonemes, words)))
 
 
-def _chinese(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
-    wanted = _syllables(hotwords)
-    lengths = {len(said) for said in wanted}
-    for run in _CHINESE.finditer(text) if wanted else ():
-        said = syllables(run.group())
+def _chinese_matches(text: str, hotwords: tuple[str, ...]) -> Iterator[_Match]:
+    by_pinyin = _chinese_hotwords(hotwords)
+    lengths = {len(pinyin) for pinyin in by_pinyin}
+    for run in _CHINESE.finditer(text) if by_pinyin else ():
+        pinyin = to_pinyin(run.group())
         for length in lengths:
-            for start in range(len(said) - length + 1):
-                written = wanted.get(_key(said[start : start + length]))
-                if written and _makes_no_sense(run.group(), start, start + length, written):
+            for start in range(len(pinyin) - length + 1):
+                written = by_pinyin.get(_key(pinyin[start : start + length]))
+                if written and _has_no_other_word(run.group(), start, start + length, written):
                     yield _Match(0, run.start() + start, run.start() + start + length, written)
 
 
 @lru_cache(maxsize=8)
-def _syllables(hotwords: tuple[str, ...]) -> dict[tuple[str, ...], str]:
+def _chinese_hotwords(hotwords: tuple[str, ...]) -> dict[Pinyin, str]:
     chinese = [written for written in hotwords if _CHINESE.fullmatch(written) and len(written) > 1]
-    return {_key(syllables(written)): written for written in chinese}
+    return {_key(to_pinyin(written)): written for written in chinese}
 
 
-def _key(said: tuple[str, ...]) -> tuple[str, ...]:
-    """Two syllables have to be the same with their tones: too many words sound like them otherwise."""
-    return merge_similar_syllables(said) if len(said) >= FEWEST_BLURRED else said
+def _key(pinyin: Pinyin) -> Pinyin:
+    """Two syllables have to be the same with their tones: without, too many words sound like them."""
+    return merge_similar_syllables(pinyin) if len(pinyin) >= MIN_TONELESS_SYLLABLES else pinyin
 
 
-def _makes_no_sense(run: str, start: int, end: int, written: str) -> bool:
-    """Tell whether no common word is among the characters or goes on beyond them, but for the hotword's own."""
+def _has_no_other_word(run: str, start: int, end: int, written: str) -> bool:
+    """Tell whether no common word is among the characters or overlaps their ends, but for the hotword's own."""
     for length in range(2, LONGEST + 1):
         for at in range(max(0, start - length + 1), min(end, len(run) - length + 1)):
-            is_meant = start <= at and at + length <= end and run[at : at + length] == written[at - start :][:length]
-            if not is_meant and is_common_chinese_word(run[at : at + length]):
+            is_own = start <= at and at + length <= end and run[at : at + length] == written[at - start :][:length]
+            if not is_own and is_common_chinese_word(run[at : at + length]):
                 return False
     return True

@@ -1,6 +1,6 @@
-"""Words that many people use, so that nobody takes them for misheard ones. Read out of what other packages bring along.
+"""Common words, so that they are not taken for misheard hotwords. Read from data files of other packages.
 
-Latin letters: what Whisper's vocabulary has as a whole. Chinese: what jieba's dictionary counts often.
+Latin letters: words that are one token of Whisper's vocabulary. Chinese: frequent entries of jieba's dictionary.
 """
 
 import base64
@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LONGEST = 4
-OFTEN = 5
+MIN_COUNT = 5
 ENDINGS = (
     ("ies", "y"),
     ("es", ""),
@@ -28,19 +28,19 @@ ENDINGS = (
 
 
 def is_common_word(word: str) -> bool:
-    """Tell whether a word of Latin letters, written small, is common, or one with an English ending."""
+    """Tell whether a lower-case word of Latin letters is common, or is so without an English ending."""
     stems = (word.removesuffix(ending) + stem for ending, stem in ENDINGS if word.endswith(ending))
-    return word in _latin() or any(stem in _latin() for stem in stems)
+    return word in _latin_words() or any(stem in _latin_words() for stem in stems)
 
 
 def is_common_chinese_word(characters: str) -> bool:
     """Tell whether these two to four characters are a common word."""
-    return characters in _chinese()
+    return characters in _chinese_words()
 
 
 @cache
-def _latin() -> frozenset[str]:
-    return frozenset(_tokens(_file_of("whisper", "assets/multilingual.tiktoken")))
+def _latin_words() -> frozenset[str]:
+    return frozenset(_tokens(_package_file("whisper", "assets/multilingual.tiktoken")))
 
 
 def _tokens(file: Path) -> Iterator[str]:
@@ -53,19 +53,23 @@ def _tokens(file: Path) -> Iterator[str]:
 def _decoded(token: bytes) -> str:
     try:
         return base64.b64decode(token).decode()
-    except (binascii.Error, UnicodeDecodeError):  # part of a character
+    except (binascii.Error, UnicodeDecodeError):  # only part of a character
         return ""
 
 
 @cache
-def _chinese() -> frozenset[str]:
-    lines = _file_of("jieba", "dict.txt").read_text(encoding="utf-8").splitlines()
+def _chinese_words() -> frozenset[str]:
+    lines = _package_file("jieba", "dict.txt").read_text(encoding="utf-8").splitlines()
     entries = (line.split(" ") for line in lines)
-    return frozenset(word for word, count, *_ in entries if 1 < len(word) <= LONGEST and int(count) >= OFTEN)
+    return frozenset(word for word, count, *_ in entries if 1 < len(word) <= LONGEST and int(count) >= MIN_COUNT)
 
 
-def _file_of(package: str, path: str) -> Path:
-    """Find a package's file without loading the package."""
+def _package_file(package: str, path: str) -> Path:
+    """Find a file of a package without importing it.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+    """
     found = find_spec(package)
     if found is None or found.origin is None:
         raise FileNotFoundError(package)

@@ -167,21 +167,21 @@ def test_a_language_is_given_or_chosen_among_those_that_are_allowed(
     asked: Request, settled: tuple[str | None, tuple[str, ...]]
 ) -> None:
     engine = Engine.open(EngineSettings(model="fake", languages=("en", "ja")))
-    resolved = engine.resolved(asked)
+    resolved = engine.resolve_language(asked)
     assert (resolved.language, resolved.languages) == settled
-    assert engine.resolved(resolved) == resolved
+    assert engine.resolve_language(resolved) == resolved
 
 
 def test_the_languages_of_a_request_come_before_the_language_that_is_set() -> None:
     engine = Engine.open(EngineSettings(model="fake", language="ja"))
-    assert engine.resolved(Request(languages=("en", "zh"))).language is None
-    assert engine.resolved(Request()).language == "ja"
+    assert engine.resolve_language(Request(languages=("en", "zh"))).language is None
+    assert engine.resolve_language(Request()).language == "ja"
 
 
 def test_an_unknown_language_among_the_allowed_is_named_with_those_that_are_known() -> None:
     engine = Engine.open(EngineSettings(model="fake"))
     with pytest.raises(UnknownLanguage, match=r"“de”\. I know: zh, en, yue, ja, ko"):
-        engine.resolved(Request(languages=("en", "de")))
+        engine.resolve_language(Request(languages=("en", "de")))
 
 
 def test_a_list_of_languages_that_is_set_wrong_is_told_before_the_model_is_loaded(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.output.subtitles import LONGEST_MS, SHORTEST_MS, Cue, make_cues, to_single_line
+from engine.output.subtitles import MAX_CUE_MS, MIN_CUE_MS, Cue, make_cues, to_single_line
 from engine.transcript import Segment, Word
 
 COLUMNS = 42
@@ -61,7 +61,7 @@ def test_without_words_a_long_segment_is_shared_out_by_its_characters() -> None:
 
 
 def test_a_word_that_is_said_for_longer_than_a_cue_may_last_is_shown_for_so_long() -> None:
-    assert cut(said("Aaah!", 0, 30)) == [Cue(0, LONGEST_MS, None, ("Aaah!",))]
+    assert cut(said("Aaah!", 0, 30)) == [Cue(0, MAX_CUE_MS, None, ("Aaah!",))]
 
 
 def test_a_short_cue_stays_for_a_second_where_nothing_follows() -> None:
@@ -141,13 +141,13 @@ def test_cues_hold_all_that_was_said_in_few_short_lines(spoken: list[Segment], n
     for cue in found:
         assert 1 <= len(cue.lines) <= 2
         assert all(0 < columns(line) <= COLUMNS and line == line.strip() for line in cue.lines)
-        assert 0 < cue.end_ms - cue.start_ms <= LONGEST_MS
+        assert 0 < cue.end_ms - cue.start_ms <= MAX_CUE_MS
     assert [cue.start_ms for cue in found] == sorted(cue.start_ms for cue in found)
     for speaker in {cue.speaker for cue in found}:
         own = [cue for cue in found if cue.speaker == speaker]
         assert all(before.end_ms <= after.start_ms for before, after in pairwise(own))
         assert all(
-            before.end_ms - before.start_ms >= SHORTEST_MS or before.end_ms == after.start_ms
+            before.end_ms - before.start_ms >= MIN_CUE_MS or before.end_ms == after.start_ms
             for before, after in pairwise(own)
         )
     assert sorted(letters(line.removeprefix(f"{cue.speaker}: ")) for cue in found for line in cue.lines) or not any(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import decode
 from engine.pipeline.transcribe import TranscriptionPipeline
-from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_A_SECOND, FunAsrNano
+from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_PER_SECOND, FunAsrNano
 from engine.recognizers.funasr_adapter import load_network
 from engine.request import Request
 from engine.settings import EngineSettings
@@ -60,7 +60,7 @@ def test_it_tells_the_language_asked_for_or_the_one_of_its_letters(
 def test_a_loop_ends_with_the_sound(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
     for seconds in (1, 3):
         text = model.recognize(speech[: 16_000 * seconds], Request()).text
-        assert len(text) <= SPARE_TOKENS + TOKENS_A_SECOND * seconds
+        assert len(text) <= SPARE_TOKENS + TOKENS_PER_SECOND * seconds
 
 
 def test_a_very_short_piece_is_read_without_a_crash(model: FunAsrNano) -> None:

@@ -39,7 +39,7 @@ def test_loading_leaves_the_process_as_it_was(made: Path, capfd: pytest.CaptureF
 
 
 def test_hearing_says_nothing_on_its_own(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    load(made).hear(np.zeros(SECOND, np.int16))
+    load(made).infer(np.zeros(SECOND, np.int16))
     assert capfd.readouterr() == ("", "")
 
 
@@ -55,7 +55,7 @@ def test_nothing_is_looked_up_on_the_network(made: Path, monkeypatch: pytest.Mon
 def test_the_number_of_threads_is_ours(made: Path) -> None:
     import torch  # noqa: PLC0415 - not before a model is loaded
 
-    load(made).hear(np.zeros(SECOND, np.int16))
+    load(made).infer(np.zeros(SECOND, np.int16))
     assert torch.get_num_threads() == 1
 
 

@@ -19,7 +19,7 @@ ONE_THREAD = EngineSettings(threads=1)
 
 
 def load_with(models: Path, recogniser: Path, settings: EngineSettings = ONE_THREAD) -> Recognizer:
-    return load("mine", ModelParts(recogniser=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
+    return load("mine", ModelParts(recognizer=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
 
 
 def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_folder_of_a_class_that_nobody_here_knows_is_read(
     assert text_of(said)
     assert said.model == "conformer"
     with pytest.raises(LanguageNotSelectable, match="Leave out “en”"):
-        engine.resolved(Request(language="en"))
+        engine.resolve_language(Request(language="en"))
 
 
 @pytest.mark.parametrize("kind", ["FsmnVADStreaming", "CTTransformer"])
@@ -74,7 +74,7 @@ def test_damage_that_only_use_shows_makes_the_model_broken(starter_models_dir: P
 def test_a_broken_detector_is_named_before_the_recogniser(starter_models_dir: Path, tmp_path: Path) -> None:
     vad = shutil.copytree(starter_models_dir / "fsmn-vad", tmp_path / "fsmn-vad")
     (vad / "am.mvn").write_bytes(b"\x00{[")
-    parts = ModelParts(recogniser=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)
+    parts = ModelParts(recognizer=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)
     with pytest.raises(ModelBroken) as fault:
         load("starter", parts, ONE_THREAD)
     assert fault.value.params["path"] == str(vad)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from engine.scripts import locate_words
-from engine.text.corrections import ALLOWED_DISTANCE, SHORTEST_SOUND, correct_hotwords
+from engine.text.corrections import ALLOWED_DISTANCE, MIN_PHONEMES, correct_hotwords
 from engine.text.lexicon import is_common_word
-from engine.text.phonetics import NEAR, distance, sound, spelt_vowels
+from engine.text.phonetics import NEAR_COST, phonetic_distance, spelled_vowels, to_phonemes
 from engine.transcript import Correction, Word
 
 HOTWORDS = (
@@ -198,15 +198,15 @@ said_words = st.lists(
 def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> None:
     """The plain way: measure every one, and take the first of the nearest."""
     apart = {
-        written: distance(sound(heard), sound(written))
+        written: phonetic_distance(to_phonemes(heard), to_phonemes(written))
         for written in hotwords
-        if len(sound(written)) >= SHORTEST_SOUND and not is_common_word(heard)
+        if len(to_phonemes(written)) >= MIN_PHONEMES and not is_common_word(heard)
     }
     near = [
         written
         for written in apart
-        if apart[written] <= (allowed := ALLOWED_DISTANCE * len(sound(written)))
-        and (allowed >= NEAR or spelt_vowels(heard) == spelt_vowels(written))
+        if apart[written] <= (allowed := ALLOWED_DISTANCE * len(to_phonemes(written)))
+        and (allowed >= NEAR_COST or spelled_vowels(heard) == spelled_vowels(written))
     ]
     assert correct_hotwords(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
 

@@ -1,7 +1,14 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.text.phonetics import distance, least_distance, merge_similar_syllables, sound, spelt_vowels, syllables
+from engine.text.phonetics import (
+    merge_similar_syllables,
+    min_distance_by_start,
+    phonetic_distance,
+    spelled_vowels,
+    to_phonemes,
+    to_pinyin,
+)
 
 sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
 
@@ -17,19 +24,19 @@ sounds = st.text("abdfgkmnprstuiSCT", max_size=8)
     ],
 )
 def test_words_that_sound_alike_are_near(one: str, other: str) -> None:
-    assert distance(sound(one), sound(other)) < 0.5
+    assert phonetic_distance(to_phonemes(one), to_phonemes(other)) < 0.5
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("Kafka", "coffee"), ("Redis", "ready"), ("Mistral", "minstrel"), ("a", "")]
 )
 def test_words_that_do_not_are_far(one: str, other: str) -> None:
-    assert distance(sound(one), sound(other)) > 0.06 * len(sound(one))
+    assert phonetic_distance(to_phonemes(one), to_phonemes(other)) > 0.06 * len(to_phonemes(one))
 
 
 @pytest.mark.parametrize("word", ["", "达摩院", "Мир", "x2", "it's", "\U0001f600"])
 def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
-    assert sound(word) == ""
+    assert to_phonemes(word) == ""
 
 
 @pytest.mark.parametrize(
@@ -37,35 +44,35 @@ def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
     [("Lina", "ia"), ("Lena", "ea"), ("Müller", "ue"), ("Mueller", "ue"), ("Aaron", "ao"), ("王", "")],
 )
 def test_vowels_are_told_as_they_are_spelt(word: str, vowels: str) -> None:
-    assert spelt_vowels(word) == vowels
+    assert spelled_vowels(word) == vowels
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäéß", max_size=30))
 def test_every_word_sounds_in_some_way(word: str) -> None:
-    assert len(sound(word)) <= 2 * len(word)
+    assert len(to_phonemes(word)) <= 2 * len(word)
 
 
 @given(sounds, sounds, sounds)
 def test_the_distance_is_one(one: str, other: str, third: str) -> None:
-    assert distance(one, one) == 0
-    assert distance(one, other) == pytest.approx(distance(other, one))
-    assert distance(one, other) <= len(one) + len(other)
-    assert distance(one + third, other + third) <= distance(one, other) + 1e-9
+    assert phonetic_distance(one, one) == 0
+    assert phonetic_distance(one, other) == pytest.approx(phonetic_distance(other, one))
+    assert phonetic_distance(one, other) <= len(one) + len(other)
+    assert phonetic_distance(one + third, other + third) <= phonetic_distance(one, other) + 1e-9
 
 
 @given(sounds, sounds, st.floats(0, 4))
 def test_a_distance_that_is_too_far_is_not_measured_to_the_end(one: str, other: str, at_most: float) -> None:
-    apart = distance(one, other)
-    assert distance(one, other, at_most) == (apart if apart <= at_most else float("inf"))
+    apart = phonetic_distance(one, other)
+    assert phonetic_distance(one, other, at_most) == (apart if apart <= at_most else float("inf"))
 
 
 @given(sounds.filter(bool), sounds.filter(bool))
 def test_different_beginnings_keep_words_apart(one: str, other: str) -> None:
-    assert least_distance(one[0], other[0]) <= distance(one, other)
+    assert min_distance_by_start(one[0], other[0]) <= phonetic_distance(one, other)
 
 
 def test_every_character_has_its_syllable_as_those_around_it_tell() -> None:
-    assert syllables("银行很行") == ("yin2", "hang2", "hen3", "xing2")
+    assert to_pinyin("银行很行") == ("yin2", "hang2", "hen3", "xing2")
 
 
 def test_what_regions_do_not_tell_apart_is_the_same() -> None:
