@@ -4,13 +4,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from jobs import delivery
+from jobs.delivery import deliver
 from jobs.door import RetryLater, Undeliverable
+from jobs.leases import Lease, LeaseLost
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from storage.note import State
 from tests.jobs.conftest import Arrivals, renew, work_on
 from tests.jobs.doors import FileDoor
+from tests.storage.samples import transcript
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +60,26 @@ async def test_a_chat_that_is_gone_ends_the_note(context: WorkerContext, arrival
         ended = await work_on(context, await arrivals.note())
     assert (ended.delivered_at, ended.undeliverable) == (None, "blocked")
     assert [line["delivery"] for line in logs if line["event"] == "voice_note"] == ["undeliverable"]
+
+
+async def test_a_door_that_asks_for_patience_is_asked_again_only_then(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor
+) -> None:
+    door.troubles = [RetryLater(9)]
+    with pytest.raises(RetryLater) as later:
+        await transcribe_note(context, (await arrivals.note()).id, renew)
+    assert later.value.after_s == 9
+    assert len(door.events("done")) == 1
+
+
+async def test_who_lost_the_note_delivers_nothing(
+    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    note = await ledger.claim((await arrivals.note()).id, "worker-a")
+    assert note is not None
+    assert await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
+    assert await ledger.release(note.id, note.fence)
+    assert await ledger.claim(note.id, "worker-b") is not None
+    with pytest.raises(LeaseLost):
+        await deliver(context, note, Lease(ledger, note, renew))
+    assert door.events() == []

@@ -46,9 +46,13 @@ async def test_only_notes_that_wait_are_ahead_of_another(queue: Queue, scripts: 
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2, 3)]
     for note in notes:
         await queue.enqueue(note)
-    assert [await position(queue, note) for note in notes] == [1, 2, 3]
-    assert await scripts.pick(NOW_MS, "token", 1000)
-    assert [await position(queue, note) for note in notes] == [0, 1, 2]
+    first, second, _ = [note.id for note in notes]
+    assert [await queue.ids_ahead(note) for note in notes] == [[], [first], [first, second]]
+    run = await scripts.pick(NOW_MS, "token", 60_000)
+    assert run is not None
+    assert [await queue.ids_ahead(note) for note in notes] == [None, [], [second]]
+    assert await scripts.put_back(run, 60_000)
+    assert [await queue.ids_ahead(note) for note in notes] == [[], [first], [first, second]]
 
 
 async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> None:
@@ -252,6 +256,18 @@ async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
     assert (second.job_id, second.is_long) == (long.id, True)
     assert await scripts.end(second)
     assert await redis.keys("earshot:long:*") == []
+
+
+@pytest.mark.parametrize("free", [500, 499])
+async def test_hundreds_of_long_notes_that_wait_are_passed_over_and_no_more(
+    redis: ArqRedis, scripts: LuaScripts, free: int
+) -> None:
+    names = [f"long-{number}" for number in range(600)]
+    await redis.zadd(QUEUE, {name: number + 1 for number, name in enumerate([*names, "short"])})
+    await redis.mset({f"earshot:long:{name}": "" for name in names})
+    await redis.mset({f"arq:in-progress:{name}": "others" for name in names[free:]})
+    run = await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
+    assert (run and run.job_id) == (None if free == 500 else "short")
 
 
 @pytest.mark.parametrize("delay_ms", [0, 60_000])
