@@ -8,7 +8,7 @@ FORKS.set_forkserver_preload(
         "__main__",
         "bot.process.bot",
         "bot.process.worker",
-        "tests.chaos.telling",
+        "tests.chaos.long_delivery",
         "tests.chaos.forked",
         "tests.jobs.worker_main",
     ]

@@ -1,4 +1,4 @@
-"""A whole house for a chat: the Bot API stand-in, a real Redis, a real ledger, the bot, and a worker with `fake`."""
+"""The system around a chat: the Bot API stand-in, a real Redis, a real ledger, the bot, and a worker with `fake`."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: kills what can be killed under load, and judges whether every note was answered once."""
+"""`python -m tests.chaos`: kills processes under load, and judges whether every note was answered once."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""One run: the crowd sends, the plan is carried out, and when all is quiet the chats are judged."""
+"""One chaos run: users send notes, the planned faults are injected, and at the end chats and ledger are judged."""
 
 import asyncio
 import json
@@ -13,11 +13,11 @@ from bot.playground.server import Playground
 from storage.database import open_database
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
-from tests.chaos.crowd import Crowd
-from tests.chaos.holdings import Holdings, TakeOver, TakeOvers
-from tests.chaos.mischief import Mischief
+from tests.chaos.deployment import Deployment, deployed
+from tests.chaos.fault_injection import FaultInjector
+from tests.chaos.ledger_leases import LedgerLeases, TakeOver, TakeOvers
 from tests.chaos.plan import FORGETFUL, KILLS, Fault
-from tests.chaos.town import Town, inhabited
+from tests.chaos.senders import Senders
 from tests.chaos.verdict import Entry, Verdict, judge, quantile, unexplained, unsettled
 from tests.end_to_end.installation import Installation
 
@@ -76,7 +76,7 @@ async def carry_out(campaign: Campaign, folder: Path, tell: Callable[[str], None
     if any((await Ledger(database).counts_by_state()).values()):
         await database.close()
         raise DatabaseInUse
-    run = Run(campaign, place, Holdings(database), lambda words: tell(f"{monotonic() - began:7.1f} s  {words}"))
+    run = Run(campaign, place, LedgerLeases(database), lambda words: tell(f"{monotonic() - began:7.1f} s  {words}"))
     try:
         await run.through()
         return await run.outcome(monotonic() - began)
@@ -91,9 +91,9 @@ class Run:
 
     campaign: Campaign
     place: Installation
-    holdings: Holdings
+    ledger_leases: LedgerLeases
     tell: Callable[[str], None]
-    crowd: Crowd = field(init=False)
+    senders: Senders = field(init=False)
     take_overs: TakeOvers = field(init=False)
     dice: random.Random = field(init=False)
     crashes: list[str] = field(default_factory=list)
@@ -101,66 +101,66 @@ class Run:
     def __post_init__(self) -> None:
         """Bring the people together."""
         self.dice = random.Random(f"run {self.campaign.seed}")  # noqa: S311 - no secret
-        self.crowd = Crowd(self.place.playground, self.place.folder, self.campaign.notes, self.campaign.seed)
-        self.take_overs = TakeOvers(self.holdings)
+        self.senders = Senders(self.place.playground, self.place.folder, self.campaign.notes, self.campaign.seed)
+        self.take_overs = TakeOvers(self.ledger_leases)
 
     async def through(self) -> None:
         """Start everybody, do everything, and stop everybody in good order."""
-        async with inhabited(self.place, self.dice) as town:
-            await town.ready()
+        async with deployed(self.place, self.dice) as deployment:
+            await deployment.ready()
             self.tell("everybody is ready")
             self.place.playground.fail_at_random(self.campaign.failing_share, seed=self.campaign.seed)
             watching = asyncio.create_task(self.take_overs.watch())
             try:
-                await self._send_and_disturb(town)
+                await self._send_and_disturb(deployment)
                 self.place.playground.fail_at_random(0, seed=0)
                 self.tell("all is sent and done; what is left is waited for")
-                await self._settled(town)
+                await self._settled(deployment)
             finally:
                 watching.cancel()
-                self.crashes = town.crashes
+                self.crashes = deployment.crashes
         self.tell("everybody is stopped")
 
-    async def _send_and_disturb(self, town: Town) -> None:
-        mischief = Mischief(town, self.holdings, self.take_overs, self.dice)
+    async def _send_and_disturb(self, deployment: Deployment) -> None:
+        fault_injection = FaultInjector(deployment, self.ledger_leases, self.take_overs, self.dice)
         waiting = list(self.campaign.faults)
         async with asyncio.TaskGroup() as tasks:
 
             def on_sent(notes: int) -> None:
                 while waiting and waiting[0].after_notes <= notes:
-                    tasks.create_task(self._disturb(mischief, waiting.pop(0)))
+                    tasks.create_task(self._disturb(fault_injection, waiting.pop(0)))
 
-            await self.crowd.send_all(on_sent)
+            await self.senders.send_all(on_sent)
 
-    async def _disturb(self, mischief: Mischief, fault: Fault) -> None:
+    async def _disturb(self, fault_injection: FaultInjector, fault: Fault) -> None:
         await asyncio.sleep(fault.delay_s)
         lasting = f" for {fault.lasts_s:.1f} s" if fault.lasts_s else ""
-        open_notes = len(self.crowd.unanswered())
-        self.tell(f"{len(self.crowd.asked):5} sent {open_notes:4} open  {fault.kind}{lasting}")
-        await mischief.do(fault)
+        open_notes = len(self.senders.unanswered())
+        self.tell(f"{len(self.senders.asked):5} sent {open_notes:4} open  {fault.kind}{lasting}")
+        await fault_injection.do(fault)
 
-    async def _settled(self, town: Town) -> None:
+    async def _settled(self, deployment: Deployment) -> None:
         """Wait until everything is as it should be, but no longer than it may take; then stop everybody."""
         ends = monotonic() + SETTLE_S
-        await town.ready()
+        await deployment.ready()
         while monotonic() < ends and not await self._is_settled():  # noqa: ASYNC110 - chats and ledger are looked at from outside
             await asyncio.sleep(LOOK_S)
         await asyncio.sleep(QUIET_S)
-        await town.close()
+        await deployment.close()
 
     async def _is_settled(self) -> bool:
         with suppress(DatabaseFault):
-            return not (self._judged() or await self.holdings.all())
+            return not (self._judged() or await self.ledger_leases.all())
         return False
 
     def _judged(self) -> Verdict:
-        return judge(self.crowd.asked, self.crowd.said())
+        return judge(self.senders.asked, self.senders.said())
 
     async def outcome(self, duration_s: float) -> Outcome:
         """Judge what the chats and the ledger show."""
         return Outcome(
             verdict=self._judged(),
-            unsettled=unsettled(self.crowd.asked, await self._ledger()),
+            unsettled=unsettled(self.senders.asked, await self._ledger()),
             violations=unexplained(self.place.playground.violations, self._forgetful()),
             crashes=self.crashes,
             take_overs=self.take_overs.measured,

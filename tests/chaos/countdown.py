@@ -1,4 +1,4 @@
-"""Ends a process without a warning at one chosen line of the code that handles a note. Knows no process but its own."""
+"""Kills its own process (SIGKILL) at one chosen line of the code that handles a note, by a trace function."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Processes of the program that start at once: forked from one that has imported everything already."""
+"""Starts bots and workers quickly, by forking from a process that has imported everything."""
 
 import asyncio
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Which faults come when, drawn from a seed. Knows no process: a plan is plain values."""
+"""Draws from a seed which faults happen when. Knows no process: a plan is plain values."""
 
 import random
 from collections.abc import Collection, Iterator

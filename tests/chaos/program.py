@@ -1,4 +1,4 @@
-"""A process of the program that starts at once: forked from one that has imported everything, which takes seconds."""
+"""Starts `earshot ARGUMENTS…` quickly, by forking from a process that has imported everything."""
 
 import asyncio
 import multiprocessing

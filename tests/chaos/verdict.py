@@ -1,4 +1,4 @@
-"""What the chats show in the end, judged: each note answered exactly once, with its own text, and nothing else said."""
+"""Judges the final chats: each note answered exactly once, with its own text, and no other message of the bot."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The whole program as an owner runs it, against the Bot API stand-in, and what can be done to its processes."""
+"""The whole program as an owner runs it, against the Bot API stand-in, with access to its processes and chats."""
 
 import asyncio
 import hashlib

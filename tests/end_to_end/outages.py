@@ -1,4 +1,4 @@
-"""What every outage has in common: notes that come before, during and after it, all of which are answered."""
+"""The frame of every outage test: notes sent before, during and after it are all answered."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ _numbers = itertools.count(100)
 
 
 @dataclass
-class Talk:
+class Conversation:
     """The notes that were sent, each with the text that it has to be answered with."""
 
     place: Installation
@@ -52,11 +52,11 @@ class Talk:
 
 
 @asynccontextmanager
-async def outlived(place: Installation) -> AsyncIterator[Talk]:
+async def outlived(place: Installation) -> AsyncIterator[Conversation]:
     """Let something be away inside the block while a note runs and others wait; in the end nobody has noticed much."""
     processes, log = place.children(" bot "), place.folder / "run.log"
     before = len(log.read_text())
-    talk = Talk(place)
+    talk = Conversation(place)
     await place.status_of(talk.speak(LONG_S), "Transcribing")
     await place.status_of(talk.speak(), "In the queue")
     yield talk

@@ -1,4 +1,4 @@
-"""Does to a town what a plan says.
+"""Injects the faults of a plan into a deployment: kills, freezes, outages.
 
 A note that was being worked on in three deaths of workers is given up as poison: that is the product's rule. So no
 worker is killed or frozen while it holds a note that has been begun twice before; another one is, or the same a little
@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from storage.errors import DatabaseFault
-from tests.chaos.holdings import Holding, Holdings, TakeOvers
+from tests.chaos.deployment import PAUSE_S, Deployment, Service
+from tests.chaos.ledger_leases import Lease, LedgerLeases, TakeOvers
 from tests.chaos.plan import Fault, Kind
-from tests.chaos.town import PAUSE_S, Service, Town
 
 TOO_OFTEN = 2
 BUSY_S = 5.0  # so long a worker is looked for that works on something
@@ -28,11 +28,11 @@ REDELIVERED = 5
 
 
 @dataclass(slots=True)
-class Mischief:
+class FaultInjector:
     """Knows for every kind of fault how it is done."""
 
-    town: Town
-    holdings: Holdings
+    deployment: Deployment
+    ledger_leases: LedgerLeases
     take_overs: TakeOvers
     dice: random.Random
     _processes: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -63,8 +63,8 @@ class Mischief:
             worker.kill()
 
     async def _kill_bot(self) -> None:
-        await self.town.bot.until_ready()
-        self.town.bot.kill()
+        await self.deployment.bot.until_ready()
+        self.deployment.bot.kill()
 
     async def _freeze_worker(self, seconds: float) -> None:
         async with self._one_stopped() as worker:
@@ -76,16 +76,16 @@ class Mischief:
         """Kill every process at the same moment."""
         async with self._processes, asyncio.timeout(CHANCE_S):
             held = await self._stopped_all()
-            for service in self.town.services:
+            for service in self.deployment.services:
                 service.kill()
             self.take_overs.begin(held)
-        await self.town.kill_redis(self._pause_s())
+        await self.deployment.kill_redis(self._pause_s())
 
     async def _deploy(self) -> None:
         """Let everybody end in good order; new ones are started as always."""
-        await self.town.bot.until_ready()
+        await self.deployment.bot.until_ready()
         async with self._processes:
-            await self.town.terminate()
+            await self.deployment.terminate()
 
     @asynccontextmanager
     async def _one_stopped(self) -> AsyncIterator[Service]:
@@ -102,10 +102,10 @@ class Mischief:
                 await asyncio.sleep(LOOK_S)
 
     def _in_any_order(self) -> list[Service]:
-        ready = [worker for worker in self.town.workers if worker.is_ready]
+        ready = [worker for worker in self.deployment.workers if worker.is_ready]
         return self.dice.sample(ready, len(ready))
 
-    async def _stopped_all(self) -> list[Holding]:
+    async def _stopped_all(self) -> list[Lease]:
         while True:
             ready = self._in_any_order()
             held = await self._stopped(ready, only_busy=False)
@@ -113,12 +113,12 @@ class Mischief:
                 return held
             await asyncio.sleep(LOOK_S)
 
-    async def _stopped(self, workers: Sequence[Service], *, only_busy: bool) -> list[Holding] | None:
+    async def _stopped(self, workers: Sequence[Service], *, only_busy: bool) -> list[Lease] | None:
         """Stop the workers and give what they hold; None, and they go on, when that has been begun too often."""
         for worker in workers:
             worker.stop()
         with suppress(DatabaseFault):  # one may have been stopped in the middle of writing: nobody can look then
-            held = await self.holdings.of([worker.pid for worker in workers])
+            held = await self.ledger_leases.of([worker.pid for worker in workers])
             if all(note.tries < TOO_OFTEN for note in held) and (held or not only_busy):
                 return held
         for worker in workers:
@@ -131,7 +131,7 @@ class Mischief:
             await self._hold_lock(seconds)
 
     async def _hold_lock(self, seconds: float) -> None:
-        async with self.holdings.database.writing() as connection:
+        async with self.ledger_leases.database.writing() as connection:
             if connection.dialect.name == "postgresql":
                 await connection.execute(text("LOCK TABLE notes"))
             await asyncio.sleep(seconds)
@@ -139,14 +139,14 @@ class Mischief:
     async def _disturb_redis(self, fault: Fault) -> None:
         match fault.kind:
             case Kind.FLUSH_REDIS:
-                await self.town.flush_redis()
+                await self.deployment.flush_redis()
             case Kind.FREEZE_REDIS:
-                await self.town.freeze_redis(fault.lasts_s)
+                await self.deployment.freeze_redis(fault.lasts_s)
             case _:
-                await self.town.kill_redis(self._pause_s())
+                await self.deployment.kill_redis(self._pause_s())
 
     async def _disturb_telegram(self, fault: Fault) -> None:
-        playground = self.town.place.playground
+        playground = self.deployment.place.playground
         match fault.kind:
             case Kind.REDELIVER:
                 playground.redeliver(REDELIVERED)
@@ -161,7 +161,7 @@ class Mischief:
 
     async def _unplug_telegram(self, seconds: float) -> None:
         """Refuse every connection, and come back at the same address."""
-        playground = self.town.place.playground
+        playground = self.deployment.place.playground
         async with self._telegram:
             port = urlsplit(playground.url).port or 0
             await playground.stop()

@@ -1,4 +1,4 @@
-"""Who holds which note, as the ledger says; and how long a note of a dead worker waits for another."""
+"""Reads from the ledger which process holds which note; measures how long a dead worker's note waits."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ UNDELIVERED = text("SELECT id, worker, fence, tries, beat_at FROM notes WHERE de
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """A note that is not answered yet: by which `fence`, by how many deaths, and by which process it is held."""
+class Lease:
+    """An undelivered note: its fence, how many workers have died with it, and the process that holds it."""
 
     note_id: str
     fence: int
@@ -26,18 +26,18 @@ class Holding:
 
 
 @dataclass(slots=True)
-class Holdings:
+class LedgerLeases:
     """Reads the ledger, beside the product's own code."""
 
     database: Database
 
-    async def all(self) -> list[Holding]:
+    async def all(self) -> list[Lease]:
         """Give what is not answered yet."""
         async with self.database.reading() as connection:
             rows = (await connection.execute(UNDELIVERED)).all()
-        return [Holding(row.id, row.fence, row.tries, _pid(row.worker, held=row.beat_at is not None)) for row in rows]
+        return [Lease(row.id, row.fence, row.tries, _pid(row.worker, held=row.beat_at is not None)) for row in rows]
 
-    async def of(self, pids: Sequence[int]) -> list[Holding]:
+    async def of(self, pids: Sequence[int]) -> list[Lease]:
         """Give what these processes hold."""
         return [holding for holding in await self.all() if holding.pid in pids]
 
@@ -60,11 +60,11 @@ class TakeOver:
 class TakeOvers:
     """Measures how long what a dead worker held waits for another."""
 
-    holdings: Holdings
+    ledger_leases: LedgerLeases
     measured: list[TakeOver] = field(default_factory=list)
     _waiting: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def begin(self, held: Sequence[Holding]) -> None:
+    def begin(self, held: Sequence[Lease]) -> None:
         """Start the clock for what a worker held that was just killed or frozen."""
         for holding in held:
             self._waiting.setdefault(holding.note_id, (holding.fence, monotonic()))
@@ -79,7 +79,7 @@ class TakeOvers:
     async def _look(self) -> None:
         if not self._waiting:
             return
-        fences = {holding.note_id: holding.fence for holding in await self.holdings.all()}
+        fences = {holding.note_id: holding.fence for holding in await self.ledger_leases.all()}
         for note_id, (fence, since) in list(self._waiting.items()):
             if fences.get(note_id, fence + 1) > fence:
                 self.measured.append(TakeOver(note_id, monotonic() - since))

@@ -1,4 +1,4 @@
-"""Where processes are killed one after the other: one Telegram, one data folder, and a note for every death."""
+"""A Bot API stand-in and a data folder in which processes are killed one after the other, each with its own note."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ class Trial:
 
 
 @dataclass(slots=True)
-class Ground:
+class Testbed:
     """The people, and what came of the trials so far."""
 
     playground: Playground
@@ -126,7 +126,7 @@ def _words(said: Sequence[Message]) -> list[tuple[int, str]]:
 
 
 @asynccontextmanager
-async def prepared(folder: Path) -> AsyncIterator[Ground]:
+async def prepared(folder: Path) -> AsyncIterator[Testbed]:
     """Start a Telegram and a Redis; no bot and no worker yet."""
     playground, redis = Playground(limits=PATIENT), RedisServer(folder)
     await playground.start()
@@ -139,7 +139,7 @@ async def prepared(folder: Path) -> AsyncIterator[Ground]:
             engine=EngineSettings(model="fake"),
         )
         async with open_ledger(settings) as ledger:
-            yield Ground(playground, settings, ledger)
+            yield Testbed(playground, settings, ledger)
     finally:
         await redis.stop()
         await playground.stop()

@@ -1,4 +1,4 @@
-"""The people: they send notes, each with a sound of its own, as fast as the workers bear it."""
+"""Simulated users who send voice notes, each with unique audio, as fast as the workers keep up."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ FIRST_GROUP = -1_001_000_000_001
 
 
 @dataclass(slots=True)
-class Crowd:
+class Senders:
     """Sends `notes` notes; `asked` has those sent so far."""
 
     playground: Playground

@@ -1,4 +1,4 @@
-"""The processes of an installation on several machines: a bot, three workers, a Redis; who dies is started again."""
+"""A bot, three workers and a Redis as separate processes, as on several machines; a process that dies is restarted."""
 
 import asyncio
 import random
@@ -118,7 +118,7 @@ class Service:
 
 
 @dataclass(slots=True)
-class Town:
+class Deployment:
     """All services of one installation, and their Redis."""
 
     place: Installation
@@ -185,21 +185,21 @@ class Town:
 
 
 @asynccontextmanager
-async def inhabited(place: Installation, dice: random.Random) -> AsyncIterator[Town]:
-    """Keep a town running inside the block; afterwards nothing of it is left."""
+async def deployed(place: Installation, dice: random.Random) -> AsyncIterator[Deployment]:
+    """Keep a deployment running inside the block; afterwards nothing of it is left."""
     redis = RedisServer(place.folder)
     workers = [Service(f"worker-{number}", "worker", place, dice) for number in range(1, WORKERS + 1)]
-    town = Town(place, redis, Service("bot", "bot", place, dice), workers)
+    deployment = Deployment(place, redis, Service("bot", "bot", place, dice), workers)
     await redis.start()
     place.settings["EARSHOT_REDIS__URL"] = redis.url
-    town.keepers = [asyncio.create_task(service.keep()) for service in town.services]
+    deployment.keepers = [asyncio.create_task(service.keep()) for service in deployment.services]
     try:
-        yield town
+        yield deployment
     finally:
-        for keeper in town.keepers:
+        for keeper in deployment.keepers:
             keeper.cancel()
-        await asyncio.gather(*town.keepers, return_exceptions=True)
-        await asyncio.gather(*(service.end() for service in town.services))
+        await asyncio.gather(*deployment.keepers, return_exceptions=True)
+        await asyncio.gather(*(service.end() for service in deployment.services))
         await redis.stop()
 
 

@@ -1,4 +1,4 @@
-"""The end of a worker's work on a note, alone: it tells the chat a text of several messages."""
+"""The last step of a worker alone: it delivers a text of several messages."""
 
 from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
@@ -11,7 +11,7 @@ LONG = " ".join(f"Sentence number {number} of many." for number in range(300))
 TRANSCRIPT = Transcript(language="en", duration=9.0, segments=(Segment(start=0.0, end=9.0, text=LONG),), model="fake")
 
 
-async def tell(settings: Settings, note_id: str) -> None:
+async def deliver_long_text(settings: Settings, note_id: str) -> None:
     """Tell the chat, heeding no flood budget."""
     async with make_bot(settings.telegram) as bot, open_ledger(settings) as ledger:
         note = await ledger.get(note_id)
