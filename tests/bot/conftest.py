@@ -117,7 +117,7 @@ class House:
             note = await self.note_of(message)
             return note if note.is_settled else None
 
-        return await awaited(over)
+        return await awaited(over, within_s=60)  # many notes at once keep a busy machine busy
 
     async def waits_in_a_group_that_moves(self) -> tuple[Message, Chat, Chat]:
         """Let a note wait in a group, and the group turn into another: gives the note, the old group and the new."""
@@ -169,7 +169,7 @@ async def awaited(look: Callable[[], Awaitable[Found | None]], within_s: float =
     """Look again and again until there is something."""
     async with asyncio.timeout(within_s):
         while not (found := await look()):  # noqa: ASYNC110 - what is looked at tells nobody when it changes
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
     return found
 
 
