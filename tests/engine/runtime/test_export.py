@@ -1,3 +1,4 @@
+import errno
 import os
 import shutil
 import subprocess
@@ -109,9 +110,25 @@ def test_a_model_is_hashed_once_and_not_at_every_start(written: Exports, monkeyp
     assert written.folder == folder
 
 
+def test_a_process_hashes_a_model_once_where_nothing_can_be_kept(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exports.models_dir.write_bytes(b"a file")
+    folder = exports.folder
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("it was hashed again"))
+    assert exports.folder == folder
+
+
+def test_exports_of_another_version_are_others(written: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = written.folder
+    forget_hashes(written)
+    monkeypatch.setattr(export, "VERSION", b"another")
+    assert written.folder != old
+
+
 def test_damaged_hashes_are_made_anew(written: Exports) -> None:
     folder = written.folder
-    export._sources_sha256.cache_clear()  # noqa: SLF001 - as above
+    forget_hashes(written)
     (written.models_dir / "exports/hashes.json").write_text("[")
     assert written.folder == folder
 
@@ -187,10 +204,19 @@ def test_a_folder_that_nobody_may_write_to_is_named_and_left_as_it_is(exports: E
     exports.check_writable()
 
 
+def test_a_full_disk_is_not_taken_for_a_folder_that_cannot_be_written_to(
+    exports: Exports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=full))
+    with pytest.raises(ExportFailed, match="No space left on device") as failed:
+        exports.check_writable()
+    assert not isinstance(failed.value, ExportsClosed)
+
+
 def test_what_was_written_before_is_used_where_nobody_may_write_any_more(written: Exports) -> None:
     before = contents(written.folder)
-    export._sources_sha256.cache_clear()  # noqa: SLF001 - as above
-    (written.models_dir / "exports/hashes.json").unlink()
+    forget_hashes(written)
     with nobody_writes(written.folder, written.folder.parent, written.models_dir):
         assert written.has("fp32")
         assert written.decision("fp32") == SO
@@ -198,6 +224,11 @@ def test_what_was_written_before_is_used_where_nobody_may_write_any_more(written
             written.check_writable()
         written.keep("fp32", Decision(precision="int8", reason="cannot be kept"))
     assert contents(written.folder) == before
+
+
+def forget_hashes(exports: Exports) -> None:
+    export._sources_sha256.cache_clear()  # noqa: SLF001 - what a new process begins with
+    (exports.models_dir / "exports/hashes.json").unlink()
 
 
 def contents(folder: Path) -> dict[str, int]:
