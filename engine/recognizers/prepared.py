@@ -35,7 +35,7 @@ from engine.settings import EngineSettings
 from engine.vad.detector import VoiceActivityDetector
 
 # Each further thread has to be woken for every product; more than two are not measured.
-MAX_THREADS_PER_PIECE = 4
+MAX_THREADS_PER_CHUNK = 4
 CLOSED = "int8 cannot be tried, because {folder} cannot be written to"
 
 
@@ -197,7 +197,7 @@ class SenseVoiceLoader:
         threads = self.settings.threads or cores()
         try:
             model = SenseVoice(
-                network=Network(self._exports.path(precision), threads=min(threads, MAX_THREADS_PER_PIECE)),
+                network=Network(self._exports.path(precision), threads=min(threads, MAX_THREADS_PER_CHUNK)),
                 frontend=Frontend.load(self.folder),
                 tokenizer=Tokenizer(tokenizer_file(self.folder)),
                 vad=self.vad,

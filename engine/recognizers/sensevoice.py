@@ -30,7 +30,7 @@ from engine.vad.energy import snap_words_to_energy
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
-MIN_SAMPLES = 3_200  # 0.2 s; a shorter piece is padded with silence
+MIN_SAMPLES = 3_200  # 0.2 s; a shorter chunk is padded with silence
 BLANK = 0
 
 # Rows of the embedding table `embed`: `lid_dict` and `textnorm_dict` in funasr/models/sense_voice/model.py.
@@ -83,7 +83,7 @@ class SenseVoice:
         return self.vad.detect_speech(blocks)
 
     def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        """Transcribe one piece of 16 kHz samples.
+        """Transcribe one chunk of 16 kHz samples.
 
         Where the request names several languages, the likeliest of them is taken, with a second run if need be.
         """
@@ -95,9 +95,9 @@ class SenseVoice:
             language = self.tokenizer.likeliest(tags[0], request.languages)
             if self.tokenizer.tag(int(tags[0].argmax())) not in {language, NO_SPEECH}:
                 tags, tokens = self._run(rows, language, request)
-        reading = self._reading(tags.argmax(axis=-1), tokens, language)
+        recognized = self._decode(tags.argmax(axis=-1), tokens, language)
         # A CTC peak lies somewhere within its token's sound.
-        return reading._replace(words=snap_words_to_energy(reading.words, samples))
+        return recognized._replace(words=snap_words_to_energy(recognized.words, samples))
 
     def _run(
         self, rows: NDArray[np.float32], language: str | None, request: Request
@@ -112,7 +112,7 @@ class SenseVoice:
         )
         return tags[0], tokens[0]
 
-    def _reading(self, tags: NDArray[np.int64], tokens: NDArray[np.int64], language: str | None) -> RecognizedChunk:
+    def _decode(self, tags: NDArray[np.int64], tokens: NDArray[np.int64], language: str | None) -> RecognizedChunk:
         found = list(collapse_ctc(np.concatenate([tags, tokens])))
         names = [self.tokenizer.tag(token.number) for token in found]
         spoken = [token for token, name in zip(found, names, strict=True) if not name]

@@ -1,4 +1,4 @@
-"""SenseVoice on a GPU: FunASR's own network, many pieces in one batch, in bf16 or fp32.
+"""SenseVoice on a GPU: FunASR's own network, many chunks in one batch, in bf16 or fp32.
 
 It has the inputs and outputs of the exported network, so the same `SenseVoice` decodes what it gives.
 """
@@ -32,11 +32,11 @@ ROWS_PER_S = 100 / 6  # a row is six frames of 10 ms
 # Up to ten seconds a batch costs a GPU hardly more than one second does.
 BATCHES = Limits(window_s=0.015, most=round(240 * ROWS_PER_S), shortest=0.5)
 ALONE = Limits(window_s=0.0, most=0, shortest=1.0)
-READS_AT_ONCE = 32  # what a GPU has before it while it works: threads make features and texts beside it
+MAX_PARALLEL_CHUNKS = 32  # enough to fill the next batch while threads make features and texts
 
 
-class Piece(NamedTuple):
-    """A piece to read: its features, float32 [rows, 560], and two rows of the embedding table."""
+class ChunkFeatures(NamedTuple):
+    """A chunk to recognise: its features, float32 [rows, 560], and two rows of the embedding table."""
 
     rows: NDArray[np.float32]
     language: int
@@ -51,16 +51,16 @@ class Scores(NamedTuple):
 
 
 class BatchedModel:
-    """Runs the pieces of several threads in one batch; each thread asks for one piece and waits."""
+    """Runs the chunks of several threads in one batch; each thread asks for one chunk and waits."""
 
     def __init__(self, network: SenseVoiceNetwork, limits: Limits = BATCHES) -> None:
         """Start the thread that runs the network."""
-        self._batcher = Batcher(network.run_batch, length=lambda piece: len(piece.rows), limits=limits)
+        self._batcher = Batcher(network.run_batch, length=lambda chunk: len(chunk.rows), limits=limits)
 
     def run(self, *outputs: str, **inputs: Array) -> list[Array]:
         """Compute the outputs that are named, `tags` or `tokens`, for a batch of one."""
         (rows,), (language,), (itn,) = inputs["speech"], inputs["language"], inputs["itn"]
-        scores = self._batcher.ask(Piece(rows, int(language), int(itn))).result()
+        scores = self._batcher.ask(ChunkFeatures(rows, int(language), int(itn))).result()
         return [getattr(scores, name)[np.newaxis] for name in outputs]
 
     def close(self) -> None:
@@ -90,21 +90,21 @@ class SenseVoiceNetwork:
                     part.to(torch.bfloat16)
         return cls(module, device, arithmetic)
 
-    def run_batch(self, pieces: list[Piece]) -> list[Scores]:
-        """Run all pieces in one batch. Each has the scores that it has alone."""
+    def run_batch(self, chunks: list[ChunkFeatures]) -> list[Scores]:
+        """Run all chunks in one batch. Each has the scores that it has alone."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
         with torch.inference_mode():
-            encoded = self.encode(pieces)
-            return [self._score(rows[: QUERIES + len(piece.rows)]) for rows, piece in zip(encoded, pieces, strict=True)]
+            encoded = self.encode(chunks)
+            return [self._score(rows[: QUERIES + len(chunk.rows)]) for rows, chunk in zip(encoded, chunks, strict=True)]
 
-    def encode(self, pieces: list[Piece]) -> Tensor:
-        """Return the encoder's output, float32 [pieces, 4 + the most rows, 512]; rows after a piece's end are void."""
+    def encode(self, chunks: list[ChunkFeatures]) -> Tensor:
+        """Return the encoder's output, float32 [chunks, 4 + the most rows, 512]; rows after a chunk's end are void."""
         import torch  # noqa: PLC0415 - only where a model is loaded
 
-        queries = torch.tensor([[piece.language, EVENT, EMOTION, piece.itn] for piece in pieces])
-        lengths = torch.tensor([QUERIES + len(piece.rows) for piece in pieces])
-        speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(piece.rows) for piece in pieces], batch_first=True)
+        queries = torch.tensor([[chunk.language, EVENT, EMOTION, chunk.itn] for chunk in chunks])
+        lengths = torch.tensor([QUERIES + len(chunk.rows) for chunk in chunks])
+        speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(chunk.rows) for chunk in chunks], batch_first=True)
         embedded = self.module.get_submodule("embed")(queries.to(self.device))
         rows = torch.cat([embedded, speech.to(self.device)], dim=1)
         with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.arithmetic == "bf16"):
@@ -133,5 +133,5 @@ def load_sensevoice(
         frontend=Frontend.load(folder),
         tokenizer=Tokenizer(tokenizer_file(folder)),
         vad=vad,
-        max_parallel_chunks=1 if on_processor else READS_AT_ONCE,
+        max_parallel_chunks=1 if on_processor else MAX_PARALLEL_CHUNKS,
     )

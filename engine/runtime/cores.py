@@ -11,7 +11,7 @@ def cores() -> int:
 
 
 def limit_blas_to_one_thread() -> None:
-    """Make numpy multiply matrices in the calling thread: pieces run in parallel already, more threads slow them."""
+    """Make numpy multiply matrices in the calling thread: chunks run in parallel already, more threads slow them."""
     from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - the bot's process has no use for it
 
     ThreadpoolController().select(internal_api="openblas").limit(limits=1)

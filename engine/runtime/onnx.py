@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32] | NDArray[np.int64]
 
 # Measured: a helper thread that sleeps at once wakes too late for the next product; one that spins longer takes
-# a core from other pieces.
+# a core from other chunks.
 SPIN_US = 20
 
 
@@ -65,7 +65,7 @@ class NetworkBroken(Exception):
 def _batch_scheduling() -> Iterator[None]:
     """Start threads under Linux's SCHED_BATCH, which never preempts another thread; elsewhere do nothing.
 
-    Measured: helpers that wake while every core reads a piece of its own cost a tenth of the throughput otherwise.
+    Measured: helpers that wake while every core reads a chunk of its own cost a tenth of the throughput otherwise.
     """
     usual = getattr(os, "SCHED_OTHER", None)
     if usual is None or os.sched_getscheduler(0) != usual:

@@ -17,7 +17,7 @@ Precision = Literal["fp32", "int8", "int8-halved"]
 """The number type of an exported network's weights; "int8-halved" uses half of int8's range."""
 
 Texts = Mapping[tuple[int, float], str]
-"""The texts of recordings by (number of the recording, start of the piece in seconds); silent pieces may be missing."""
+"""The texts of recordings by (number of the recording, start of the chunk in seconds); silent chunks may be missing."""
 
 MIN_AGREEMENT = 0.99
 NO_SPEECH_TO_COMPARE = (
@@ -56,7 +56,7 @@ def prove(precision: Precision, transcribe: Callable[[Precision], Texts]) -> Dec
     characters = sum(map(len, expected.values()))
     if characters == 0:
         return Decision(precision="fp32", reason=NO_SPEECH_TO_COMPARE)
-    wrong = sum(Levenshtein.distance(expected.get(piece, ""), found.get(piece, "")) for piece in {*expected, *found})
+    wrong = sum(Levenshtein.distance(expected.get(chunk, ""), found.get(chunk, "")) for chunk in {*expected, *found})
     agreement = max(0.0, 1 - wrong / characters)
     return Decision(
         precision=precision if agreement >= MIN_AGREEMENT else "fp32",

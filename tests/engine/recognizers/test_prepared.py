@@ -2,7 +2,9 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,7 +16,7 @@ from engine.recognizers.prepared import check_exports, current_decision, missing
 from engine.recognizers.sensevoice import SenseVoice
 from engine.recognizers.sensevoice_export import sensevoice_exports
 from engine.runtime.cpu import cpu_flags, int8_support
-from engine.runtime.precision import NO_SPEECH_TO_COMPARE, Decision, Precision, int8_variant
+from engine.runtime.precision import NO_SPEECH_TO_COMPARE, Decision, Precision, int8_variant, prove
 from engine.settings import EngineSettings
 from engine.speech import Engine, sensevoice_loader
 from tests.engine.folders import exported, nobody_writes
@@ -145,6 +147,19 @@ def test_a_start_that_was_overtaken_writes_nothing_of_what_was_dropped(own: Path
     write_exports(settings, lambda *_: None)
     assert (exports.has("fp32"), exports.has(INT8)) == (False, True)
     assert missing_exports(settings) == ()
+
+
+@needs_a_choice
+def test_of_several_that_start_at_once_one_proves_int8(
+    own: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proving = Mock(wraps=prove)
+    monkeypatch.setattr("engine.recognizers.prepared.prove", proving)
+    settings = EngineSettings(model=str(own), models_dir=models_dir, device="cpu", threads=1)
+    with ThreadPoolExecutor() as pool:
+        engines = list(pool.map(Engine.open, [settings] * 3))
+    assert {type(model_of(engine)) for engine in engines} == {SenseVoice}
+    proving.assert_called_once()
 
 
 def test_a_checkpoint_that_cannot_be_exported_is_left_to_funasr(own: Path, models_dir: Path) -> None:

@@ -20,7 +20,7 @@ from engine.recognizers.sensevoice_torch import (
     QUERIES,
     Arithmetic,
     BatchedModel,
-    Piece,
+    ChunkFeatures,
     SenseVoiceNetwork,
     load_sensevoice,
 )
@@ -45,10 +45,10 @@ def network_of(folder: Path, arithmetic: Arithmetic = "fp32") -> SenseVoiceNetwo
     return SenseVoiceNetwork.on(module_of(folder), "cpu", arithmetic)
 
 
-def pieces_of(folder: Path, samples: NDArray[np.int16]) -> list[Piece]:
+def chunks_of(folder: Path, samples: NDArray[np.int16]) -> list[ChunkFeatures]:
     frontend = Frontend.load(folder)
     cuts = [samples[: round(seconds * SECOND)] for seconds in LENGTHS_S]
-    return [Piece(frontend.features(cut), number % 2 * 4, 14 + number % 2) for number, cut in enumerate(cuts)]
+    return [ChunkFeatures(frontend.features(cut), number % 2 * 4, 14 + number % 2) for number, cut in enumerate(cuts)]
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,10 @@ def speech(sample: Path) -> NDArray[np.int16]:
 
 def test_it_scores_as_the_exported_network_does(tiny: Path, exports_dir: Path, speech: NDArray[np.int16]) -> None:
     network, onnx = network_of(tiny), Network(exported(tiny, exports_dir, "fp32"))
-    for piece in pieces_of(tiny, speech):
-        language, itn = (np.array([query], np.int64) for query in (piece.language, piece.itn))
-        tags, tokens = onnx.run("tags", "tokens", speech=piece.rows[np.newaxis], language=language, itn=itn)
-        (scores,) = network.run_batch([piece])
+    for chunk in chunks_of(tiny, speech):
+        language, itn = (np.array([query], np.int64) for query in (chunk.language, chunk.itn))
+        tags, tokens = onnx.run("tags", "tokens", speech=chunk.rows[np.newaxis], language=language, itn=itn)
+        (scores,) = network.run_batch([chunk])
         np.testing.assert_allclose(scores.tags, tags[0], atol=1e-4)
         assert (scores.tokens == tokens[0]).all()
 
@@ -69,14 +69,14 @@ def test_it_scores_as_the_exported_network_does(tiny: Path, exports_dir: Path, s
 def test_a_batch_gives_each_piece_what_it_has_alone(tiny: Path, speech: NDArray[np.int16]) -> None:
     import torch  # noqa: PLC0415 - not before a model is loaded
 
-    network, pieces = network_of(tiny), pieces_of(tiny, speech)
-    together = network.encode(pieces)
-    for rows, scores, piece in zip(together, network.run_batch(pieces), pieces, strict=True):
-        alone = network.encode([piece])[0]
+    network, chunks = network_of(tiny), chunks_of(tiny, speech)
+    together = network.encode(chunks)
+    for rows, scores, chunk in zip(together, network.run_batch(chunks), chunks, strict=True):
+        alone = network.encode([chunk])[0]
         torch.testing.assert_close(rows[: len(alone)], alone, atol=1e-5, rtol=1e-5)
-        (scores_alone,) = network.run_batch([piece])
+        (scores_alone,) = network.run_batch([chunk])
         assert (scores.tokens == scores_alone.tokens).all()
-        assert scores.tokens.shape == (len(piece.rows),)
+        assert scores.tokens.shape == (len(chunk.rows),)
         np.testing.assert_allclose(scores.tags, scores_alone.tags, atol=1e-4)
         assert scores.tags.shape[0] == QUERIES
 
@@ -100,27 +100,28 @@ def test_threads_that_read_together_have_the_text_that_each_has_alone(
         load_sensevoice(module_of(tiny), tiny, vad, device="cpu", arithmetic="fp32"),
         batched(tiny, "fp32", vad),
     )
-    pieces = [speech[start : start + SECOND * length] for start in (0, 40_000) for length in (1, 2, 3, 5)]
+    chunks = [speech[start : start + SECOND * length] for start in (0, 40_000) for length in (1, 2, 3, 5)]
 
-    def recognize(piece: NDArray[np.int16]) -> RecognizedChunk:
-        return together.recognize(piece, Request())
+    def recognize(chunk: NDArray[np.int16]) -> RecognizedChunk:
+        return together.recognize(chunk, Request())
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(recognize, pieces)) == [alone.recognize(piece, Request()) for piece in pieces]
+        assert list(threads.map(recognize, chunks)) == [alone.recognize(chunk, Request()) for chunk in chunks]
 
 
 def test_bf16_scores_as_fp32_does_within_its_digits(tiny: Path, speech: NDArray[np.int16]) -> None:
     exact, short = network_of(tiny), network_of(tiny, "bf16")
-    for piece in pieces_of(tiny, speech):
-        (expected,), (found,) = (network.run_batch([piece]) for network in (exact, short))
+    assert "torch.bfloat16" in {str(weight.dtype) for weight in short.module.parameters()}
+    for chunk in chunks_of(tiny, speech):
+        (expected,), (found,) = (network.run_batch([chunk]) for network in (exact, short))
         assert found.tags.dtype == np.float32
         assert 0 < np.abs(found.tags - expected.tags).max() < 0.02 * np.abs(expected.tags).max()
 
 
 def test_a_batch_in_bf16_gives_each_piece_nearly_what_it_has_alone(tiny: Path, speech: NDArray[np.int16]) -> None:
-    network, pieces = network_of(tiny, "bf16"), pieces_of(tiny, speech)
-    for scores, piece in zip(network.run_batch(pieces), pieces, strict=True):
-        (alone,) = network.run_batch([piece])
+    network, chunks = network_of(tiny, "bf16"), chunks_of(tiny, speech)
+    for scores, chunk in zip(network.run_batch(chunks), chunks, strict=True):
+        (alone,) = network.run_batch([chunk])
         np.testing.assert_allclose(scores.tags, alone.tags, atol=0.02 * np.abs(alone.tags).max())
 
 
@@ -130,10 +131,10 @@ def test_bf16_reads_nearly_the_same_text_even_with_weights_that_are_unsure_of_th
     folder = shared / "models/sensevoice-charctc"
     exact, short = (batched(folder, arithmetic, vad) for arithmetic in ("fp32", "bf16"))
     samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples[: 20 * SECOND]
-    pieces = [samples[region.start : region.end] for region in exact.detect_speech([samples])]
+    chunks = [samples[region.start : region.end] for region in exact.detect_speech([samples])]
     with ThreadPoolExecutor(8) as threads:
-        texts = list(threads.map(lambda piece: exact.recognize(piece, Request()).text, pieces))
-        others = list(threads.map(lambda piece: short.recognize(piece, Request()).text, pieces))
+        texts = list(threads.map(lambda chunk: exact.recognize(chunk, Request()).text, chunks))
+        others = list(threads.map(lambda chunk: short.recognize(chunk, Request()).text, chunks))
     assert sum(map(len, texts)) > 20
     wrong = sum(Levenshtein.distance(text, other) for text, other in zip(texts, others, strict=True))
     assert wrong <= 0.1 * sum(map(len, texts))
