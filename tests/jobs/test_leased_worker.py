@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from engine.audio.samples import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import engine_threads
+from jobs import engine_threads, worker as worker_module
 from jobs.door import RetryLater
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
@@ -242,8 +242,9 @@ async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhe
 
 
 async def test_workers_show_themselves_and_what_they_do(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(worker_module, "ANNOUNCE_INTERVAL_S", 0.1)
     engine = Patient(context.engine)
     note = await arrivals.note()
     async with working(context, redis, engine), working(context, redis, engine):
@@ -255,6 +256,12 @@ async def test_workers_show_themselves_and_what_they_do(
 
         await until(seen)
         assert sorted(worker.notes for worker in await queue.workers()) == [(), (note.id,)]
+        assert await context.ledger.cancel(note.id)
+
+        async def idle() -> bool:
+            return [worker.notes for worker in await queue.workers()] == [(), ()]
+
+        await until(idle)
 
 
 async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: ArqRedis) -> None:
