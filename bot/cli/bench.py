@@ -16,7 +16,7 @@ from bot.bench.accuracy import Clip, ErrorRates, measure_clips, rate_rows, read_
 from bot.bench.machine import machine
 from bot.bench.report import Line, markdown, table
 from bot.bench.speed import SpeedTest, Workload
-from bot.bench.termination import Terminated, raise_on_signals
+from bot.bench.termination import exit_on_signals
 from bot.cli.startup import start_command
 from bot.config.request_defaults import default_request
 from bot.process.fast_import import garbage_collection_paused
@@ -65,11 +65,11 @@ def measure_speed(settings: EngineSettings, notes: int, hour_s: float, out: Path
     lines = [Line(figure="start", what="opening the model", value=opened_s, unit="s")]
     code = 0
     try:
-        with raise_on_signals(), tempfile.TemporaryDirectory(prefix="earshot-bench-") as folder:
+        with exit_on_signals(), tempfile.TemporaryDirectory(prefix="earshot-bench-") as folder:
             lines.extend(test.measure(workload, Path(folder)))
-    except Terminated as signal:
+    except SystemExit as ended:
         tell("interrupted; this is what was done by then")
-        code = signal.exit_code
+        code = int(ended.code or 0)
     show([line.cells for line in lines], ("figure", "what", "value"), out)
     asked = {"device": settings.device, "precision": settings.precision, "notes": notes, "hour_s": hour_s}
     figures = [asdict(line) for line in lines]

@@ -1,6 +1,5 @@
-"""Fault injection: error answers, broken connections and delays, on demand or at random. Knows no HTTP."""
+"""Fault injection: error answers, broken connections and delays, on demand. Knows no HTTP."""
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -53,39 +52,12 @@ class Fault:
         return self.description or DESCRIPTIONS.get(self.code or 0, "Internal Server Error")
 
 
-RANDOM_FAULTS: dict[str, Callable[[random.Random], Fault]] = {
-    "429": lambda _: Fault(method=None, code=429, retry_after=1),
-    "500": lambda _: Fault(method=None, code=500),
-    "502": lambda _: Fault(method=None, code=502),
-    "before": lambda _: Fault(method=None, drop="before"),
-    "after": lambda _: Fault(method=None, drop="after"),
-    "slow": lambda rng: Fault(method=None, delay_s=rng.uniform(0.2, 2.0)),
-}
-
-
-@dataclass(slots=True)
-class _RandomFaults:
-    """Random faults; the seed fixes their order."""
-
-    share: float
-    kinds: tuple[str, ...]
-    methods: frozenset[str]
-    rng: random.Random
-
-    def draw(self, method: str) -> Fault | None:
-        if self.methods and method.lower() not in self.methods:
-            return None
-        if self.rng.random() >= self.share:
-            return None
-        return RANDOM_FAULTS[self.rng.choice(self.kinds)](self.rng)
-
-
 @dataclass(slots=True)
 class FaultInjector:
-    """Pending faults in order, then random ones; `injected` lists those that happened."""
+    """Pending faults in order, then those that `draw` gives for a method; `injected` lists those that happened."""
 
     pending: list[Fault] = field(default_factory=list)
-    chance: _RandomFaults | None = None
+    draw: Callable[[str], Fault | None] = lambda _: None
     injected: list[str] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
@@ -94,11 +66,6 @@ class FaultInjector:
             fault = replace(fault, retry_after=1)
         self.pending.append(fault)
 
-    def inject_randomly(self, share: float, *, seed: int, kinds: tuple[str, ...], methods: tuple[str, ...]) -> None:
-        """Make a share (0 to 1) of all requests fail; the same seed and requests give the same faults."""
-        names = frozenset(method.lower() for method in methods)
-        self.chance = _RandomFaults(share, kinds, names, random.Random(seed)) if share else None  # noqa: S311 - no secret
-
     def next_fault(self, method: str, chat_id: str | None) -> Fault | None:
         """Give the fault to inject into this request, if any."""
         for fault in self.pending:
@@ -106,7 +73,7 @@ class FaultInjector:
                 fault.times -= 1
                 self.pending = [other for other in self.pending if other.times > 0]
                 return self._note(method, fault)
-        drawn = self.chance.draw(method) if self.chance else None
+        drawn = self.draw(method)
         return self._note(method, drawn) if drawn else None
 
     def _note(self, method: str, fault: Fault) -> Fault:

@@ -149,17 +149,6 @@ class Playground(SimulatedUsers):
         )  # fmt: skip
         self.faults.add(fault)
 
-    def fail_at_random(
-        self,
-        share: float,
-        *,
-        seed: int,
-        kinds: tuple[str, ...] = ("429", "500", "502", "before", "after", "slow"),
-        methods: tuple[str, ...] = (),
-    ) -> None:
-        """Inject random faults into a share (0 to 1) of all requests; `seed` fixes their order, 0 ends it."""
-        self.faults.inject_randomly(share, seed=seed, kinds=kinds, methods=methods)
-
     def pause(self) -> None:
         """Accept requests and answer none."""
         self.endpoint.resumed.clear()

@@ -11,7 +11,7 @@ import click
 
 from bot.bench.machine import machine
 from bot.bench.report import markdown, table
-from bot.bench.termination import Terminated, raise_on_signals
+from bot.bench.termination import exit_on_signals
 from bot.config.loading import read_settings
 from engine.hub.catalogue import VAD_MODEL, is_downloaded, locate_model
 from engine.hub.model_class import SENSEVOICE_CLASS, read_model_class
@@ -62,7 +62,7 @@ def main(  # noqa: PLR0913 - one parameter for each of its options
     lines: list[GoalLine] = []
     code = 0
     try:
-        with raise_on_signals(), tempfile.TemporaryDirectory(prefix="earshot-bench-") as work:
+        with exit_on_signals(), tempfile.TemporaryDirectory(prefix="earshot-bench-") as work:
             model = find_model(settings)
             bench = Bench(
                 model=model,
@@ -82,9 +82,9 @@ def main(  # noqa: PLR0913 - one parameter for each of its options
             measure(bench, only or tuple(FIGURES), lines)
     except (ContestantFailed, ModelSetupFailed, TextMissing) as reason:
         raise click.ClickException(str(reason)) from None
-    except Terminated as signal:
+    except SystemExit as ended:
         tell("interrupted; this is what was done by then" if lines else "interrupted; nothing was done by then")
-        code = signal.exit_code
+        code = int(ended.code or 0)
     if lines:
         asked = {"model": model.name, "device": device, "notes": notes, "hour_s": hour_s, "rounds": rounds}
         show([line.cells for line in lines], out)

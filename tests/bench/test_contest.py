@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.bench.termination import Terminated, raise_on_signals
+from bot.bench.termination import exit_on_signals
 from bot.config.settings import PROJECT
 from tests.bench import contest
 from tests.bench.contest import Contestant, ContestantFailed, open_team
@@ -116,9 +116,9 @@ with contest.open_team(contest.{echo(**{busy: "600"})!r}, Path({str(logs)!r})) a
 
 def test_an_interrupted_team_does_not_read_to_the_end(echo: Callable[..., Contestant], tmp_path: Path) -> None:
     begun = time.monotonic()
-    with raise_on_signals(), open_team(echo(takes_s="60"), tmp_path) as one:
+    with exit_on_signals(), open_team(echo(takes_s="60"), tmp_path) as one:
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()
-        with pytest.raises(Terminated):
+        with pytest.raises(SystemExit):
             one.transcribe(files(2))
     assert time.monotonic() - begun < 30
 

@@ -17,6 +17,7 @@ from tests.chaos.deployment import Deployment, deployed
 from tests.chaos.fault_injection import FaultInjector
 from tests.chaos.ledger_leases import LedgerLeases, TakeOver, TakeOvers
 from tests.chaos.plan import FORGETFUL, KILLS, Fault
+from tests.chaos.random_faults import random_faults
 from tests.chaos.senders import Senders
 from tests.chaos.verdict import Entry, Verdict, judge, quantile, unexplained, unsettled
 from tests.end_to_end.installation import Installation
@@ -109,11 +110,11 @@ class Run:
         async with deployed(self.place, self.dice) as deployment:
             await deployment.ready()
             self.tell("everybody is ready")
-            self.place.playground.fail_at_random(self.campaign.failing_share, seed=self.campaign.seed)
+            self.place.playground.faults.draw = random_faults(self.campaign.failing_share, self.campaign.seed)
             watching = asyncio.create_task(self.take_overs.watch())
             try:
                 await self._send_and_disturb(deployment)
-                self.place.playground.fail_at_random(0, seed=0)
+                self.place.playground.faults.draw = lambda _: None
                 self.tell("all is sent and done; what is left is waited for")
                 await self._settled(deployment)
             finally:

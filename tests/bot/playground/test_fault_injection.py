@@ -11,7 +11,7 @@ from aiogram.exceptions import (
 )
 from aiogram.types import Chat, User
 
-from bot.playground.fault_injection import FaultInjector
+from bot.playground.fault_injection import Fault
 from bot.playground.server import Playground
 from tests.bot.playground.expected_errors import refused
 from tests.bot.playground.waiting import until
@@ -128,25 +128,11 @@ async def test_being_told_to_wait_and_not_obeying_is_one(playground: Playground,
     assert "before retry_after had passed" in playground.violations[0]
 
 
-def drawn(seed: int) -> list[str]:
-    faults = FaultInjector()
-    faults.inject_randomly(0.3, seed=seed, kinds=("500", "before", "slow"), methods=("sendMessage",))
-    for _ in range(100):
-        faults.next_fault("sendMessage", None)
-        faults.next_fault("getUpdates", None)
-    return faults.injected
-
-
-def test_chance_repeats_itself_from_the_same_seed() -> None:
-    assert drawn(1) == drawn(1)
-    assert drawn(1) != drawn(2)
-    assert 10 < len(drawn(1)) < 60
-    assert all(met.startswith("sendMessage") for met in drawn(1))
-
-
-async def test_chance_ends(playground: Playground, bot: Bot) -> None:
-    playground.fail_at_random(1.0, seed=1, kinds=("500",))
+async def test_faults_can_be_drawn_for_each_request(playground: Playground, bot: Bot) -> None:
+    playground.faults.draw = lambda method: Fault(method=None, code=500) if method == "getMe" else None
     with pytest.raises(TelegramServerError):
         await bot.get_me()
-    playground.fail_at_random(0, seed=1)
+    assert await bot.get_updates() == []
+    assert playground.faults.injected == ["getMe: 500"]
+    playground.faults.draw = lambda _: None
     assert await bot.get_me()
