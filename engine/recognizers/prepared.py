@@ -54,10 +54,8 @@ def current_decision(settings: EngineSettings) -> Decision | None:
     Raises:
         ModelFault: The model is not there, or cannot be read.
     """
-    folder = locate_model(settings)
-    if not runs_exported(folder, settings):
-        return None
-    return _decide(settings, sensevoice_exports(folder, settings.models_dir))
+    exports = _find_exports(settings)
+    return _decide(settings, exports) if exports else None
 
 
 def check_exports(settings: EngineSettings) -> None:
@@ -68,8 +66,9 @@ def check_exports(settings: EngineSettings) -> None:
         ExportsClosed: It is not, and `engine.models_dir` cannot be written to.
         ExportFailed: The disk is full or fails.
     """
-    if missing_exports(settings):
-        sensevoice_exports(locate_model(settings), settings.models_dir).check_writable()
+    exports = _find_exports(settings)
+    if exports and missing_exports(settings):
+        exports.check_writable()
 
 
 def check_verifiable(settings: EngineSettings) -> None:
@@ -83,17 +82,14 @@ def check_verifiable(settings: EngineSettings) -> None:
         raise NothingToVerify(reason=f"engine.precision is {settings.precision}, which decides already")
     if settings.model == "sensevoice" and not is_downloaded(settings):
         raise NothingToVerify(reason="sensevoice is not here yet; fetch it with `earshot models pull sensevoice`")
-    if not runs_exported(locate_model(settings), settings):
+    if _find_exports(settings) is None:
         raise NothingToVerify(reason=f"{settings.model} has one arithmetic only on this machine")
 
 
 def missing_exports(settings: EngineSettings) -> tuple[Precision, ...]:
     """List the exports to write before the model can be loaded: int8 and fp32 where they will be compared."""
-    folder = locate_model(settings)
-    if not runs_exported(folder, settings):
-        return ()
-    exports = sensevoice_exports(folder, settings.models_dir)
-    if exports.unfit:
+    exports = _find_exports(settings)
+    if exports is None or exports.unfit:
         return ()
     decision = _decide(settings, exports)
     wanted: tuple[Precision, ...] = (decision.precision,) if decision else ("fp32", _int8())
@@ -107,11 +103,12 @@ def write_exports(settings: EngineSettings, on_progress: OnDownload) -> None:
         ExportsClosed: `engine.models_dir` cannot be written to.
         ExportFailed: The machine does not let them be written.
     """
-    folder = locate_model(settings)
-    exports = sensevoice_exports(folder, settings.models_dir)
+    exports = _find_exports(settings)
+    if exports is None:
+        return
     with exports.lock(), suppress(NotExportable):  # what is wrong with it shows when it is loaded
         for precision in missing_exports(settings):
-            exports.write(precision, partial(on_progress, f"{folder.name} ({precision})"))
+            exports.write(precision, partial(on_progress, f"{exports.model.name} ({precision})"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +214,12 @@ class SenseVoiceLoader:
 
     def _broken(self, reason: str) -> ModelBroken:
         return ModelBroken(path=str(self.folder), model=self.name, reason=reason)
+
+
+def _find_exports(settings: EngineSettings) -> Exports | None:
+    """Return the exports of the model of the settings, None where it does not run exported."""
+    folder = locate_model(settings)
+    return sensevoice_exports(folder, settings.models_dir) if runs_exported(folder, settings) else None
 
 
 def _int8() -> Precision:
