@@ -39,6 +39,8 @@ class Trial:
 class Testbed:
     """The people, and what came of the trials so far."""
 
+    __test__ = False  # for pytest, which takes a class of this name for tests
+
     playground: Playground
     settings: Settings
     ledger: Ledger

@@ -228,6 +228,7 @@ async def test_a_retry_starts_over_with_a_status_reply_of_its_own(ledger: Ledger
     again = await ledger.retry(note.id, language="de")
     assert (again.state, again.run, again.tries, again.language) == (State.QUEUED, 1, 0, "de")
     assert (again.status_message_id, again.delivered_at, again.error) == (None, None, None)
+    assert again.preview == note.preview == "hello"
     assert await ledger.text_parts(note.id) == {}
     assert not await ledger.mark_delivered(note.id, note.fence)
 
