@@ -11,7 +11,7 @@ from engine.errors import Cancelled
 from engine.pipeline import fair_pool
 from engine.pipeline.fair_pool import FairThreadPool, RoundRobinQueue
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 lines = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=60)
 

@@ -259,6 +259,13 @@ def test_all_that_is_found_is_heard_and_nothing_twice(stretches: list[tuple[bool
     assert (model.heard <= counted(sound)).all()
 
 
+def test_a_segment_starts_and_ends_with_its_sound_in_a_wider_region() -> None:
+    sound = np.repeat(np.array([0, 4_000, 0, 4_000, 0], "<i2"), np.array([50, 50, 30, 40, 25]) * SECOND // 100)
+    model = Listening(regions=[Region(0, len(sound))])
+    (segment,) = transcribe(sound, model=model)[0].segments
+    assert (segment.start, segment.end) == pytest.approx((0.5, 1.7), abs=0.02)
+
+
 def test_cancelling_stops_before_the_next_piece() -> None:
     cancelled = threading.Event()
     model = LoudnessRecognizer()

@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import decode
 from engine.pipeline.transcribe import TranscriptionPipeline
+from engine.pipeline.word_times import align_words
 from engine.recognizers.fun_asr_nano import SPARE_TOKENS, TOKENS_PER_SECOND, FunAsrNano
-from engine.recognizers.funasr_adapter import load_network
+from engine.recognizers.funasr_adapter import FunasrAnswer, load_network
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
+from engine.transcript import Word
+from engine.vad.energy import snap_words_to_energy
 from tests.engine.folders import write_nano
 
 
@@ -74,3 +77,13 @@ def test_nothing_is_looked_up_on_the_network(folder: Path, monkeypatch: pytest.M
     monkeypatch.setattr("socket.socket.connect", refuse)
     monkeypatch.setattr("socket.getaddrinfo", refuse)
     load_network("nano", folder, device="cpu", threads=1)
+
+
+def test_words_start_and_end_with_their_sound(
+    model: FunAsrNano, speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rough = (Word(start=0.0, end=0.1, text="ever"), Word(start=5.0, end=5.1, text="better"))
+    answer = FunasrAnswer("Ever better.", words=rough)
+    monkeypatch.setattr(model.network, "infer", lambda *_, **__: answer)
+    aligned = align_words(answer.text, rough)
+    assert model.recognize(speech, Request()).words == snap_words_to_energy(aligned, speech) != aligned

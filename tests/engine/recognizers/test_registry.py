@@ -18,8 +18,8 @@ from tests.engine.transcribing import text_of, transcribe
 ONE_THREAD = EngineSettings(threads=1)
 
 
-def load_with(models: Path, recogniser: Path, settings: EngineSettings = ONE_THREAD) -> Recognizer:
-    return load("mine", ModelParts(recognizer=recogniser, vad=models / "fsmn-vad", punctuation=None), settings)
+def load_with(models: Path, recognizer: Path, settings: EngineSettings = ONE_THREAD) -> Recognizer:
+    return load("mine", ModelParts(recognizer=recognizer, vad=models / "fsmn-vad", punctuation=None), settings)
 
 
 def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path) -> None:
@@ -71,7 +71,7 @@ def test_damage_that_only_use_shows_makes_the_model_broken(starter_models_dir: P
     assert fault.value.params["path"] == str(folder)
 
 
-def test_a_broken_detector_is_named_before_the_recogniser(starter_models_dir: Path, tmp_path: Path) -> None:
+def test_a_broken_detector_is_named_before_the_recognizer(starter_models_dir: Path, tmp_path: Path) -> None:
     vad = shutil.copytree(starter_models_dir / "fsmn-vad", tmp_path / "fsmn-vad")
     (vad / "am.mvn").write_bytes(b"\x00{[")
     parts = ModelParts(recognizer=starter_models_dir / "starter/tiny.en.pt", vad=vad, punctuation=None)

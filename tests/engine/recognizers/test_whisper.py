@@ -1,5 +1,9 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,8 +16,15 @@ from engine.recognizers.whisper import WhisperModel
 from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
+from engine.transcript import Word
+from engine.vad.energy import snap_words_to_energy
 from tests.engine.folders import LARGE_V3_TURBO, write_whisper
 from tests.engine.transcribing import text_of, transcribe, words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from whisper.decoding import DecodingOptions, DecodingResult
+    from whisper.model import Whisper
 
 SAMPLE_TEXT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
 
@@ -54,6 +65,79 @@ def test_reading_says_nothing_on_its_own(
     list(model.detect_speech([speech]))
     model.recognize(speech, Request())
     assert capfd.readouterr() == ("", "")
+
+
+@dataclass
+class Script:
+    """Stands in for Whisper's decoding: gives these results one after the other, and keeps the options of each call."""
+
+    model: WhisperModel
+    speech: NDArray[np.int16]
+    monkeypatch: pytest.MonkeyPatch
+    options: list[DecodingOptions] = field(default_factory=list)
+
+    def recognize(self, *results: dict[str, Any], request: Request | None = None) -> RecognizedChunk:
+        from whisper.decoding import DecodingResult  # noqa: PLC0415 - not before a test needs it
+
+        left = iter(results)
+
+        def decode(_: Whisper, features: Tensor, options: DecodingOptions) -> list[DecodingResult]:
+            self.options.append(options)
+            whole = {"tokens": [], "avg_logprob": -0.3, "no_speech_prob": 0.01, "compression_ratio": 1.1} | next(left)
+            return [DecodingResult(audio_features=features, language="en", **whole)]
+
+        self.monkeypatch.setattr("whisper.decode", decode)
+        return self.model.recognize(self.speech, request or Request())
+
+
+@pytest.fixture
+def script(model: WhisperModel, speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch) -> Script:
+    return Script(model, speech, monkeypatch)
+
+
+def test_hotwords_are_a_sentence_in_the_prompt_with_the_first_ones_last(script: Script) -> None:
+    script.recognize({"text": "Yes."}, request=Request(hotwords=("first", "second")))
+    script.recognize({"text": "Yes."})
+    assert [options.prompt for options in script.options] == ["Glossary: second, first.", None]
+
+
+@pytest.mark.parametrize("doubt", [{"compression_ratio": 2.5}, {"avg_logprob": -1.1}], ids=["repetitive", "unlikely"])
+def test_a_doubtful_text_is_decoded_again_with_a_beam(script: Script, doubt: dict[str, float]) -> None:
+    assert script.recognize({"text": "Yes yes.", **doubt}, {"text": "Yes."}).text == "Yes."
+    assert [options.beam_size for options in script.options] == [None, 5]
+
+
+def test_a_likely_text_is_decoded_once(script: Script) -> None:
+    assert script.recognize({"text": " Yes. ", "compression_ratio": 2.3, "avg_logprob": -0.9}).text == "Yes."
+    assert len(script.options) == 1
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        {"compression_ratio": 2.5},
+        {"avg_logprob": -1.6},
+        {"avg_logprob": -1.1, "no_speech_prob": 0.7},
+        {"text": "... -"},
+    ],
+    ids=["repetitive", "guessed", "no speech", "only marks"],
+)
+def test_a_text_that_stays_doubtful_is_no_text(script: Script, doubt: dict[str, Any]) -> None:
+    assert script.recognize(*[{"text": "Yes yes.", **doubt}] * 2) == RecognizedChunk("", "")
+
+
+@pytest.mark.parametrize("doubt", [{"avg_logprob": -1.4}, {"avg_logprob": -0.9, "no_speech_prob": 0.7}])
+def test_an_unlikely_text_of_speech_stays(script: Script, doubt: dict[str, float]) -> None:
+    assert script.recognize(*[{"text": "Yes.", **doubt}] * 2).text == "Yes."
+
+
+def test_words_start_and_end_with_their_sound(
+    model: WhisperModel, speech: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample starts with a quarter of a second of quiet."""
+    rough = (Word(start=0.0, end=5.0, text="Ever"), Word(start=5.0, end=len(speech) / SAMPLE_RATE, text="better."))
+    monkeypatch.setattr("engine.recognizers.whisper.word_times", lambda *_, **__: rough)
+    assert model.recognize(speech, Request()).words == snap_words_to_energy(rough, speech) != rough
 
 
 def test_words_are_those_of_the_text_in_order(model: WhisperModel, speech: NDArray[np.int16]) -> None:

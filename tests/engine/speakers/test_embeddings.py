@@ -83,7 +83,7 @@ def test_a_conversation_on_one_channel_is_told_apart(starter: Engine, embedder: 
     embedder.load()
     stereo = decode(shared / "clips/en_stereo_two_speakers.wav", max_audio_s=60).samples
     left, right = stereo[:, 0], stereo[: 2_800 * 16, 1]
-    turns = [left, right, left, right]
+    turns = [left[: 2 * SECOND], right, left[2 * SECOND :], right]
     ends_s = np.cumsum([len(turn) for turn in turns]) / SECOND
     transcript = starter.transcribe(
         Audio(samples=np.concatenate(turns)),

@@ -118,3 +118,8 @@ def test_nothing_spoken_gives_nothing() -> None:
     assert list(merge_regions([], max_gap=1, max_length=1)) == []
     assert list(split_regions([], max_length=1, touching=0, quietest=lambda low, _: low)) == []
     assert list(pad_regions([], margin=1, total=1)) == []
+
+
+def test_only_a_region_without_samples_is_empty() -> None:
+    assert Region(3, 3).is_empty
+    assert not Region(3, 4).is_empty

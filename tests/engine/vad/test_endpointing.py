@@ -2,7 +2,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from engine.vad.chunking import Region
 from engine.vad.endpointing import LONG_SILENCE, EndpointConfig, Endpointer
@@ -10,21 +10,21 @@ from engine.vad.endpointing import LONG_SILENCE, EndpointConfig, Endpointer
 Detect = Callable[[list[bool]], list[Region]]
 Run = tuple[bool, int]
 
-PATIENCE = EndpointConfig(window=20, onset=15, offset=15, lead=20, silence=65, trail=10, longest=6_000)
+CONFIG = EndpointConfig(window=20, onset=15, offset=15, lead=20, silence=65, trail=10, longest=6_000)
 LEAST = 15
 
 
 def frames(runs: Iterable[Run]) -> list[bool]:
-    return [spoken for spoken, length in runs for _ in range(length)]
+    return [is_speech for is_speech, length in runs for _ in range(length)]
 
 
-def heard(spoken: list[bool], *, cut: int = 0) -> list[Region]:
-    endpoints = Endpointer(PATIENCE)
-    return [*endpoints.feed(spoken[:cut]), *endpoints.feed(spoken[cut:]), *endpoints.finish()]
+def regions_of(speech: list[bool], *, cut: int = 0) -> list[Region]:
+    endpointer = Endpointer(CONFIG)
+    return [*endpointer.feed(speech[:cut]), *endpointer.feed(speech[cut:]), *endpointer.finish()]
 
 
-def found(spoken: list[bool], *, cut: int = 0) -> list[Region]:
-    return [region for region in heard(spoken, cut=cut) if not region.is_empty]
+def found(speech: list[bool], *, cut: int = 0) -> list[Region]:
+    return [region for region in regions_of(speech, cut=cut) if not region.is_empty]
 
 
 @pytest.fixture(scope="session")
@@ -37,14 +37,14 @@ def funasr() -> Detect:
     network |= {"rorder": 0, "lstride": 1, "rstride": 0, "output_affine_dim": 1, "output_dim": 1}
     detector = vendor.FsmnVADStreaming(encoder="FSMN", encoder_conf=network, max_end_silence_time=800)
 
-    def detect(spoken: list[bool]) -> list[Region]:
-        silence = torch.tensor([[[0.1 if is_spoken else 0.9] for is_spoken in spoken]])
+    def detect(speech: list[bool]) -> list[Region]:
+        silence = torch.tensor([[[0.1 if is_spoken else 0.9] for is_spoken in speech]])
         detector.encoder.forward = lambda *_, **__: silence
-        waveform = torch.zeros(1, (len(spoken) - 1) * 160 + 400)
+        waveform = torch.zeros(1, (len(speech) - 1) * 160 + 400)
         with torch.inference_mode():
             [events] = detector.forward(silence, waveform, detector.init_cache({}), is_final=True) or [[]]
         # What begins with the very last frame is never ended there.
-        return [Region(start // 10, len(spoken) if end < 0 else end // 10) for start, end in events]
+        return [Region(start // 10, len(speech) if end < 0 else end // 10) for start, end in events]
 
     return detect
 
@@ -54,11 +54,20 @@ flickering = st.lists(st.tuples(st.booleans(), st.integers(1, 4)), min_size=1, m
 long_runs = st.lists(st.tuples(st.booleans(), st.integers(1, 7_000)), min_size=1, max_size=3)
 
 
-@settings(deadline=None)
-@given(st.one_of(runs, flickering, long_runs))
+@settings(max_examples=40)  # FunASR takes a tenth of a second for each
+@given(st.one_of(runs, flickering))
 def test_regions_are_funasr_s(funasr: Detect, runs: list[Run]) -> None:
-    spoken = frames(runs)
-    assert found(spoken) == funasr(spoken)
+    speech = frames(runs)
+    assert found(speech) == funasr(speech)
+
+
+@settings(max_examples=3)  # and a second for each of these
+@example([(True, 7_000)])
+@example([(False, 3_500), (True, 100), (False, 3_500)])
+@given(long_runs)
+def test_regions_of_long_recordings_are_funasr_s(funasr: Detect, runs: list[Run]) -> None:
+    speech = frames(runs)
+    assert found(speech) == funasr(speech)
 
 
 @given(runs, st.integers(0, 2_000))
@@ -68,10 +77,10 @@ def test_regions_do_not_depend_on_how_the_frames_come(runs: list[Run], cut: int)
 
 @given(runs)
 def test_regions_come_in_order_and_never_overlap(runs: list[Run]) -> None:
-    spoken = frames(runs)
-    edges = [edge for region in found(spoken) for edge in region]
+    speech = frames(runs)
+    edges = [edge for region in found(speech) for edge in region]
     assert edges == sorted(edges)
-    assert all(region.start < region.end <= len(spoken) for region in found(spoken))
+    assert all(region.start < region.end <= len(speech) for region in found(speech))
 
 
 def test_speech_begins_a_while_before_and_ends_a_while_after() -> None:
@@ -100,17 +109,17 @@ def test_speech_that_begins_with_the_last_frame_is_not_lost() -> None:
 
 @given(long_runs)
 def test_of_a_long_silence_is_told_as_it_goes_on(runs: list[Run]) -> None:
-    spoken = frames(runs)
-    regions = heard(spoken)
+    speech = frames(runs)
+    regions = regions_of(speech)
     assert all(before.end <= after.start for before, after in pairwise(regions))
     told = [Region(0, 0), *regions]
     assert all(after.start - before.end <= LONG_SILENCE + 1 for before, after in pairwise(told))
-    assert len(spoken) - told[-1].end <= LONG_SILENCE + PATIENCE.window + PATIENCE.lead + 1
+    assert len(speech) - told[-1].end <= LONG_SILENCE + CONFIG.window + CONFIG.lead + 1
 
 
 def test_a_long_silence_is_far_from_what_was_said_before_it() -> None:
-    speech, silence = heard(frames([(False, 100), (True, 500), (False, 4_000)]))
-    assert silence == (speech.end + LONG_SILENCE + 1,) * 2
+    first, silence = regions_of(frames([(False, 100), (True, 500), (False, 4_000)]))
+    assert silence == (first.end + LONG_SILENCE + 1,) * 2
 
 
 def test_nothing_gives_nothing() -> None:

@@ -98,3 +98,8 @@ def test_sound_of_one_loudness_tells_nothing_about_words() -> None:
 
 def test_no_words_are_no_words() -> None:
     assert snap_words_to_energy((), np.zeros(SECOND, np.int16)) == ()
+
+
+def test_the_quietest_moment_is_no_single_frame_in_loud_sound() -> None:
+    samples = sound((0.2, 4_000), (0.01, 5), (0.2, 4_000), (0.05, 400), (0.2, 4_000))
+    assert EnergyProfile(samples).quietest(0.0, 0.66) == pytest.approx(0.43, abs=0.03)
