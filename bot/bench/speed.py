@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bot.bench.process_usage import Usage, usage_of
 from bot.bench.report import Line
-from bot.bench.voice_notes import draw_lengths, write_notes
+from bot.bench.speech_samples import draw_lengths, write_recordings
 from engine import Engine, Request
 
 NOTE_S = 10.0
@@ -53,12 +53,15 @@ class SpeedTest:
     def measure(self, workload: Workload, folder: Path) -> Iterator[Line]:
         """Measure one note, many notes and a long recording, made in `folder`; the first reading only warms up."""
         loaded = usage_of(os.getpid())
-        [note] = write_notes(workload.recording, [NOTE_S], folder / "note")
+        speech = self.engine.decode(workload.recording).samples
+        [note] = write_recordings(speech, [NOTE_S], folder / "note")
         self.read([note] * self.engine.notes_at_once)
         yield from self._one_note(note)
-        yield from self._many_notes(draw_lengths(workload.notes), workload.recording, folder / "notes", loaded)
+        lengths = draw_lengths(workload.notes)
+        yield from self._many_notes(lengths, write_recordings(speech, lengths, folder / "notes"), loaded)
         if workload.long_s:
-            yield from self._long_recording(workload, folder / "long")
+            [long] = write_recordings(speech, [workload.long_s], folder / "long")
+            yield from self._long_recording(long, workload.long_s)
 
     def _one_note(self, note: Path) -> Iterator[Line]:
         self.tell(f"one note of {NOTE_S:.0f} s, {NOTE_READINGS} times")
@@ -66,19 +69,19 @@ class SpeedTest:
         yield Line(figure="one note", what=f"{NOTE_S:.0f} s of speech, file to text", value=took_s, unit="s")
         yield Line(figure="one note", what="RTF", value=took_s / NOTE_S, unit="")
 
-    def _many_notes(self, lengths: Sequence[float], recording: Path, folder: Path, loaded: Usage) -> Iterator[Line]:
+    def _many_notes(self, lengths: Sequence[float], files: Sequence[Path], loaded: Usage) -> Iterator[Line]:
         self.tell(f"{len(lengths)} notes, {sum(lengths):.0f} s in all, {self.engine.notes_at_once} at a time")
-        reading = self.read(write_notes(recording, lengths, folder))
+        reading = self.read(files)
         speed = sum(lengths) / reading.wall_s
         yield Line(figure="many notes", what="throughput", value=speed, unit="s of sound a second")
         yield Line(figure="many notes", what="RTF", value=1 / speed, unit="")
         yield Line(figure="many notes", what="notes without text", value=reading.without_text, unit="")
         yield from _memory(loaded, reading.usage)
 
-    def _long_recording(self, workload: Workload, folder: Path) -> Iterator[Line]:
-        self.tell(f"one recording of {workload.long_s:.0f} s")
-        reading = self.read(write_notes(workload.recording, [workload.long_s], folder))
-        yield Line(figure="long recording", what="RTF", value=reading.wall_s / workload.long_s, unit="")
+    def _long_recording(self, recording: Path, seconds: float) -> Iterator[Line]:
+        self.tell(f"one recording of {seconds:.0f} s")
+        reading = self.read([recording])
+        yield Line(figure="long recording", what="RTF", value=reading.wall_s / seconds, unit="")
         if reading.usage[-1].anonymous_mb:  # this system tells
             what = "growth from its second to its last quarter"
             yield Line(figure="memory", what=f"long recording: {what}", value=memory_growth(reading.usage), unit="MB")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bot.bench.process_usage import Usage
+from bot.bench.speech_samples import draw_lengths
 from bot.bench.speed import memory_growth
-from bot.bench.voice_notes import draw_lengths, write_notes
 from engine.runtime.cpu import cpu_flags, int8_support
 from tests.bench import peak
 from tests.bench.config import Bench
@@ -17,6 +17,7 @@ from tests.bench.contest import Process, Run, Team
 from tests.bench.contestants import automodel_as_in_readme, automodel_tuned, earshot, rivals
 from tests.bench.report import Goal, GoalLine, at_least, at_most, percentile, ratio
 from tests.bench.rounds import in_rounds, open_teams, sampled_usage
+from tests.bench.voice_notes import write_notes
 from tests.bench.worker_start import seconds_to_start
 
 NOTE_S = 10.0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bot.bench.voice_notes import read_samples
 from engine.recognizers.funasr_isolation import isolated_process_state
+from tests.bench.voice_notes import read_samples
 
 Transcribe = Callable[[list[str]], list[str]]
 

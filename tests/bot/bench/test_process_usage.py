@@ -27,8 +27,8 @@ def test_children_count_too() -> None:
 
 
 def test_children_of_children_are_found() -> None:
-    with subprocess.Popen(["/bin/sh", "-c", "cat & echo $!; wait"], stdin=-1, stdout=-1) as shell:
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], stdin=-1, stdout=-1) as shell:
         assert shell.stdout is not None
-        cat = int(shell.stdout.readline())
-        assert {shell.pid, cat} <= set(descendants(os.getpid()))
-        os.kill(cat, signal.SIGKILL)
+        child = int(shell.stdout.readline())
+        assert {shell.pid, child} <= set(descendants(os.getpid()))
+        os.kill(child, signal.SIGKILL)

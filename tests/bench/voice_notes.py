@@ -6,7 +6,6 @@ process that is measured.
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,22 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.bench.speech_samples import SAMPLE_RATE, SHIFT_SAMPLES, repeat_speech
+
 if TYPE_CHECKING:
     import av
 
-SAMPLE_RATE = 16_000
 OPUS_SAMPLE_RATE = 48_000
 OPUS_BIT_RATE = 32_000
-SHORTEST_S, USUAL_S, LONGEST_S = 2.0, 5.0, 15.0
-PAUSE_S = 0.4
 FRAME_SAMPLES = 10 * SAMPLE_RATE
-SHIFT_SAMPLES = 7919  # prime, so that no two notes begin with the same words
-
-
-def draw_lengths(count: int, seed: int = 1) -> list[float]:
-    """Draw the lengths of `count` voice notes in seconds: 2 to 15, most often about 5, the same for the same seed."""
-    draw = random.Random(seed)  # noqa: S311 - nothing secret
-    return [round(draw.triangular(SHORTEST_S, LONGEST_S, USUAL_S), 1) for _ in range(count)]
 
 
 def write_notes(recording: Path, lengths: Sequence[float], folder: Path) -> list[Path]:
@@ -42,14 +33,8 @@ def write_notes(recording: Path, lengths: Sequence[float], folder: Path) -> list
     """
     folder.mkdir(parents=True)
     command = [sys.executable, "-P", __file__, str(recording), str(folder), *map(str, lengths)]
-    subprocess.run(command, check=True)  # noqa: S603 - this file
+    subprocess.run(command, check=True)
     return [_path(folder, number) for number in range(len(lengths))]
-
-
-def repeat_speech(samples: NDArray[np.int16], seconds: float, begin: int = 0) -> NDArray[np.int16]:
-    """Give `seconds` of a recording that is repeated with short pauses, from its sample `begin` on."""
-    loop = np.concatenate([samples, np.zeros(round(PAUSE_S * SAMPLE_RATE), np.int16)])
-    return np.resize(np.roll(loop, -begin), round(seconds * SAMPLE_RATE))
 
 
 def read_samples(path: Path) -> NDArray[np.int16]:

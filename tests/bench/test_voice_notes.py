@@ -1,23 +1,14 @@
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from bot.bench.voice_notes import SAMPLE_RATE, draw_lengths, read_samples, repeat_speech, write_notes
+from bot.bench.speech_samples import SAMPLE_RATE
 from engine.audio.samples import decode
+from tests.bench.voice_notes import read_samples, write_notes
 
 HUM = np.round(9_000 * np.sin(np.arange(3 * SAMPLE_RATE) / 6)).astype(np.int16)
-
-
-def test_the_mix_of_lengths_is_always_the_same_and_mostly_short() -> None:
-    drawn = draw_lengths(200)
-    assert drawn == draw_lengths(200)
-    assert min(drawn) >= 2
-    assert max(drawn) <= 15
-    assert 5 < sum(drawn) / len(drawn) < 9
 
 
 @pytest.fixture
@@ -44,15 +35,3 @@ def test_notes_are_telegrams_kind_of_file_as_long_as_asked_for_and_none_like_ano
     assert len({sound.digest for sound in sounds}) == 3
     assert paths[0].read_bytes()[:4] == b"OggS"
     assert b"OpusHead" in paths[0].read_bytes()[:200]
-
-
-def test_what_encodes_is_not_loaded_into_the_process_that_is_measured() -> None:
-    loaded = "import sys, bot.cli.bench; print('av' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-
-
-def test_speech_goes_on_as_long_as_is_wanted() -> None:
-    long = repeat_speech(HUM, 10.0, begin=SAMPLE_RATE)
-    assert len(long) == 10 * SAMPLE_RATE
-    assert (long[:SAMPLE_RATE] == HUM[SAMPLE_RATE : 2 * SAMPLE_RATE]).all()
