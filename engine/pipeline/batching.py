@@ -1,6 +1,6 @@
-"""Gathers what many threads ask for at the same time into batches, for what likes many questions at once: a GPU.
+"""Collects the inputs of many threads into batches of similar length, for a GPU. Knows no audio: inputs have a length.
 
-Knows no sound: a question has a length, and a batch costs as much as if all in it were as long as the longest.
+Inputs of a batch are padded to the longest, so a batch costs as much as if all were as long as that.
 """
 
 from __future__ import annotations
@@ -14,99 +14,99 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How batches are made.
+class BatchLimits:
+    """When an input joins a batch.
 
-    `window_s` is how long the first question waits for others; `most` is how long a batch may be, all its questions
-    taken as long as the longest; `shortest` is how long a question has to be at least, as part of the longest.
+    The first input waits `window_s` seconds for others. `max_total` is the largest padded length of a batch: its
+    longest input times their number. `min_length_ratio` is the smallest length of an input, as a share of the longest.
     """
 
     window_s: float
-    most: int
-    shortest: float
+    max_total: int
+    min_length_ratio: float
 
 
-def plan(lengths: Sequence[int], limits: Limits) -> Iterator[list[int]]:
-    """Put questions of similar length together, by their numbers; one that is too long for all limits goes alone."""
+def plan_batches(lengths: Sequence[int], limits: BatchLimits) -> Iterator[list[int]]:
+    """Group inputs of similar length, given as their indices; one that is longer than `max_total` goes alone."""
     batch: list[int] = []
-    for number in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
-        longest = lengths[batch[0]] if batch else lengths[number]
-        if (len(batch) + 1) * longest > limits.most or lengths[number] < limits.shortest * longest:
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        longest = lengths[batch[0]] if batch else lengths[index]
+        if (len(batch) + 1) * longest > limits.max_total or lengths[index] < limits.min_length_ratio * longest:
             if batch:
                 yield batch
             batch = []
-        batch.append(number)
+        batch.append(index)
     if batch:
         yield batch
 
 
-class Batcher(Generic[Question, Answer]):
-    """Answers in batches, in a thread of its own. Any number of threads may ask."""
+class Batcher(Generic[Input, Output]):
+    """Runs batches in a thread of its own. Any number of threads may submit inputs."""
 
     def __init__(
         self,
-        answer: Callable[[list[Question]], Sequence[Answer]],
+        run_batch: Callable[[list[Input]], Sequence[Output]],
         *,
-        length: Callable[[Question], int],
-        limits: Limits,
+        length: Callable[[Input], int],
+        limits: BatchLimits,
     ) -> None:
-        """Take what answers a whole batch, in its order, and what tells how long a question is."""
-        self._answer = answer
+        """Start the thread. `run_batch` gives the outputs of a batch in order; `length` measures an input."""
+        self._run_batch = run_batch
         self._length = length
         self._limits = limits
-        self._waiting: queue.SimpleQueue[tuple[Question, Future[Answer]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Input, Future[Output]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="batches", daemon=True)
         self._thread.start()
 
-    def ask(self, question: Question) -> Future[Answer]:
-        """Give the future answer. It can be cancelled until its batch begins; what breaks a batch is raised for it."""
-        answer: Future[Answer] = Future()
-        self._waiting.put((question, answer))
-        return answer
+    def submit(self, item: Input) -> Future[Output]:
+        """Give the future output, which can be cancelled until its batch starts, and raises what `run_batch` raises."""
+        future: Future[Output] = Future()
+        self._queue.put((item, future))
+        return future
 
     def close(self) -> None:
-        """Answer what was asked before, then end. Ask nothing afterwards."""
-        self._waiting.put(None)
+        """Run what was submitted before, then end the thread. Submit nothing afterwards."""
+        self._queue.put(None)
         self._thread.join()
 
     def _work(self) -> None:
         while True:
-            asked, is_last = self._gathered()
-            for numbers in plan([self._length(question) for question, _ in asked], self._limits):
-                self._answer_batch([asked[number] for number in numbers])
+            waiting, is_last = self._collect()
+            for indices in plan_batches([self._length(item) for item, _ in waiting], self._limits):
+                self._run([waiting[index] for index in indices])
             if is_last:
                 return
 
-    def _gathered(self) -> tuple[list[tuple[Question, Future[Answer]]], bool]:
-        """Wait for a question, take those that wait beside it or come a moment later; tell whether no more will."""
-        gathered: list[tuple[Question, Future[Answer]]] = []
-        found = self._waiting.get()
-        ends_at = time.monotonic() + self._limits.window_s
+    def _collect(self) -> tuple[list[tuple[Input, Future[Output]]], bool]:
+        """Wait for an input, take all that come within `window_s`, and tell whether `close` was called."""
+        collected: list[tuple[Input, Future[Output]]] = []
+        found = self._queue.get()
+        deadline = time.monotonic() + self._limits.window_s
         total = 0
         with suppress(queue.Empty):
             while found is not None:
-                gathered.append(found)
+                collected.append(found)
                 total += self._length(found[0])
-                if total >= self._limits.most:
-                    return gathered, False
-                found = self._waiting.get(timeout=max(0.0, ends_at - time.monotonic()))
-            return gathered, True
-        return gathered, False
+                if total >= self._limits.max_total:
+                    return collected, False
+                found = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            return collected, True
+        return collected, False
 
-    def _answer_batch(self, batch: list[tuple[Question, Future[Answer]]]) -> None:
-        wanted = [(question, answer) for question, answer in batch if answer.set_running_or_notify_cancel()]
+    def _run(self, batch: list[tuple[Input, Future[Output]]]) -> None:
+        wanted = [(item, future) for item, future in batch if future.set_running_or_notify_cancel()]
         if not wanted:
             return
         try:
-            answers = self._answer([question for question, _ in wanted])
-        except Exception as broken:  # noqa: BLE001 - whatever it is, it belongs to those who asked
+            outputs = self._run_batch([item for item, _ in wanted])
+        except Exception as broken:  # noqa: BLE001 - whatever it is, `result` raises it
             for _, future in wanted:
                 future.set_exception(broken)
         else:
-            for (_, future), answer in zip(wanted, answers, strict=True):
-                future.set_result(answer)
+            for (_, future), output in zip(wanted, outputs, strict=True):
+                future.set_result(output)

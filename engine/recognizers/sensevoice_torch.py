@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.audio.fbank import Frontend
-from engine.pipeline.batching import Batcher, Limits
+from engine.pipeline.batching import Batcher, BatchLimits
 from engine.pipeline.transcribe import SpeechDetector
 from engine.recognizers.sensevoice import SenseVoice, Tokenizer, tokenizer_file
 from engine.runtime.onnx import Array
@@ -30,8 +30,8 @@ EVENT, EMOTION = 1, 2
 ROWS_PER_S = 100 / 6  # a row is six frames of 10 ms
 
 # Up to ten seconds a batch costs a GPU hardly more than one second does.
-BATCHES = Limits(window_s=0.015, most=round(240 * ROWS_PER_S), shortest=0.5)
-ALONE = Limits(window_s=0.0, most=0, shortest=1.0)
+BATCHES = BatchLimits(window_s=0.015, max_total=round(240 * ROWS_PER_S), min_length_ratio=0.5)
+ALONE = BatchLimits(window_s=0.0, max_total=0, min_length_ratio=1.0)
 MAX_PARALLEL_CHUNKS = 32  # enough to fill the next batch while threads make features and texts
 
 
@@ -53,14 +53,14 @@ class Scores(NamedTuple):
 class BatchedModel:
     """Runs the chunks of several threads in one batch; each thread asks for one chunk and waits."""
 
-    def __init__(self, network: SenseVoiceNetwork, limits: Limits = BATCHES) -> None:
+    def __init__(self, network: SenseVoiceNetwork, limits: BatchLimits = BATCHES) -> None:
         """Start the thread that runs the network."""
         self._batcher = Batcher(network.run_batch, length=lambda chunk: len(chunk.rows), limits=limits)
 
     def run(self, *outputs: str, **inputs: Array) -> list[Array]:
         """Compute the outputs that are named, `tags` or `tokens`, for a batch of one."""
         (rows,), (language,), (itn,) = inputs["speech"], inputs["language"], inputs["itn"]
-        scores = self._batcher.ask(ChunkFeatures(rows, int(language), int(itn))).result()
+        scores = self._batcher.submit(ChunkFeatures(rows, int(language), int(itn))).result()
         return [getattr(scores, name)[np.newaxis] for name in outputs]
 
     def close(self) -> None:

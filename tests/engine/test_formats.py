@@ -62,7 +62,7 @@ def test_json_reads_back() -> None:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_nothing_said_is_written_too(format: str) -> None:  # noqa: A002 - it is what people call it
+def test_an_empty_transcript_is_written_too(format: str) -> None:  # noqa: A002 - it is what people call it
     assert isinstance(render(transcript(), format), str)
 
 

@@ -43,7 +43,7 @@ def cut(path: Path, share: float = 0.5) -> Path:
 
 
 @pytest.mark.parametrize(("name", "codec", "form"), TELLING)
-def test_a_file_that_breaks_off_still_tells_how_long_it_was(
+def test_a_file_that_is_cut_off_still_declares_its_duration(
     tmp_path: Path, name: str, codec: str, form: str | None
 ) -> None:
     whole = noise(tmp_path / name, codec, form)
@@ -53,7 +53,7 @@ def test_a_file_that_breaks_off_still_tells_how_long_it_was(
 
 @pytest.mark.parametrize(("name", "codec", "form"), SILENT)
 @pytest.mark.parametrize("share", [1, 0.5])
-def test_what_is_only_a_guess_is_no_promise(
+def test_an_estimated_duration_is_not_declared(
     tmp_path: Path, name: str, codec: str, form: str | None, share: float
 ) -> None:
     path = noise(tmp_path / name, codec, form, quiet_s=8)  # a guess from its beginning is far too long
@@ -62,13 +62,13 @@ def test_what_is_only_a_guess_is_no_promise(
 
 
 @pytest.mark.parametrize(("whole_s", "missing_s"), [(10, 0.9), (40, 1.9)], ids=["under a second", "under 5 %"])
-def test_a_little_less_is_nothing_to_speak_of(tmp_path: Path, whole_s: float, missing_s: float) -> None:
+def test_a_slightly_shorter_file_is_whole(tmp_path: Path, whole_s: float, missing_s: float) -> None:
     path = write_sound(tmp_path / "note.wav", tone(whole_s))
     assert promised(cut(path, 1 - missing_s / whole_s)) is None
 
 
 @pytest.mark.parametrize("size", [0, 0x7F00_0000, 0x7FFF_F000, 0x8000_0000, 0xFFFF_FFFF])
-def test_a_wave_that_was_written_while_it_was_made_promises_nothing(tmp_path: Path, size: int) -> None:
+def test_a_streamed_wav_file_declares_no_duration(tmp_path: Path, size: int) -> None:
     path = noise(tmp_path / "note.wav", "pcm_s16le", None)
     content = bytearray(path.read_bytes())
     at = content.index(b"data") + 4
@@ -77,7 +77,7 @@ def test_a_wave_that_was_written_while_it_was_made_promises_nothing(tmp_path: Pa
     assert promised(path, max_audio_s=100 * HOUR_S) is None
 
 
-def test_no_more_is_believed_than_may_be_read(tmp_path: Path) -> None:
+def test_a_declared_duration_above_the_limit_is_ignored(tmp_path: Path) -> None:
     path = cut(noise(tmp_path / "note.wav", "pcm_s16le", None))
     assert promised(path, max_audio_s=10) == 10
     assert promised(path, max_audio_s=9) is None
@@ -92,7 +92,7 @@ def test_a_film_with_less_sound_than_pictures_is_whole(
     assert promised(write_film(tmp_path / name, sound=tone(2), codec=codec, later=later)) is None
 
 
-def test_sound_that_begins_at_another_hour_is_whole(tmp_path: Path) -> None:
+def test_sound_whose_timestamps_start_late_is_whole(tmp_path: Path) -> None:
     path = write_film(tmp_path / "part.mka", sound=tone(2), codec="pcm_s16le", later=lambda _: HOUR_S, pictures=False)
     assert promised(path) is None
 

@@ -95,7 +95,7 @@ def test_rows_are_those_of_funasr_s_front_end(folder: Path, sample: Path, stacke
 
 
 @given(st.lists(st.integers(0, SECOND), max_size=8), st.sampled_from([(7, 6), (5, 1), (1, 1), (7, 3), (4, 2)]))
-def test_rows_do_not_depend_on_how_the_sound_comes(cuts: list[int], shape: tuple[int, int]) -> None:
+def test_rows_do_not_depend_on_the_blocks(cuts: list[int], shape: tuple[int, int]) -> None:
     stacked, step = shape
     ones = np.ones(MELS * stacked, np.float32)
     frontend = Frontend(mels=MELS, stacked=stacked, step=step, shift=ones, scale=ones)
@@ -117,7 +117,7 @@ def test_the_middle_of_a_row_is_its_frame_and_the_edges_are_repeated() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 399])
-def test_what_is_shorter_than_a_frame_has_no_rows(starter_models_dir: Path, length: int) -> None:
+def test_less_than_a_frame_has_no_rows(starter_models_dir: Path, length: int) -> None:
     frontend = Frontend.load(starter_models_dir / "fsmn-vad")
     assert frontend.features(NOISE[:length]).shape == (0, 400)
 
@@ -133,13 +133,13 @@ def test_what_is_shorter_than_a_frame_has_no_rows(starter_models_dir: Path, leng
         ("nothing", "config.yaml"),
     ],
 )
-def test_settings_that_cannot_be_met_are_named(folder: Path, wrong: str, named: str) -> None:
+def test_unsupported_settings_are_named(folder: Path, wrong: str, named: str) -> None:
     (folder / "config.yaml").write_text(wrong, encoding="utf-8")
     with pytest.raises(ValueError, match=named):
         Frontend.load(folder)
 
 
-def test_statistics_that_are_none_are_named(folder: Path) -> None:
+def test_damaged_statistics_are_named(folder: Path) -> None:
     (folder / "am.mvn").write_bytes(b"<AddShift> [ 1 2")
     with pytest.raises(ValueError, match=r"am\.mvn is damaged"):
         Frontend.load(folder)

@@ -89,7 +89,7 @@ def test_stereo_keeps_its_channels_and_its_digest_is_of_the_mix(tmp_path: Path) 
     assert audio.digest == hashlib.sha256(mixed.tobytes()).hexdigest()
 
 
-def test_taking_the_digest_of_what_nobody_wants_any_more_stops() -> None:
+def test_computing_the_digest_can_be_cancelled() -> None:
     cancelled = threading.Event()
     samples = np.ones(20_000, "<i2")
     assert Audio(samples=samples, cancelled=cancelled).digest == Audio(samples=samples).digest
@@ -104,7 +104,7 @@ def test_more_than_two_channels_are_mixed_down(tmp_path: Path) -> None:
     assert peak_hertz(audio) == pytest.approx(440, abs=2)
 
 
-def test_a_glance_at_a_recording_of_any_length_refuses_only_what_is_no_sound(tmp_path: Path) -> None:
+def test_check_readable_accepts_any_length_and_refuses_what_is_not_audio(tmp_path: Path) -> None:
     for seconds in (1, 2, HOUR_S):
         check_readable(write_silent_opus(tmp_path / "note.ogg", seconds))
     (tmp_path / "note.ogg").write_bytes(b"no sound at all")
@@ -156,7 +156,7 @@ def test_an_absurd_sample_rate_is_refused(tmp_path: Path, rate: int) -> None:
     ],
     ids=["empty", "text", "zeros", "broken header", "broken ogg", "picture"],
 )
-def test_what_is_no_sound_is_unreadable(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_audio_is_unreadable(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "note.ogg"
     path.write_bytes(content)
     with pytest.raises(AudioUnreadable, match="wav, mp3, m4a"):
@@ -212,7 +212,7 @@ def test_ten_hours_of_silence_are_refused_without_decoding_them(tmp_path: Path) 
         read(write_silent_opus(tmp_path / "bomb.ogg", 10 * HOUR_S))
 
 
-def test_a_header_that_promises_too_much_is_not_believed(tmp_path: Path) -> None:
+def test_a_header_with_a_wrong_duration_is_not_believed(tmp_path: Path) -> None:
     path = wav(tmp_path / "note.wav", bytes(64_000))
     content = bytearray(path.read_bytes())
     content[40:44] = struct.pack("<I", 0xFFFFFFF0)

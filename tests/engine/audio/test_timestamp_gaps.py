@@ -51,36 +51,36 @@ def test_sound_that_begins_after_the_pictures_keeps_its_time(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize(("name", "codec"), FILMS)
-def test_sound_after_a_hole_keeps_its_time(tmp_path: Path, name: str, codec: str) -> None:
+def test_sound_after_a_gap_keeps_its_time(tmp_path: Path, name: str, codec: str) -> None:
     film = write_film(tmp_path / name, sound=tone(2), codec=codec, later=lambda at: 5.0 if at > 0.95 else 0.0)
     audio = read(film)
     assert audio.duration == pytest.approx(7, abs=0.1)
     assert set(loud(audio)) == {*range(10), *range(60, 70)}
 
 
-def test_holes_add_up_to_the_time_that_the_file_tells(tmp_path: Path) -> None:
+def test_gaps_add_up_to_the_duration_of_the_file(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mkv", sound=tone(4), codec="pcm_s16le", later=lambda at: 0.08 * round(at * 10))
     assert read(film).duration == pytest.approx(4 + 0.08 * 39, abs=0.1)
 
 
-def test_what_is_rounded_or_an_encoders_delay_is_no_hole(tmp_path: Path) -> None:
+def test_rounding_and_encoder_delay_are_no_gap(tmp_path: Path) -> None:
     film = write_film(tmp_path / "film.mkv", sound=tone(2), codec="pcm_s16le", later=lambda at: 0.09 * (at > 1))
     np.testing.assert_array_equal(read(film).samples, tone(2)[:, 0])
 
 
-def test_a_recording_without_pictures_begins_with_its_sound(tmp_path: Path) -> None:
+def test_audio_only_files_start_with_their_first_sound(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mka", sound=tone(2), codec="pcm_s16le", later=lambda _: HOUR_S, pictures=False)
     np.testing.assert_array_equal(read(path).samples, tone(2)[:, 0])
 
 
-def test_a_length_is_counted_from_the_begin(tmp_path: Path) -> None:
+def test_the_limit_counts_from_the_first_timestamp(tmp_path: Path) -> None:
     path = write_film(tmp_path / "a.mka", sound=tone(2), codec="pcm_s16le", later=lambda _: HOUR_S, pictures=False)
     assert read(path, max_audio_s=2).duration == 2
     with pytest.raises(AudioTooLong):
         read(path, max_audio_s=1.5)
 
 
-def test_holes_count_as_length(tmp_path: Path) -> None:
+def test_gaps_count_for_the_limit(tmp_path: Path) -> None:
     def later(at: float) -> float:
         return 58.5 if at > 0.95 else 0.0
 
@@ -90,7 +90,7 @@ def test_holes_count_as_length(tmp_path: Path) -> None:
         read(film, max_audio_s=60)
 
 
-def test_a_time_beyond_the_longest_recording_is_not_believed(tmp_path: Path) -> None:
+def test_a_timestamp_beyond_the_limit_is_ignored(tmp_path: Path) -> None:
     def later(at: float) -> float:
         return 10.0 * HOUR_S if at > 0.95 else 0.0
 
@@ -114,13 +114,13 @@ def test_a_time_beyond_the_longest_recording_is_not_believed(tmp_path: Path) -> 
     ],
     ids=["whole", "hole", "late", "backwards", "zigzag", "untold", "told at times", "absurd", "longest", "beyond"],
 )
-def test_times_make_no_more_silence_than_they_can(tmp_path: Path, times: list[float | None], seconds: int) -> None:
+def test_timestamps_add_no_more_silence_than_the_limit(tmp_path: Path, times: list[float | None], seconds: int) -> None:
     with av.open(str(write_sound(tmp_path / "a.mka", tone(1)))) as container:
         given = list(fill_timestamp_gaps(container, frames(times), limit_s=60))
     assert sum(frame.samples for frame in given) == seconds * SAMPLE_RATE
 
 
-def test_voice_notes_lie_end_to_end_whatever_times_they_claim(tmp_path: Path) -> None:
+def test_ogg_frames_follow_each_other_whatever_their_timestamps(tmp_path: Path) -> None:
     with av.open(str(write_sound(tmp_path / "note.ogg", tone(1), codec="libopus"))) as container:
         given = list(fill_timestamp_gaps(container, frames([5, 50, 500]), limit_s=HOUR_S))
     assert sum(frame.samples for frame in given) == 3 * SAMPLE_RATE

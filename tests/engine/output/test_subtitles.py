@@ -25,7 +25,7 @@ def test_a_short_segment_is_one_line_at_its_own_times() -> None:
     assert cut(said("Hello, world.", 0.07, 2.34)) == [Cue(70, 2340, None, ("Hello, world.",))]
 
 
-def test_two_lines_are_about_equal_and_end_where_it_makes_sense() -> None:
+def test_two_lines_are_about_equal_and_break_at_a_clause() -> None:
     (cue,) = cut(said("I have no idea where she went, but she is not in the kitchen.", 0, 5))
     assert cue.lines == ("I have no idea where she went,", "but she is not in the kitchen.")
 
@@ -47,20 +47,20 @@ def test_chinese_has_half_as_many_characters_in_a_line_and_none_begins_with_a_ma
     assert not re.search(r"^[，。]", "\n".join(lines), re.MULTILINE)  # noqa: RUF001 - the marks themselves
 
 
-def test_words_tell_when_a_cue_begins_and_ends() -> None:
+def test_cues_start_and_end_with_their_words() -> None:
     text = said("Wait here. Come now, please.", 0, 14, Wait=0.5, here=1.1, Come=9.0, now=9.6, please=10.4)
     first, second = cut(text)
     assert first == Cue(500, 1500, None, ("Wait here.",))
     assert second == Cue(9000, 10_800, None, ("Come now, please.",))
 
 
-def test_without_words_a_long_segment_is_shared_out_by_its_characters() -> None:
+def test_without_words_times_are_interpolated_by_characters() -> None:
     found = cut(said("aaaa bbbb. cccc dddd.", 10, 20))
     assert [cue.lines for cue in found] == [("aaaa bbbb.",), ("cccc dddd.",)]
     assert found[0].end_ms == pytest.approx(14_500, abs=500)
 
 
-def test_a_word_that_is_said_for_longer_than_a_cue_may_last_is_shown_for_so_long() -> None:
+def test_a_word_longer_than_the_longest_cue_is_shown_for_that_time() -> None:
     assert cut(said("Aaah!", 0, 30)) == [Cue(0, MAX_CUE_MS, None, ("Aaah!",))]
 
 
@@ -70,7 +70,7 @@ def test_a_short_cue_stays_for_a_second_where_nothing_follows() -> None:
     assert (second.start_ms, second.end_ms) == (1600, 2600)
 
 
-def test_voices_may_overlap_each_other_but_not_themselves() -> None:
+def test_cues_overlap_only_between_speakers() -> None:
     found = cut(said("One.", 0, 5, "A"), said("Two.", 1, 3, "B"), said("Three.", 4, 6, "A"), names=True)
     assert [(cue.lines[0], cue.start_ms, cue.end_ms) for cue in found] == [
         ("A: One.", 0, 4000),

@@ -6,33 +6,35 @@ from contextlib import contextmanager
 import pytest
 from hypothesis import given, strategies as st
 
-from engine.pipeline.batching import Batcher, Limits, plan
+from engine.pipeline.batching import Batcher, BatchLimits, plan_batches
 
-LIMITS = st.builds(Limits, window_s=st.just(0.0), most=st.integers(0, 60), shortest=st.floats(0, 1))
+LIMITS = st.builds(BatchLimits, window_s=st.just(0.0), max_total=st.integers(0, 60), min_length_ratio=st.floats(0, 1))
 LENGTHS = st.lists(st.integers(1, 30), max_size=20)
 
 
 @given(LENGTHS, LIMITS)
-def test_every_question_is_in_one_batch(lengths: list[int], limits: Limits) -> None:
-    assert sorted(number for batch in plan(lengths, limits) for number in batch) == list(range(len(lengths)))
+def test_every_input_is_in_one_batch(lengths: list[int], limits: BatchLimits) -> None:
+    assert sorted(number for batch in plan_batches(lengths, limits) for number in batch) == list(range(len(lengths)))
 
 
 @given(LENGTHS, LIMITS)
-def test_no_batch_is_longer_than_allowed_but_for_one_question_alone(lengths: list[int], limits: Limits) -> None:
-    for batch in plan(lengths, limits):
-        assert len(batch) == 1 or len(batch) * max(lengths[number] for number in batch) <= limits.most
+def test_no_batch_is_longer_than_allowed_except_a_single_input(lengths: list[int], limits: BatchLimits) -> None:
+    for batch in plan_batches(lengths, limits):
+        assert len(batch) == 1 or len(batch) * max(lengths[number] for number in batch) <= limits.max_total
 
 
 @given(LENGTHS, LIMITS)
-def test_a_batch_holds_only_what_is_of_similar_length(lengths: list[int], limits: Limits) -> None:
-    for batch in plan(lengths, limits):
+def test_a_batch_holds_only_inputs_of_similar_length(lengths: list[int], limits: BatchLimits) -> None:
+    for batch in plan_batches(lengths, limits):
         longest = max(lengths[number] for number in batch)
-        assert min(lengths[number] for number in batch) >= min(longest, limits.shortest * longest)
+        assert min(lengths[number] for number in batch) >= min(longest, limits.min_length_ratio * longest)
 
 
 @given(LENGTHS)
 def test_without_limits_there_is_one_batch(lengths: list[int]) -> None:
-    assert len(list(plan(lengths, Limits(window_s=0, most=10_000, shortest=0)))) == bool(lengths)
+    assert len(list(plan_batches(lengths, BatchLimits(window_s=0, max_total=10_000, min_length_ratio=0)))) == bool(
+        lengths
+    )
 
 
 class Answering:
@@ -53,8 +55,10 @@ class Answering:
 
 
 @contextmanager
-def batcher(answering: Answering, *, most: int = 100, shortest: float = 0.5) -> Iterator[Batcher[str, int]]:
-    limits = Limits(window_s=0.0, most=most, shortest=shortest)
+def batcher(
+    answering: Answering, *, max_total: int = 100, min_length_ratio: float = 0.5
+) -> Iterator[Batcher[str, int]]:
+    limits = BatchLimits(window_s=0.0, max_total=max_total, min_length_ratio=min_length_ratio)
     made = Batcher(answering, length=len, limits=limits)
     try:
         yield made
@@ -63,66 +67,66 @@ def batcher(answering: Answering, *, most: int = 100, shortest: float = 0.5) -> 
         made.close()
 
 
-def test_what_comes_while_it_works_is_answered_together() -> None:
+def test_inputs_that_come_during_a_batch_are_the_next_batch() -> None:
     answering = Answering()
     with batcher(answering) as asked:
-        first = asked.ask("a")
+        first = asked.submit("a")
         assert answering.began.wait(30)
-        others = [asked.ask(word) for word in ("four", "three", "ten")]
+        others = [asked.submit(word) for word in ("four", "three", "ten")]
         answering.may_begin.set()
         assert first.result(30) == 1
         assert [other.result(30) for other in others] == [4, 5, 3]
     assert answering.batches == [["a"], ["three", "four", "ten"]]
 
 
-def test_a_window_gathers_what_comes_a_little_later() -> None:
+def test_a_window_collects_inputs_that_come_a_little_later() -> None:
     answering = Answering()
     answering.may_begin.set()
-    made = Batcher(answering, length=len, limits=Limits(window_s=60.0, most=8, shortest=0.5))
-    assert [future.result(30) for future in [made.ask("four"), made.ask("five")]] == [4, 4]
+    made = Batcher(answering, length=len, limits=BatchLimits(window_s=60.0, max_total=8, min_length_ratio=0.5))
+    assert [future.result(30) for future in [made.submit("four"), made.submit("five")]] == [4, 4]
     assert answering.batches == [["four", "five"]]
-    last = made.ask("six")
+    last = made.submit("six")
     made.close()
     assert last.result(0) == 3
 
 
-def test_a_failure_goes_to_those_of_its_batch_alone() -> None:
+def test_a_failure_is_raised_for_the_inputs_of_its_batch_only() -> None:
     answering = Answering()
-    with batcher(answering, shortest=1.0) as asked:
-        held = asked.ask("held up")
+    with batcher(answering, min_length_ratio=1.0) as asked:
+        held = asked.submit("held up")
         assert answering.began.wait(30)
-        futures = {word: asked.ask(word) for word in ("bad", "ill", "well")}
+        futures = {word: asked.submit(word) for word in ("bad", "ill", "well")}
         answering.may_begin.set()
         assert held.result(30) == 7
         assert futures["well"].result(30) == 4
         for word in ("bad", "ill"):
             assert isinstance(futures[word].exception(30), ValueError)
-        assert asked.ask("again").result(30) == 5
+        assert asked.submit("again").result(30) == 5
 
 
-def test_what_is_cancelled_in_time_is_not_answered() -> None:
+def test_an_input_that_is_cancelled_in_time_is_not_run() -> None:
     answering = Answering()
     with batcher(answering) as asked:
-        asked.ask("first")
+        asked.submit("first")
         assert answering.began.wait(30)
-        cancelled = asked.ask("cancelled")
+        cancelled = asked.submit("cancelled")
         assert cancelled.cancel()
         answering.may_begin.set()
-        assert asked.ask("next").result(30) == 4
+        assert asked.submit("next").result(30) == 4
         with pytest.raises(CancelledError):
             cancelled.result(30)
     assert all("cancelled" not in batch for batch in answering.batches)
 
 
-def test_each_of_many_threads_has_its_own_answer() -> None:
+def test_each_of_many_threads_has_its_own_output() -> None:
     answering = Answering()
     answering.may_begin.set()
     words = ["x" * (1 + number % 9) for number in range(200)]
 
     def ask(word: str) -> int:
-        future: Future[int] = asked.ask(word)
+        future: Future[int] = asked.submit(word)
         return future.result(30)
 
-    with batcher(answering, most=20) as asked, ThreadPoolExecutor(16) as threads:
+    with batcher(answering, max_total=20) as asked, ThreadPoolExecutor(16) as threads:
         assert list(threads.map(ask, words)) == [len(word) for word in words]
     assert all(len(batch) * max(map(len, batch)) <= 20 for batch in answering.batches)

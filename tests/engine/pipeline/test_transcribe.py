@@ -89,7 +89,7 @@ def test_silence_has_no_segments_and_no_language() -> None:
     assert (transcript.segments, transcript.language) == ((), "")
 
 
-def test_the_text_and_its_words_have_the_form_that_was_asked_for() -> None:
+def test_text_and_words_are_normalized_as_requested() -> None:
     model = LoudnessRecognizer(
         says=RecognizedChunk("<|zh|>我的头发,OK。", "zh", (Word(start=1 / 3, end=2 / 3, text="我的头发,OK。"),))
     )
@@ -105,12 +105,12 @@ def test_a_region_without_words_leaves_no_segment() -> None:
     assert [found.text for found in transcript.segments] == ["level 2000"]
 
 
-def test_near_regions_are_read_together() -> None:
+def test_near_regions_are_recognized_as_one_chunk() -> None:
     transcript, _ = transcribe(recording(2_000, 0, 3_000, 0, 0, 4_000))
     assert [(found.start, found.end) for found in transcript.segments] == [(0, 3), (5, 6)]
 
 
-def test_a_long_region_is_read_in_pieces_that_lose_nothing() -> None:
+def test_a_long_region_is_split_into_chunks_that_lose_nothing() -> None:
     transcript, _ = transcribe(recording(*[2_000] * 100))
     assert len(transcript.segments) >= 6
     assert transcript.segments[0].start == 0
@@ -125,13 +125,13 @@ def test_the_language_is_the_one_spoken_longest() -> None:
     assert transcript.language == "de"
 
 
-def test_a_language_asked_for_is_handed_on_and_kept() -> None:
+def test_a_requested_language_is_passed_to_the_recognizer_and_kept() -> None:
     model = LoudnessRecognizer()
     transcript, _ = transcribe(recording(2_000), Request(language="de"), model)
     assert (transcript.language, model.languages_heard) == ("de", ["de"])
 
 
-def test_hotwords_reach_the_model_only_when_they_are_safe() -> None:
+def test_only_safe_hotwords_are_passed_to_the_recognizer() -> None:
     model = LoudnessRecognizer()
     transcribe(recording(2_000), Request(hotwords=("Earshot", "http://x/y", "/etc/passwd", "list.txt")), model)
     assert model.hotwords_heard == [("Earshot",)]
@@ -161,7 +161,7 @@ class Patient(LoudnessRecognizer):
         return super().recognize(samples, request)
 
 
-def test_speech_that_was_only_looked_through_is_not_done() -> None:
+def test_speech_counts_as_done_only_when_it_is_recognized() -> None:
     _, progress = transcribe(
         recording(0, *[2_000] * 100, *[0] * 39), model=Patient(max_chunk_s=60, max_parallel_chunks=3)
     )
@@ -169,12 +169,12 @@ def test_speech_that_was_only_looked_through_is_not_done() -> None:
     assert [step.done_s for step in progress][-2:] == [101, 140]
 
 
-def test_silence_is_done_as_soon_as_it_was_looked_through() -> None:
+def test_silence_counts_as_done_when_it_is_detected() -> None:
     _, progress = transcribe(recording(*[0] * 75))
     assert [step.done_s for step in progress] == [10, 20, 30, 40, 50, 60, 70, 75]
 
 
-def test_silence_is_done_when_the_speech_before_it_is() -> None:
+def test_silence_counts_as_done_after_the_speech_before_it() -> None:
     _, progress = transcribe(recording(0, 2_000, *[0] * 31), model=Patient())
     assert [(step.done_s, step.text) for step in progress] == [
         *[(0, "")] * 3,
@@ -183,7 +183,7 @@ def test_silence_is_done_when_the_speech_before_it_is() -> None:
     ]
 
 
-def test_what_only_one_channel_was_looked_through_for_is_not_done() -> None:
+def test_silence_of_one_channel_only_does_not_count_as_done() -> None:
     _, progress = transcribe(
         np.stack([recording(*[0] * 50), recording(*[0] * 5, *[2_000] * 45)], axis=1), Request(channels="split")
     )
@@ -199,7 +199,7 @@ stretches = st.lists(st.tuples(levels, st.integers(1, 25)), max_size=4)
 
 @settings(deadline=None, max_examples=50)
 @given(stretches, stretches, st.sampled_from(["mix", "split"]), st.integers(1, 3))
-def test_progress_tells_no_more_than_what_is_done(
+def test_progress_never_runs_ahead_of_the_text(
     left: list[tuple[int, int]], right: list[tuple[int, int]], channels: ChannelMode, max_parallel_chunks: int
 ) -> None:
     sounds = [recording(*(level for level, length in side for _ in range(length))) for side in (left, right)]
@@ -248,7 +248,9 @@ def unlike(stretches: list[tuple[bool, int]]) -> NDArray[np.int16]:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 120)), min_size=1, max_size=8), st.data())
-def test_all_that_is_found_is_heard_and_nothing_twice(stretches: list[tuple[bool, int]], data: st.DataObject) -> None:
+def test_all_detected_speech_is_recognized_and_nothing_twice(
+    stretches: list[tuple[bool, int]], data: st.DataObject
+) -> None:
     sound = unlike(stretches)
     edges = sorted(data.draw(st.sets(st.integers(0, len(sound)), max_size=8)))
     model = Listening(regions=[Region(start, end) for start, end in zip(edges[::2], edges[1::2], strict=False)])
@@ -266,7 +268,7 @@ def test_a_segment_starts_and_ends_with_its_sound_in_a_wider_region() -> None:
     assert (segment.start, segment.end) == pytest.approx((0.5, 1.7), abs=0.02)
 
 
-def test_cancelling_stops_before_the_next_piece() -> None:
+def test_cancelling_stops_before_the_next_chunk() -> None:
     cancelled = threading.Event()
     model = LoudnessRecognizer()
 
@@ -309,7 +311,7 @@ def test_cancelling_stops_before_both_channels_are_compared() -> None:
         )
 
 
-def test_cancelling_stops_telling_the_speakers_apart() -> None:
+def test_cancelling_stops_the_clustering_of_speakers() -> None:
     cancelled = threading.Event()
 
     def cancel_at_the_end(progress: Progress) -> None:
@@ -325,7 +327,7 @@ def test_cancelling_stops_telling_the_speakers_apart() -> None:
         )
 
 
-def test_the_segments_of_two_voices_interleave_by_time() -> None:
+def test_the_segments_of_two_channels_are_in_order_of_time() -> None:
     stereo = np.stack([recording(2_000, 0, 0, 0, 4_000, 0), recording(0, 0, 3_000, 0, 0, 5_000)], axis=1)
     transcript, _ = transcribe(stereo, Request(channels="split"))
     assert [(found.start, found.channel, found.speaker) for found in transcript.segments] == [
@@ -336,12 +338,12 @@ def test_the_segments_of_two_voices_interleave_by_time() -> None:
     ]
 
 
-def test_one_voice_has_neither_speaker_nor_channel() -> None:
+def test_mono_has_neither_speaker_nor_channel() -> None:
     transcript, _ = transcribe(recording(2_000))
     assert (transcript.segments[0].speaker, transcript.segments[0].channel) == (None, None)
 
 
-def test_who_is_alone_on_two_channels_has_a_channel_but_no_name() -> None:
+def test_a_speaker_who_is_alone_on_two_channels_has_a_channel_but_no_name() -> None:
     left = recording(2_000, 0, 0, 0, 0, 0, 2_000, 2_000, 0, 0)
     right = recording(0, 0, 30_000, 0, 30_000, 0, 0, 0, 0, 0)  # loud, but no words
     stereo = np.stack([left, right], axis=1)

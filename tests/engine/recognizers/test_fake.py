@@ -21,7 +21,7 @@ def test_the_answer_is_the_duration_and_the_hash() -> None:
     assert (transcript.language, transcript.duration, transcript.model) == ("", 1.25, "fake")
 
 
-def test_it_takes_its_share_of_the_audio_and_tells_progress() -> None:
+def test_it_takes_rtf_times_the_duration_and_reports_progress() -> None:
     seen: list[Progress] = []
     began = time.monotonic()
     FakeBackend(0.4).transcribe(NOISE, Request(language="ja"), on_progress=seen.append, cancelled=threading.Event())
@@ -29,7 +29,7 @@ def test_it_takes_its_share_of_the_audio_and_tells_progress() -> None:
     assert [step.done_s for step in seen] == pytest.approx([1.25 / 3, 2.5 / 3, 1.25])
 
 
-def test_cancelling_wakes_it() -> None:
+def test_cancelling_interrupts_the_sleep() -> None:
     cancelled = threading.Event()
     threading.Timer(0.1, cancelled.set).start()
     began = time.monotonic()
@@ -38,7 +38,7 @@ def test_cancelling_wakes_it() -> None:
     assert time.monotonic() - began < 10
 
 
-def test_cancelling_beforehand_gives_no_answer() -> None:
+def test_a_transcription_cancelled_before_raises() -> None:
     cancelled = threading.Event()
     cancelled.set()
     with pytest.raises(Cancelled):

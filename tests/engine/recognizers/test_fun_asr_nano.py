@@ -44,33 +44,31 @@ def test_its_words_are_those_of_the_text_and_have_times(model: FunAsrNano, speec
     assert all(earlier.start < earlier.end <= later.start for earlier, later in pairwise(reading.words))
 
 
-def test_language_hotwords_and_numbers_are_told_to_it_and_do_not_stay(
-    model: FunAsrNano, speech: NDArray[np.int16]
-) -> None:
+def test_language_hotwords_and_itn_hold_for_one_call_only(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
     plain = model.recognize(speech, Request())
     asked = [Request(language="ja"), Request(hotwords=("Earshot",)), Request(itn=False)]
     assert len({model.recognize(speech, request).text for request in asked} | {plain.text}) == 4
     assert model.recognize(speech, Request()) == plain
 
 
-def test_it_tells_the_language_asked_for_or_the_one_of_its_letters(
+def test_the_language_is_the_requested_one_or_guessed_from_the_script(
     model: FunAsrNano, speech: NDArray[np.int16]
 ) -> None:
     assert model.recognize(speech, Request(language="ja")).language == "ja"
     assert model.recognize(speech, Request()).language == "en"
 
 
-def test_a_loop_ends_with_the_sound(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
+def test_a_repetition_loop_ends_at_the_token_limit(model: FunAsrNano, speech: NDArray[np.int16]) -> None:
     for seconds in (1, 3):
         text = model.recognize(speech[: 16_000 * seconds], Request()).text
         assert len(text) <= SPARE_TOKENS + TOKENS_PER_SECOND * seconds
 
 
-def test_a_very_short_piece_is_read_without_a_crash(model: FunAsrNano) -> None:
+def test_a_very_short_chunk_does_not_crash(model: FunAsrNano) -> None:
     assert isinstance(model.recognize(np.zeros(1, np.int16), Request()).text, str)
 
 
-def test_nothing_is_looked_up_on_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_access_happens(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("it opened a connection")
 

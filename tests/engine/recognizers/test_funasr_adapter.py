@@ -38,12 +38,12 @@ def test_loading_leaves_the_process_as_it_was(made: Path, capfd: pytest.CaptureF
     assert capfd.readouterr() == ("", "")
 
 
-def test_hearing_says_nothing_on_its_own(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_inference_prints_nothing(made: Path, capfd: pytest.CaptureFixture[str]) -> None:
     load(made).infer(np.zeros(SECOND, np.int16))
     assert capfd.readouterr() == ("", "")
 
 
-def test_nothing_is_looked_up_on_the_network(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_access_happens(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("it opened a connection")
 
@@ -59,7 +59,7 @@ def test_the_number_of_threads_is_ours(made: Path) -> None:
     assert torch.get_num_threads() == 1
 
 
-def test_a_checkpoint_is_not_copied_to_be_looked_into(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_not_copied(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import torch  # noqa: PLC0415 - not before a model is loaded
 
     copied: list[torch.Size] = []
@@ -96,7 +96,7 @@ def test_weights_of_another_model_are_noticed(folder: Path) -> None:
         load(folder)
 
 
-def test_files_that_a_folder_announces_deep_within_are_looked_for(folder: Path) -> None:
+def test_files_named_deep_in_the_configuration_are_checked(folder: Path) -> None:
     announced = {"init_param": "model.pt", "config": "config.yaml", "tokenizer_conf": [{"token_list": "gone.txt"}]}
     (folder / "configuration.json").write_text(json.dumps({"file_path_metas": announced}), encoding="utf-8")
     with pytest.raises(ModelBroken, match=r"gone\.txt is missing"):

@@ -8,7 +8,7 @@ import pytest
 from engine.recognizers.funasr_isolation import isolated_process_state
 
 
-def test_random_numbers_go_on_as_if_nothing_had_been_seeded() -> None:
+def test_random_states_are_restored() -> None:
     random.seed(1)
     np.random.seed(1)  # noqa: NPY002 - the one that a vendor reseeds
     expected = [random.random() for _ in range(2)], np.random.rand(2).tolist()  # noqa: NPY002, S311 - as above
@@ -29,7 +29,7 @@ def misbehave() -> None:
     raise ZeroDivisionError
 
 
-def test_logging_and_warnings_are_given_back_even_after_a_failure() -> None:
+def test_logging_and_warnings_are_restored_even_after_a_failure() -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level, warnings.filters[:]
     with pytest.raises(ZeroDivisionError), isolated_process_state():

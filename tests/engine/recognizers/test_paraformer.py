@@ -37,7 +37,7 @@ def without_marks(text: str) -> str:
     return "".join(character for character in text.lower() if character.isalnum())
 
 
-def test_its_bare_words_are_punctuated(model: Paraformer, speech: NDArray[np.int16]) -> None:
+def test_its_words_are_punctuated(model: Paraformer, speech: NDArray[np.int16]) -> None:
     text = model.recognize(speech, Request()).text
     assert any(unicodedata.category(character) == "Po" for character in text)
 
@@ -50,18 +50,18 @@ def test_its_words_are_those_of_the_text_and_have_its_own_times(model: Paraforme
     assert all(earlier.start < earlier.end <= later.start + 0.001 for earlier, later in pairwise(reading.words))
 
 
-def test_hotwords_reach_it_and_do_not_stay(model: Paraformer, speech: NDArray[np.int16]) -> None:
+def test_hotwords_hold_for_one_call_only(model: Paraformer, speech: NDArray[np.int16]) -> None:
     plain = model.recognize(speech, Request())
     assert model.recognize(speech, Request(hotwords=("一丁", "abc"))).text != plain.text
     assert model.recognize(speech, Request()) == plain
 
 
-def test_it_tells_the_language_by_what_it_wrote(model: Paraformer, speech: NDArray[np.int16]) -> None:
+def test_the_language_is_guessed_from_the_script(model: Paraformer, speech: NDArray[np.int16]) -> None:
     assert model.recognize(speech, Request()).language == "zh"
     assert model.recognize(speech, Request(language="en")).language == "en"
 
 
-def test_a_very_short_piece_is_read_without_a_crash(model: Paraformer) -> None:
+def test_a_very_short_chunk_does_not_crash(model: Paraformer) -> None:
     assert isinstance(model.recognize(np.zeros(1, np.int16), Request()).text, str)
 
 

@@ -22,14 +22,14 @@ def load_with(models: Path, recognizer: Path, settings: EngineSettings = ONE_THR
     return load("mine", ModelParts(recognizer=recognizer, vad=models / "fsmn-vad", punctuation=None), settings)
 
 
-def test_whisper_s_file_reads_on_our_number_of_threads(starter_models_dir: Path) -> None:
+def test_whisper_runs_on_the_number_of_threads_in_the_settings(starter_models_dir: Path) -> None:
     import torch  # noqa: PLC0415 - not before a model is loaded
 
     load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt")
     assert torch.get_num_threads() == 1
 
 
-def test_a_folder_of_a_class_that_nobody_here_knows_is_read(
+def test_a_folder_of_an_unknown_class_is_loaded_generically(
     tmp_path: Path, starter_models_dir: Path, sample: Path
 ) -> None:
     folder = write_conformer(tmp_path / "conformer")
@@ -55,7 +55,7 @@ def test_a_folder_whose_model_reads_no_speech_is_refused_for_that(
     assert fault.value.params["path"] == str(folder)
 
 
-def test_a_file_that_is_no_whisper_is_broken(starter_models_dir: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_kind_is_a_broken_model(starter_models_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "tiny.en.pt"
     path.write_bytes(b"nothing")
     with pytest.raises(ModelBroken) as fault:
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_whisper_is_broken(starter_models_dir: Path, tmp_path:
     assert fault.value.params["path"] == str(path)
 
 
-def test_damage_that_only_use_shows_makes_the_model_broken(starter_models_dir: Path, tmp_path: Path) -> None:
+def test_damage_that_shows_only_in_use_is_found_when_loading(starter_models_dir: Path, tmp_path: Path) -> None:
     folder = write_seaco(tmp_path / "mine")
     (folder / "am.mvn").write_bytes(b"\x00{[")
     with pytest.raises(ModelBroken) as fault:
@@ -80,7 +80,7 @@ def test_a_broken_detector_is_named_before_the_recognizer(starter_models_dir: Pa
     assert fault.value.params["path"] == str(vad)
 
 
-def test_a_device_that_is_not_there_is_refused(starter_models_dir: Path) -> None:
+def test_a_missing_device_is_refused(starter_models_dir: Path) -> None:
     with pytest.raises(DeviceMissing, match="cuda:99"):
         load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt", EngineSettings(device="cuda:99"))
 
@@ -103,7 +103,7 @@ def test_sensevoice_runs_in_bf16_only_on_a_processor_that_has_it(
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
-def test_a_precision_that_cannot_be_had_is_refused(starter_models_dir: Path, precision: str) -> None:
+def test_an_unsupported_precision_is_refused(starter_models_dir: Path, precision: str) -> None:
     settings = EngineSettings.model_validate({"precision": precision})
     with pytest.raises(PrecisionMissing, match=precision):
         load_with(starter_models_dir, starter_models_dir / "starter/tiny.en.pt", settings)

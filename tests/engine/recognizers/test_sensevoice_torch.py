@@ -12,7 +12,7 @@ from rapidfuzz.distance import Levenshtein
 
 from engine.audio.fbank import Frontend
 from engine.audio.samples import decode
-from engine.pipeline.batching import Limits
+from engine.pipeline.batching import BatchLimits
 from engine.pipeline.transcribe import RecognizedChunk
 from engine.recognizers.funasr_adapter import load_network
 from engine.recognizers.sensevoice import SenseVoice
@@ -84,7 +84,7 @@ def test_a_batch_gives_each_piece_what_it_has_alone(tiny: Path, speech: NDArray[
 def batched(folder: Path, arithmetic: Arithmetic, vad: VoiceActivityDetector) -> SenseVoice:
     """Give what reads as on a GPU."""
     model = load_sensevoice(module_of(folder), folder, vad, device="cpu", arithmetic=arithmetic)
-    limits = Limits(window_s=0.05, most=1_000, shortest=0.5)
+    limits = BatchLimits(window_s=0.05, max_total=1_000, min_length_ratio=0.5)
     return SenseVoice(BatchedModel(network_of(folder, arithmetic), limits), model.frontend, model.tokenizer, vad, 8)
 
 

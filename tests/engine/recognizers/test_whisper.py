@@ -41,7 +41,7 @@ def speech(sample: Path) -> NDArray[np.int16]:
     return decode(sample, max_audio_s=60).samples
 
 
-def test_a_very_short_piece_is_read_without_a_crash(model: WhisperModel) -> None:
+def test_a_very_short_chunk_does_not_crash(model: WhisperModel) -> None:
     assert isinstance(model.recognize(np.zeros(1, np.int16), Request(language="en")).text, str)
 
 
@@ -59,7 +59,7 @@ def test_hotwords_that_are_the_model_s_own_marks_do_no_harm(starter: Engine, sam
     assert words(text_of(said)) == words(SAMPLE_TEXT)
 
 
-def test_reading_says_nothing_on_its_own(
+def test_recognizing_prints_nothing(
     model: WhisperModel, speech: NDArray[np.int16], capfd: pytest.CaptureFixture[str]
 ) -> None:
     list(model.detect_speech([speech]))
@@ -147,7 +147,7 @@ def test_words_are_those_of_the_text_in_order(model: WhisperModel, speech: NDArr
     assert all(earlier.end <= later.start for earlier, later in pairwise(reading.words))
 
 
-def test_a_word_is_where_it_was_said(model: WhisperModel, speech: NDArray[np.int16]) -> None:
+def test_word_times_move_with_the_sound(model: WhisperModel, speech: NDArray[np.int16]) -> None:
     """Put two seconds of the room's hiss before the sound: all but the first word, which has it before it, moves."""
     early = model.recognize(speech, Request()).words
     late = model.recognize(np.concatenate([np.resize(speech[:3_200], 32_000), speech]), Request()).words
@@ -180,13 +180,13 @@ def buzz() -> NDArray[np.float64]:
         pytest.param(buzz(), id="buzz"),
     ],
 )
-def test_a_tone_is_no_text(model: WhisperModel, sound: NDArray[np.float64]) -> None:
+def test_tones_have_no_text(model: WhisperModel, sound: NDArray[np.float64]) -> None:
     samples = (sound / np.abs(sound).max() * 16_000).astype(np.int16)
     assert model.recognize(samples, Request()) == RecognizedChunk("", "")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_speech_is_read_through_noise(model: WhisperModel, speech: NDArray[np.int16], seed: int) -> None:
+def test_speech_in_noise_is_recognized(model: WhisperModel, speech: NDArray[np.int16], seed: int) -> None:
     noise = np.random.default_rng(seed).normal(0, np.std(speech) / 10 ** (5 / 20), len(speech))
     said = words(model.recognize((speech / 2 + noise / 2).astype(np.int16), Request()).text)
     assert len(set(said) & set(words(SAMPLE_TEXT))) >= 6

@@ -51,7 +51,7 @@ def test_a_smaller_number_of_speakers_can_be_given() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 @pytest.mark.parametrize("speakers", [None, 1, 2, 5])
-def test_too_little_speech_does_no_harm(count: int, speakers: int | None) -> None:
+def test_a_few_windows_are_clustered_without_errors(count: int, speakers: int | None) -> None:
     assert cluster_embeddings(vectors(*range(count)).reshape(count, LENGTH), speakers).tolist() in (
         [],
         [0],

@@ -40,7 +40,7 @@ HOTWORDS = (
         ("我喜欢周节轮的歌", "我喜欢周杰伦的歌"),
     ],
 )
-def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str) -> None:
+def test_words_that_sound_nearly_like_a_hotword_are_corrected(heard: str, written: str) -> None:
     assert correct_hotwords(heard, (), HOTWORDS).text == written
 
 
@@ -48,7 +48,7 @@ def test_what_nearly_sounds_like_a_hotword_is_corrected(heard: str, written: str
     ("name", "other"),
     [("Lena", "Lina"), ("Mira", "Myra"), ("Marie", "Maria"), ("Daniel", "Danielle"), ("Marten", "Martin")],
 )
-def test_another_vowel_is_another_name_where_it_is_short(name: str, other: str) -> None:
+def test_a_short_name_with_another_vowel_is_another_name(name: str, other: str) -> None:
     for text, hotword in ((f"I met {other}.", name), (f"I met {name}.", other)):
         assert correct_hotwords(text, (), (hotword,)) == (text, (), ())
 
@@ -63,14 +63,12 @@ def test_another_vowel_is_another_name_where_it_is_short(name: str, other: str) 
         ("王芳", "王方"),
     ],
 )
-def test_of_names_that_sound_the_same_the_list_s_own_is_written(name: str, other: str) -> None:
+def test_a_name_that_sounds_the_same_is_spelled_as_in_the_list(name: str, other: str) -> None:
     assert correct_hotwords(other, (), (name,)).text == name
 
 
 @pytest.mark.parametrize(("name", "other"), [("Kerstin", "Kirsten"), ("Stefanie", "Stefan"), ("Praxis", "praxes")])
-def test_long_ones_that_are_nearly_alike_are_taken_for_each_other_unless_both_are_in_the_list(
-    name: str, other: str
-) -> None:
+def test_long_similar_names_are_corrected_unless_both_are_in_the_list(name: str, other: str) -> None:
     assert correct_hotwords(other, (), (name,)).text == name
     assert correct_hotwords(other, (), (name, other)) == (other, (), ())
 
@@ -98,7 +96,7 @@ def test_long_ones_that_are_nearly_alike_are_taken_for_each_other_unless_both_ar
         "",
     ],
 )
-def test_what_people_say_anyway_is_left_alone(text: str) -> None:
+def test_common_words_and_parts_of_words_are_not_corrected(text: str) -> None:
     assert correct_hotwords(text, (), HOTWORDS) == (text, (), ())
 
 
@@ -107,7 +105,7 @@ def test_a_hotword_that_is_a_common_word_changes_none() -> None:
     assert correct_hotwords(text, (), ("Apple", "Maybe", "Great", "There")).text == text
 
 
-def test_what_was_heard_is_kept() -> None:
+def test_each_correction_keeps_the_original_words() -> None:
     found = correct_hotwords("Cooper netties and reddis.", (), HOTWORDS)
     assert found.corrections == (
         Correction(heard="Cooper netties", written="Kubernetes"),
@@ -115,11 +113,11 @@ def test_what_was_heard_is_kept() -> None:
     )
 
 
-def test_the_small_word_before_stays() -> None:
+def test_the_short_word_before_a_hotword_stays() -> None:
     assert correct_hotwords("to a kafca topic of the reddis", (), HOTWORDS).text == "to a Kafka topic of the Redis"
 
 
-def test_words_and_their_times_follow() -> None:
+def test_words_and_their_times_are_corrected_too() -> None:
     spoken = ["On", "cooper", "netties,", "mostly."]
     words = tuple(Word(start=n, end=n + 0.5, text=text) for n, text in enumerate(spoken))
     assert correct_hotwords("On cooper netties, mostly.", words, HOTWORDS).words == (
@@ -178,7 +176,7 @@ def test_a_correction_can_be_undone_and_is_made_once(text: str) -> None:
 
 
 @given(st.text(max_size=60), st.lists(st.text(min_size=1, max_size=12), max_size=8))
-def test_any_text_and_any_hotwords_do_no_harm(text: str, hotwords: list[str]) -> None:
+def test_any_text_and_any_hotwords_are_accepted(text: str, hotwords: list[str]) -> None:
     found = correct_hotwords(text, (), tuple(hotwords))
     assert bool(found.corrections) == (found.text != text)
     assert all(change.written in hotwords for change in found.corrections)
@@ -195,7 +193,7 @@ said_words = st.lists(
 
 @settings(deadline=None)  # dictionaries are read the first time
 @given(said_words, st.lists(said_words.map(str.capitalize), max_size=30))
-def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> None:
+def test_the_nearest_of_many_hotwords_is_written(heard: str, hotwords: list[str]) -> None:
     """The plain way: measure every one, and take the first of the nearest."""
     apart = {
         written: phonetic_distance(to_phonemes(heard), to_phonemes(written))
@@ -211,7 +209,7 @@ def test_of_many_hotwords_it_is_the_nearest(heard: str, hotwords: list[str]) -> 
     assert correct_hotwords(heard, (), tuple(hotwords)).text == min(near, key=apart.__getitem__, default=heard)
 
 
-def test_a_long_list_is_not_gone_through_for_every_word() -> None:
+def test_a_long_list_is_not_searched_for_every_word() -> None:
     syllables = ["ka", "lo", "mi", "ter", "ven", "sto", "gra", "phi"]
     hotwords = tuple("".join(part).capitalize() for part in product(syllables, repeat=3))
     text = " ".join("".join(part) for part in product(["bor", "dan", "tri", "sel"], repeat=2))

@@ -71,19 +71,19 @@ def test_a_comment_fills_its_line_or_stands_behind_a_space(tmp_path: Path, line:
         "\uff28ttp example",
     ],
 )
-def test_what_a_model_could_take_for_an_address_a_file_or_its_own_marks_is_left_out(term: str) -> None:
+def test_addresses_paths_and_control_tokens_are_left_out(term: str) -> None:
     assert sanitize_hotwords([term, "good"]) == ("good",)
 
 
 @pytest.mark.parametrize(
     "term", ["C++", "C#", ".NET", "Node.js", "AT&T", "O'Brien", "Yahoo!", "50 %", "Jean-Luc", "Fun (ASR)", "《红楼梦》"]
 )
-def test_what_people_write_in_names_stays(term: str) -> None:
+def test_symbols_of_real_names_stay(term: str) -> None:
     assert sanitize_hotwords([term]) == (term,)
 
 
 @pytest.mark.parametrize("between", ["\n", "\x00", "\u2028", "\u202e", "\u2066", "\u00ad", "\ue000", "\U000e0041"])
-def test_what_cannot_be_seen_becomes_a_space(between: str) -> None:
+def test_invisible_characters_become_spaces(between: str) -> None:
     assert sanitize_hotwords([f"Fun{between}ASR"]) == ("Fun ASR",)
 
 
@@ -103,7 +103,7 @@ def test_too_many_terms_are_cut_off() -> None:
     assert len(sanitize_hotwords(str(number) for number in range(10_000))) == MAX_WORDS
 
 
-def test_the_heaviest_come_first_and_equal_ones_in_their_order() -> None:
+def test_terms_are_sorted_by_weight_and_then_by_their_order() -> None:
     lines = ["Earshot", "Kubernetes: 30", "Fun ASR: 100", "light:1", "达摩院: 30", "plain: 20"]
     assert sort_by_weight(lines) == ("Fun ASR", "Kubernetes", "达摩院", "Earshot", "plain", "light")
 
@@ -129,7 +129,7 @@ def test_only_a_number_behind_a_colon_is_a_weight(line: str, term: str) -> None:
     "line",
     ["http://127.0.0.1/x:30", "/etc/passwd: 30", "words.txt: 30", ":30", "\x00: 30", "a" * 65 + ": 30", "half: 0.5"],
 )
-def test_a_weight_makes_nothing_safe_that_is_not(line: str) -> None:
+def test_a_weight_makes_no_unsafe_term_safe(line: str) -> None:
     assert sort_by_weight([line, "good: 1"]) == ("good",)
 
 
@@ -139,7 +139,7 @@ def test_any_lines_give_clean_terms(lines: list[str]) -> None:
     assert sanitize_hotwords(terms) == terms
 
 
-def test_of_a_list_that_is_too_long_the_heaviest_are_kept(tmp_path: Path) -> None:
+def test_the_heaviest_terms_of_a_too_long_list_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     path.write_text("\n".join([*(f"term-{number}" for number in range(10_000)), "Earshot: 21"]), encoding="utf-8")
     terms = read_hotwords(path)
@@ -147,13 +147,13 @@ def test_of_a_list_that_is_too_long_the_heaviest_are_kept(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("rest", [b"x", "\u8fbe".encode()])
-def test_of_a_huge_file_the_beginning_is_read(tmp_path: Path, rest: bytes) -> None:
+def test_only_the_beginning_of_a_huge_file_is_read(tmp_path: Path, rest: bytes) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(b"Earshot\n" + rest * MAX_BYTES)
     assert read_hotwords(path) == ("Earshot",)
 
 
-def test_the_list_that_comes_along_reads_as_it_says() -> None:
+def test_the_example_list_is_read_as_its_comments_say() -> None:
     path = Path(__file__).parents[3] / "hotwords/default.txt"
     assert read_hotwords(path) == ("Earshot",)
 
@@ -169,14 +169,14 @@ def test_the_list_that_comes_along_reads_as_it_says() -> None:
         b"Earshot\n\xe8",
     ],
 )
-def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "words.txt"
     path.write_bytes(content)
     with pytest.raises(HotwordsUnreadable, match=r"words\.txt cannot be read: it is not text in UTF-8\."):
         read_hotwords(path)
 
 
-def test_of_a_huge_file_that_is_no_text_the_beginning_is_refused(tmp_path: Path) -> None:
+def test_a_huge_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "words.txt"
     with path.open("wb") as file:
         file.truncate(1 << 40)  # without taking the space
@@ -184,7 +184,7 @@ def test_of_a_huge_file_that_is_no_text_the_beginning_is_refused(tmp_path: Path)
         read_hotwords(path)
 
 
-def test_a_list_that_cannot_be_read_is_told_with_its_path_and_the_setting(tmp_path: Path) -> None:
+def test_an_unreadable_list_is_reported_with_its_path_and_the_setting(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.txt", tmp_path):
         with pytest.raises(HotwordsUnreadable, match=r"engine\.hotwords") as caught:
             read_hotwords(path)

@@ -27,7 +27,7 @@ def written(text: str, language: str = "en", *, punctuation: bool = True, chines
         ("a < b | c > d", "a < b | c > d"),
     ],
 )
-def test_tags_are_taken_out(text: str, expected: str) -> None:
+def test_tags_are_removed(text: str, expected: str) -> None:
     assert strip_tags(text) == expected
 
 
@@ -110,7 +110,7 @@ def test_words_that_do_not_spell_the_text_are_left_out() -> None:
 
 
 @given(texts, st.lists(texts, max_size=4), languages, st.booleans(), wishes)
-def test_no_text_goes_out_with_a_tag_or_with_words_that_do_not_spell_it(
+def test_the_result_has_no_tags_and_words_that_spell_it(
     text: str,
     more: list[str],
     language: str,
@@ -126,7 +126,7 @@ def test_no_text_goes_out_with_a_tag_or_with_words_that_do_not_spell_it(
 
 
 @given(texts, languages)
-def test_what_has_its_spaces_and_no_marks_stays_as_it_is(text: str, language: str) -> None:
+def test_normalizing_twice_changes_nothing(text: str, language: str) -> None:
     assert normalize_spaces(normalize_spaces(text, language), language) == normalize_spaces(text, language)
     assert strip_punctuation(strip_punctuation(text)) == strip_punctuation(text)
     assert letters(strip_punctuation(normalize_spaces(text, language))) == letters(text)

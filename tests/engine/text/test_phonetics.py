@@ -30,12 +30,12 @@ def test_words_that_sound_alike_are_near(one: str, other: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("Kafka", "coffee"), ("Redis", "ready"), ("Mistral", "minstrel"), ("a", "")]
 )
-def test_words_that_do_not_are_far(one: str, other: str) -> None:
+def test_words_that_sound_different_are_far(one: str, other: str) -> None:
     assert phonetic_distance(to_phonemes(one), to_phonemes(other)) > 0.06 * len(to_phonemes(one))
 
 
 @pytest.mark.parametrize("word", ["", "达摩院", "Мир", "x2", "it's", "\U0001f600"])
-def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
+def test_other_than_latin_words_have_no_phonemes(word: str) -> None:
     assert to_phonemes(word) == ""
 
 
@@ -43,17 +43,17 @@ def test_what_is_no_latin_word_has_no_sound(word: str) -> None:
     ("word", "vowels"),
     [("Lina", "ia"), ("Lena", "ea"), ("Müller", "ue"), ("Mueller", "ue"), ("Aaron", "ao"), ("王", "")],
 )
-def test_vowels_are_told_as_they_are_spelt(word: str, vowels: str) -> None:
+def test_vowels_are_given_as_they_are_spelled(word: str, vowels: str) -> None:
     assert spelled_vowels(word) == vowels
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyzäéß", max_size=30))
-def test_every_word_sounds_in_some_way(word: str) -> None:
+def test_phonemes_are_at_most_two_for_each_letter(word: str) -> None:
     assert len(to_phonemes(word)) <= 2 * len(word)
 
 
 @given(sounds, sounds, sounds)
-def test_the_distance_is_one(one: str, other: str, third: str) -> None:
+def test_the_distance_is_a_metric(one: str, other: str, third: str) -> None:
     assert phonetic_distance(one, one) == 0
     assert phonetic_distance(one, other) == pytest.approx(phonetic_distance(other, one))
     assert phonetic_distance(one, other) <= len(one) + len(other)
@@ -61,21 +61,21 @@ def test_the_distance_is_one(one: str, other: str, third: str) -> None:
 
 
 @given(sounds, sounds, st.floats(0, 4))
-def test_a_distance_that_is_too_far_is_not_measured_to_the_end(one: str, other: str, at_most: float) -> None:
+def test_a_distance_above_the_limit_is_infinite(one: str, other: str, at_most: float) -> None:
     apart = phonetic_distance(one, other)
     assert phonetic_distance(one, other, at_most) == (apart if apart <= at_most else float("inf"))
 
 
 @given(sounds.filter(bool), sounds.filter(bool))
-def test_different_beginnings_keep_words_apart(one: str, other: str) -> None:
+def test_the_distance_is_at_least_that_of_the_first_phonemes(one: str, other: str) -> None:
     assert min_distance_by_start(one[0], other[0]) <= phonetic_distance(one, other)
 
 
-def test_every_character_has_its_syllable_as_those_around_it_tell() -> None:
+def test_pinyin_depends_on_the_neighbouring_characters() -> None:
     assert to_pinyin("银行很行") == ("yin2", "hang2", "hen3", "xing2")
 
 
-def test_what_regions_do_not_tell_apart_is_the_same() -> None:
+def test_regional_variants_of_syllables_are_merged() -> None:
     assert (
         merge_similar_syllables(("zhang1", "sheng1", "ling2"))
         == merge_similar_syllables(("zang4", "sen1", "lin5"))

@@ -28,14 +28,14 @@ def in_order(found: list[Region]) -> bool:
 
 
 @given(regions(), gaps, lengths)
-def test_joining_loses_nothing_and_keeps_order(found: list[Region], max_gap: int, max_length: int) -> None:
+def test_merging_loses_nothing_and_keeps_order(found: list[Region], max_gap: int, max_length: int) -> None:
     result = list(merge_regions(found, max_gap=max_gap, max_length=max_length))
     assert in_order(result)
     assert covered(found) <= covered(result)
 
 
 @given(regions(), gaps, lengths)
-def test_joining_respects_gap_and_length(found: list[Region], max_gap: int, max_length: int) -> None:
+def test_merging_respects_gap_and_length(found: list[Region], max_gap: int, max_length: int) -> None:
     result = list(merge_regions(found, max_gap=max_gap, max_length=max_length))
     for region in result:
         within = [old for old in found if region.start <= old.start and old.end <= region.end]
@@ -44,7 +44,7 @@ def test_joining_respects_gap_and_length(found: list[Region], max_gap: int, max_
 
 
 @given(regions(), lengths, gaps, choices)
-def test_splitting_keeps_every_sample_in_order_and_in_measure(
+def test_splitting_keeps_every_sample_in_order_within_the_length(
     found: list[Region], max_length: int, touching: int, quietest: Callable[[int, int], int]
 ) -> None:
     result = list(split_regions(found, max_length=max_length, touching=touching, quietest=quietest))
@@ -59,7 +59,7 @@ def test_splitting_adds_nothing_where_nothing_touches(found: list[Region], max_l
     assert covered(result) == covered(found)
 
 
-def test_a_cut_is_made_where_it_is_quietest() -> None:
+def test_a_region_is_split_where_it_is_quietest() -> None:
     asked: list[tuple[int, int]] = []
 
     def quietest(low: int, high: int) -> int:
@@ -70,13 +70,13 @@ def test_a_cut_is_made_where_it_is_quietest() -> None:
     assert asked == [(50, 100)]
 
 
-def test_a_region_that_was_cut_by_force_is_cut_again_at_a_better_place() -> None:
+def test_touching_regions_are_joined_and_split_at_a_better_place() -> None:
     forced = [Region(0, 60), Region(61, 130)]
     assert list(split_regions(forced, max_length=100, touching=2, quietest=lambda *_: 55)) == [(0, 55), (55, 130)]
 
 
 @given(regions(), st.integers(0, 3_000))
-def test_padding_hears_all_that_is_spoken_and_nothing_twice(found: list[Region], margin: int) -> None:
+def test_padded_chunks_hold_all_speech_and_never_overlap(found: list[Region], margin: int) -> None:
     pieces = list(pad_regions(found, margin=margin, total=TOTAL))
     assert [piece.speech for piece in pieces] == found
     for piece in pieces:
@@ -86,7 +86,7 @@ def test_padding_hears_all_that_is_spoken_and_nothing_twice(found: list[Region],
 
 
 @given(regions(), st.integers(0, 3_000), st.data())
-def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
+def test_trimming_keeps_the_detected_region_within_the_padding(
     found: list[Region], margin: int, data: st.DataObject
 ) -> None:
     for piece in pad_regions(found, margin=margin, total=TOTAL):
@@ -100,7 +100,7 @@ def test_narrowing_hears_all_that_was_found_and_no_more_than_before(
         assert narrow.padded.end <= max(piece.speech.end, spoken.end + margin)
 
 
-def test_a_margin_is_around_what_is_spoken_and_within_what_was_heard() -> None:
+def test_a_trimmed_chunk_keeps_its_margin_within_the_padding() -> None:
     wide = Chunk(Region(100, 200), Region(50, 250))
     assert trim_to_speech(wide, Region(110, 190), margin=50) == Chunk(Region(110, 190), Region(60, 240))
     assert trim_to_speech(wide, Region(180, 190), margin=50) == Chunk(Region(180, 190), Region(100, 240))
@@ -114,7 +114,7 @@ def test_neighbours_share_the_pause_between_them() -> None:
     ]
 
 
-def test_nothing_spoken_gives_nothing() -> None:
+def test_no_regions_give_no_regions() -> None:
     assert list(merge_regions([], max_gap=1, max_length=1)) == []
     assert list(split_regions([], max_length=1, touching=0, quietest=lambda low, _: low)) == []
     assert list(pad_regions([], margin=1, total=1)) == []

@@ -89,7 +89,7 @@ def funasr(starter_models_dir: Path) -> Detect:
 
 
 @pytest.mark.parametrize("seconds", [1, 7, 20, 100])
-def test_speech_is_where_the_model_s_authors_say_however_long_the_blocks(
+def test_speech_is_where_the_model_s_authors_say_for_every_block_length(
     vad: VoiceActivityDetector, shared: Path, seconds: int
 ) -> None:
     samples = decode(shared / "clips/zh_vad_example_70s.wav", max_audio_s=100).samples
@@ -124,9 +124,7 @@ def decoded(clips: Path) -> Iterator[Samples]:
 
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 10 * SECOND), max_size=8))
-def test_regions_do_not_depend_on_how_the_sound_comes(
-    vad: VoiceActivityDetector, speech: Samples, cuts: list[int]
-) -> None:
+def test_regions_do_not_depend_on_the_blocks(vad: VoiceActivityDetector, speech: Samples, cuts: list[int]) -> None:
     assert list(vad.detect_speech(np.split(speech, sorted(cuts)))) == list(vad.detect_speech([speech]))
 
 
@@ -148,13 +146,13 @@ def test_a_long_silence_is_marked_every_half_minute(vad: VoiceActivityDetector) 
     assert [round(region.end / SECOND) for region in vad.detect_speech(blocks)] == [30, 60, 90]
 
 
-def test_nothing_gives_nothing(vad: VoiceActivityDetector) -> None:
+def test_no_audio_gives_no_regions(vad: VoiceActivityDetector) -> None:
     assert list(vad.detect_speech([])) == []
     assert list(vad.detect_speech([np.empty(0, np.int16)])) == []
 
 
 @pytest.mark.parametrize("frames", [1_600, 1_601, 5_000, BLOCK + 1, BLOCK + 399])
-def test_short_sounds_and_short_last_blocks_do_no_harm(
+def test_short_recordings_and_short_last_blocks_are_handled(
     vad: VoiceActivityDetector, speech: Samples, frames: int
 ) -> None:
     samples = np.resize(speech, frames)

@@ -71,7 +71,7 @@ def test_regions_of_long_recordings_are_funasr_s(funasr: Detect, runs: list[Run]
 
 
 @given(runs, st.integers(0, 2_000))
-def test_regions_do_not_depend_on_how_the_frames_come(runs: list[Run], cut: int) -> None:
+def test_regions_do_not_depend_on_how_the_frames_are_fed(runs: list[Run], cut: int) -> None:
     assert found(frames(runs), cut=cut) == found(frames(runs))
 
 
@@ -83,21 +83,21 @@ def test_regions_come_in_order_and_never_overlap(runs: list[Run]) -> None:
     assert all(region.start < region.end <= len(speech) for region in found(speech))
 
 
-def test_speech_begins_a_while_before_and_ends_a_while_after() -> None:
+def test_a_region_starts_before_and_ends_after_its_speech_frames() -> None:
     [region] = found(frames([(False, 100), (True, 50), (False, 200)]))
     assert region == (100 + LEAST - 1 - 40, 150 + 5 + 11)
 
 
-def test_what_is_too_short_is_no_speech() -> None:
+def test_too_few_speech_frames_are_no_region() -> None:
     assert found(frames([(False, 100), (True, LEAST - 1), (False, 200)])) == []
 
 
-def test_a_short_pause_parts_nothing_and_a_long_one_does() -> None:
+def test_only_a_long_pause_splits_a_region() -> None:
     assert len(found(frames([(True, 50), (False, 50), (True, 50), (False, 100)]))) == 1
     assert len(found(frames([(True, 50), (False, 80), (True, 50), (False, 100)]))) == 2
 
 
-def test_speech_without_an_end_is_cut_off_and_goes_on_at_once() -> None:
+def test_endless_speech_is_cut_at_the_longest_region() -> None:
     first, second = found(frames([(True, 7_000)]))
     assert first == (0, 6_001)
     assert second == (6_001, 7_000)
@@ -108,7 +108,7 @@ def test_speech_that_begins_with_the_last_frame_is_not_lost() -> None:
 
 
 @given(long_runs)
-def test_of_a_long_silence_is_told_as_it_goes_on(runs: list[Run]) -> None:
+def test_a_long_silence_is_marked_while_it_lasts(runs: list[Run]) -> None:
     speech = frames(runs)
     regions = regions_of(speech)
     assert all(before.end <= after.start for before, after in pairwise(regions))
@@ -117,10 +117,10 @@ def test_of_a_long_silence_is_told_as_it_goes_on(runs: list[Run]) -> None:
     assert len(speech) - told[-1].end <= LONG_SILENCE + CONFIG.window + CONFIG.lead + 1
 
 
-def test_a_long_silence_is_far_from_what_was_said_before_it() -> None:
+def test_a_silence_is_marked_half_a_minute_after_speech() -> None:
     first, silence = regions_of(frames([(False, 100), (True, 500), (False, 4_000)]))
     assert silence == (first.end + LONG_SILENCE + 1,) * 2
 
 
-def test_nothing_gives_nothing() -> None:
+def test_no_audio_gives_no_regions() -> None:
     assert found([]) == []

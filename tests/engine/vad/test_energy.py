@@ -16,24 +16,24 @@ def sound(*parts: tuple[float, int]) -> NDArray[np.int16]:
 
 
 @pytest.mark.parametrize("noise", [0, 5, 200])
-def test_the_quiet_at_both_ends_is_left_out_whatever_the_noise(noise: int) -> None:
+def test_silence_at_both_ends_is_trimmed_at_any_noise_level(noise: int) -> None:
     samples = sound((0.25, noise), (1.0, 4_000), (0.3, noise), (0.5, 4_000), (0.15, noise))
     assert EnergyProfile(samples).trim_silence(0.0, 2.2) == pytest.approx((0.25, 2.05), abs=0.02)
 
 
-def test_long_quiet_is_not_taken_away_whole() -> None:
+def test_at_most_max_trim_s_of_silence_is_trimmed() -> None:
     samples = sound((2.0, 0), (1.0, 4_000))
     assert EnergyProfile(samples).trim_silence(0.0, 3.0) == pytest.approx((MAX_TRIM_S, 3.0))
 
 
 @pytest.mark.parametrize("level", [0, 30, 4_000])
-def test_sound_of_one_loudness_stays_whole(level: int) -> None:
+def test_sound_of_constant_energy_is_not_trimmed(level: int) -> None:
     constant = np.full(SECOND, level, np.int16)
     assert EnergyProfile(constant).trim_silence(0.0, 1.0) == (0.0, 1.0)
 
 
 @given(st.integers(0, 5_000), st.floats(0, 1), st.floats(0, 1))
-def test_a_stretch_only_gets_shorter_and_never_empty(frames: int, one: float, other: float) -> None:
+def test_trimming_only_shortens_and_never_empties_a_stretch(frames: int, one: float, other: float) -> None:
     samples = sound((0.1, 10), (0.1, 3_000), (0.1, 10))[:frames]
     low, high = sorted((one * frames / SECOND, other * frames / SECOND))
     start, end = EnergyProfile(samples).trim_silence(low, high)
@@ -49,7 +49,7 @@ def test_words_begin_and_end_with_their_sound() -> None:
 
 
 @pytest.mark.parametrize("border", [0.45, 0.6, 1.0, 1.3])
-def test_a_pause_belongs_to_no_word_wherever_near_it_the_times_change(border: float) -> None:
+def test_a_pause_belongs_to_no_word_even_if_the_times_are_rough(border: float) -> None:
     samples = sound((0.2, 5), (0.4, 4_000), (0.5, 5), (0.6, 4_000), (0.3, 5))
     words = (Word(start=0.0, end=border, text="One"), Word(start=border, end=2.0, text="two."))
     times = [time for word in snap_words_to_energy(words, samples) for time in (word.start, word.end)]
@@ -62,20 +62,20 @@ def test_the_silence_before_a_consonant_bursts_is_part_of_its_word() -> None:
     assert (word.start, word.end) == pytest.approx((0.2, 0.92), abs=0.02)
 
 
-def test_the_last_word_lasts_as_long_as_its_sound_though_its_time_ends_before() -> None:
+def test_the_last_word_is_extended_to_the_end_of_its_sound() -> None:
     samples = sound((0.2, 5), (1.0, 4_000), (0.3, 5))
     (word,) = snap_words_to_energy((Word(start=0.0, end=0.8, text="Themselves."),), samples)
     assert word.end == pytest.approx(1.2, abs=0.02)
 
 
-def test_the_last_word_does_not_take_all_that_nobody_read() -> None:
+def test_the_last_word_is_extended_by_max_trim_s_at_most() -> None:
     samples = sound((1.0, 4_000), (0.02, 3_000), (5.0, 4_000))
     (word,) = snap_words_to_energy((Word(start=0.0, end=0.8, text="One."),), samples)
     assert word.end <= 0.8 + MAX_TRIM_S
 
 
 @given(st.lists(st.integers(0, 180), min_size=2, max_size=16), st.lists(st.booleans(), min_size=2, max_size=30))
-def test_words_never_overlap_whatever_the_sound(hundredths: list[int], loud: list[bool]) -> None:
+def test_words_never_overlap(hundredths: list[int], loud: list[bool]) -> None:
     samples = sound(*((0.06, 4_000 if moment else 5) for moment in loud))
     times = [moment / 100 for moment in sorted(hundredths)]
     words = tuple(Word(start=start, end=end, text="a") for start, end in zip(times[::2], times[1::2], strict=False))
@@ -83,7 +83,7 @@ def test_words_never_overlap_whatever_the_sound(hundredths: list[int], loud: lis
     assert after == sorted(after)
 
 
-def test_moments_within_words_become_all_of_their_sound() -> None:
+def test_moments_within_words_grow_to_their_whole_sound() -> None:
     samples = sound((0.3, 5), (0.3, 4_000), (0.02, 400), (0.3, 4_000), (0.4, 5), (0.2, 4_000), (0.3, 5))
     moments = (0.45, 0.8, 1.4)
     words = snap_words_to_energy(tuple(Word(start=moment, end=moment + 0.03, text="a") for moment in moments), samples)
@@ -91,12 +91,12 @@ def test_moments_within_words_become_all_of_their_sound() -> None:
     assert times == pytest.approx([0.3, 0.61, 0.61, 0.92, 1.32, 1.52], abs=0.03)
 
 
-def test_sound_of_one_loudness_tells_nothing_about_words() -> None:
+def test_words_of_constant_energy_stay_as_they_are() -> None:
     words = (Word(start=0.2, end=0.3, text="One"), Word(start=0.5, end=0.6, text="two."))
     assert snap_words_to_energy(words, sound((1.0, 4_000))) == words
 
 
-def test_no_words_are_no_words() -> None:
+def test_no_words_stay_no_words() -> None:
     assert snap_words_to_energy((), np.zeros(SECOND, np.int16)) == ()
 
 
