@@ -35,5 +35,5 @@ def write_recordings(samples: NDArray[np.int16], lengths: Sequence[float], folde
     paths = [folder / f"{number:03}.wav" for number in range(len(lengths))]
     for number, (path, length) in enumerate(zip(paths, lengths, strict=True)):
         speech = repeat_speech(samples, length, begin=number * SHIFT_SAMPLES)
-        AudioSegment(speech.tobytes(), sample_width=2, frame_rate=SAMPLE_RATE, channels=1).export(path, "wav")
+        AudioSegment(speech.tobytes(), sample_width=2, frame_rate=SAMPLE_RATE, channels=1).export(path, "wav").close()
     return paths
