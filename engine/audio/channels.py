@@ -17,13 +17,14 @@ BLOCK = 60 * SAMPLE_RATE
 SMOOTHED_FRAMES = 15
 FULL_SCALE = 1 << 15
 
-# Two microphones at one voice get loud together, or one a moment later; two telephones do not, even with crosstalk.
+# The levels of two microphones at one speaker rise and fall together, or one a moment later; those of two telephones do
+# not, even with crosstalk.
 SAME_SPEAKER_CORRELATION = 0.6
 MAX_DELAY_FRAMES = 200
 DYNAMIC_RANGE_DB = 30
 SILENT_DB = -70
 
-# Speech is loud and quiet by turns; hum, hiss and most music stay nearer to their loudest.
+# The level of speech falls far between words; hum, hiss and most music stay nearer to their loudest.
 SPEECH_RANGE_DB = 12
 PAUSES = 0.2
 

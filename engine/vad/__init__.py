@@ -1,4 +1,4 @@
-"""Voice activity detection: where somebody speaks, and how speech is cut into chunks that a model can take.
+"""Voice activity detection: finds speech regions, and cuts them into chunks that a recognizer can take.
 
 Knows nothing of what is said.
 """
