@@ -12,6 +12,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -19,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ModelBroken
-from engine.recognizers.ctc_alignment import align
 from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.transcript import Word
 
@@ -139,18 +139,44 @@ def _auto_model() -> type[AutoModel]:
     from funasr import AutoModel  # noqa: PLC0415 - only where a model is loaded
     from funasr.models.fun_asr_nano import model as nano_model  # noqa: PLC0415 - as above
 
-    nano_model.forced_align = _aligned  # its own needs torchaudio, which does not work beside torch for the CPU
+    nano_model.forced_align = _forced_align  # its own needs torchaudio, which does not work beside torch for the CPU
     return AutoModel  # type: ignore[no-any-return]  # FunASR ships no types
 
 
-def _aligned(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
-    """Stand in for the vendor's forced alignment: the frames of each token."""
-    times = align(log_probs.float().cpu().numpy(), targets.cpu().numpy(), blank=blank)
+def _forced_align(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
+    """Replace the forced alignment that Fun-ASR-Nano calls: the frames of each token."""
+    times = align_tokens(log_probs.float(), targets, blank)
     tokens: list[int] = targets.tolist()
     return [
         {"token": token, "start_time": start, "end_time": end}
         for token, (start, end) in zip(tokens, times, strict=False)
     ]
+
+
+def align_tokens(log_probs: torch.Tensor, tokens: torch.Tensor, blank: int) -> list[tuple[int, int]]:
+    """Align tokens with frames by CTC forced alignment, as FunASR does for SenseVoice.
+
+    Args:
+        log_probs: The network's output, float32 [frames, vocabulary].
+        tokens: The text, int64 [tokens].
+        blank: The number of CTC's blank token.
+
+    Returns:
+        Each token's first frame and the frame after its last; empty where the text needs more frames than there are.
+    """
+    from funasr.models.sense_voice.utils.ctc_alignment import ctc_forced_align  # noqa: PLC0415 - it takes torch along
+
+    if len(tokens) == 0:
+        return []
+    lengths = (tokens.new_tensor([len(rows)]) for rows in (log_probs, tokens))
+    labels = ctc_forced_align(log_probs[None], tokens[None].clone(), *lengths, blank=blank)[0].tolist()
+    frames, start = [], 0
+    for label, run in groupby(labels):
+        end = start + len(list(run))
+        if label != blank:
+            frames.append((start, end))
+        start = end
+    return frames if len(frames) == len(tokens) else []
 
 
 def _to_answer(answer: dict[str, object]) -> FunasrAnswer:

@@ -1,13 +1,27 @@
+from importlib import import_module
 from itertools import groupby, product
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
-from engine.recognizers.ctc_alignment import align
+from engine.recognizers.funasr_adapter import align_tokens
+from engine.recognizers.funasr_isolation import isolated_process_state
 
 BLANK = 0
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def funasr() -> None:
+    with isolated_process_state():
+        import_module("funasr")
+
+
+def align(log_probs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[tuple[int, int]]:
+    return align_tokens(torch.from_numpy(log_probs), torch.from_numpy(tokens), BLANK)
 
 
 def scores(seed: int, frames: int) -> NDArray[np.float32]:
@@ -32,7 +46,7 @@ def spans(path: tuple[int, ...]) -> list[tuple[int, int]]:
 def test_it_is_the_best_of_all_ways_to_say_the_tokens(tokens: list[int], frames: int, seed: int) -> None:
     table = scores(seed, frames)
     ways = [path for path in product(range(4), repeat=frames) if collapsed(path) == tokens]
-    found = align(table, np.array(tokens), blank=BLANK)
+    found = align(table, np.array(tokens))
     if not ways:
         assert found == []
         return
@@ -45,8 +59,8 @@ def test_a_long_text_is_found_too() -> None:
     said = np.random.default_rng(0).integers(1, 4, 150)
     table = np.full((450, 4), -9.0, np.float32)
     table[np.arange(450), np.stack([said, said, np.zeros_like(said)], axis=1).reshape(-1)] = -0.1
-    assert align(table, said, blank=BLANK) == [(start, start + 2) for start in range(0, 450, 3)]
+    assert align(table, said) == [(start, start + 2) for start in range(0, 450, 3)]
 
 
 def test_nothing_was_said() -> None:
-    assert align(scores(0, 5), np.array([], np.int64), blank=BLANK) == []
+    assert align(scores(0, 5), np.array([], np.int64)) == []
