@@ -5,7 +5,6 @@ It keeps its data in memory only: what must survive is in the ledger, from which
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import os
 import platform
@@ -14,6 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import quote
 
+from filelock import FileLock, Timeout
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -68,7 +68,7 @@ class RedisServer:
         """Prepare; start nothing yet."""
         self._folder = data_dir.resolve() / "redis"
         self._socket = socket_path(data_dir)
-        self._lock: int | None = None
+        self._lock = FileLock(self._folder / "lock", mode=0o600, blocking=False)
         self.url = embedded_url(data_dir)
         self.process: asyncio.subprocess.Process | None = None
         self._guard: asyncio.subprocess.Process | None = None
@@ -116,9 +116,7 @@ class RedisServer:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     async def _dismiss_guard(self) -> None:
         """End the guard before its server ends: another process may get the server's process id."""
@@ -134,10 +132,11 @@ class RedisServer:
         status = self._socket.parent.lstat()
         if status.st_uid != os.getuid() or status.st_mode & 0o777 != PRIVATE:
             raise RedisFolderUnsafe(folder=str(self._socket.parent))
-        if self._lock is None:
-            self._lock = _lock(self._folder / "lock")
-        if self._lock is None:
-            raise RedisFolderInUse(folder=str(self._folder.parent))
+        if not self._lock.is_locked:
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise RedisFolderInUse(folder=str(self._folder.parent)) from None
         shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)  # the journal that earlier versions wrote
 
     def _flags(self) -> list[str]:
@@ -188,16 +187,6 @@ async def _guard(pid: int) -> asyncio.subprocess.Process:
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def _lock(path: Path) -> int | None:
-    lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return None
-    return lock
 
 
 @contextlib.asynccontextmanager

@@ -1,13 +1,13 @@
 """Opens and migrates the database, and converts its errors into faults. Knows nothing of notes."""
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+from filelock import AsyncFileLock
 from sqlalchemy import Connection, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -176,27 +176,12 @@ async def _migrate(engine: AsyncEngine, data_dir: Path) -> None:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
             await connection.run_sync(migrate)
         return
-    async with _opening_lock(data_dir), engine.connect() as connection:
+    await asyncio.to_thread(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
+    # One process at a time opens SQLite: switching to WAL ignores the busy timeout.
+    async with AsyncFileLock(data_dir / ".opening", mode=0o600), engine.connect() as connection:
         await connection.execution_options(earshot_writes=True)
         async with connection.begin():
             await connection.run_sync(migrate)
-
-
-@asynccontextmanager
-async def _opening_lock(data_dir: Path) -> AsyncIterator[None]:
-    """Wait until no other process of this machine opens SQLite: switching to WAL ignores the busy timeout."""
-    lock = await asyncio.to_thread(_locked, data_dir)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _locked(folder: Path) -> int:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(folder / ".opening", os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    return lock
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -27,12 +27,7 @@ class Usage:
 
     def __add__(self, other: Usage) -> Usage:
         """Add up two processes."""
-        return Usage(
-            self.cpu_s + other.cpu_s,
-            self.resident_mb + other.resident_mb,
-            self.peak_mb + other.peak_mb,
-            self.anonymous_mb + other.anonymous_mb,
-        )
+        return Usage(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 def usage_of(pid: int) -> Usage:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-DIGITS = ((100, 0), (10, 1), (0.1, 2))
-"""How many digits follow the point of values that are at least so large."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -26,8 +23,8 @@ class Line:
 
 def with_unit(value: float, unit: str) -> str:
     """Write a count as it is, and a measured value with about three significant digits."""
-    digits = 0 if isinstance(value, int) else next((digits for bound, digits in DIGITS if abs(value) >= bound), 3)
-    return f"{value:.{digits}f} {unit}".strip()
+    is_count = isinstance(value, int) or abs(value) >= 100  # noqa: PLR2004 - four digits tell more than is measured
+    return f"{value:.0f} {unit}".strip() if is_count else f"{value:#.3g} {unit}".strip()
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:

@@ -10,11 +10,12 @@ from aiogram.methods import GetUpdates
 from aiogram.types import TelegramObject
 from aiohttp import web
 
+from bot.playground import api_bot, api_editing, api_sending  # noqa: F401 - they register their methods
 from bot.playground.api_errors import ApiError, not_found, too_many_requests
 from bot.playground.api_updates import LongPolling
 from bot.playground.fault_injection import BAD_GATEWAY, DOWNLOAD, Fault, FaultInjector
-from bot.playground.methods import HANDLERS
 from bot.playground.rate_limits import RateLimiter
+from bot.playground.registry import HANDLERS
 from bot.playground.request_parsing import Fields, read_fields
 from bot.playground.schema import METHODS, method_name, parse_call
 from bot.playground.state import ServerState, as_json

@@ -2,22 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Literal
 
 Drop = Literal["before", "after", "midway"]
 BAD_GATEWAY = (
     "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<h1>502 Bad Gateway</h1></body></html>"
 )
-DESCRIPTIONS = {
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    409: "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running",
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
+CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 DOWNLOAD = "download"
 
 
@@ -49,7 +41,8 @@ class Fault:
         """Give the description in the error answer."""
         if self.retry_after is not None:
             return f"Too Many Requests: retry after {self.retry_after}"
-        return self.description or DESCRIPTIONS.get(self.code or 0, "Internal Server Error")
+        status = HTTPStatus(self.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        return self.description or (CONFLICT if status == HTTPStatus.CONFLICT else status.phrase)
 
 
 @dataclass(slots=True)
@@ -62,7 +55,7 @@ class FaultInjector:
 
     def add(self, fault: Fault) -> None:
         """Inject `fault` into the next `fault.times` requests that match."""
-        if fault.code == 429 and fault.retry_after is None:  # noqa: PLR2004 - an HTTP status
+        if fault.code == HTTPStatus.TOO_MANY_REQUESTS and fault.retry_after is None:
             fault = replace(fault, retry_after=1)
         self.pending.append(fault)
 

@@ -87,9 +87,7 @@ async def test_a_server_that_outlived_its_program_is_replaced(server: RedisServe
     await put(server)
     orphan = server.process
     assert orphan is not None
-    assert server._lock is not None  # noqa: SLF001 - as the kernel does for a program that was killed
-    os.close(server._lock)  # noqa: SLF001 - as above
-    server._lock = None  # noqa: SLF001 - as above
+    server._lock.release()  # noqa: SLF001 - as the kernel does for a program that was killed
     successor = RedisServer(tmp_path)
     await successor.start()
     assert await asyncio.wait_for(orphan.wait(), 10) == 0

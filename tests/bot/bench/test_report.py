@@ -4,7 +4,7 @@ from bot.bench.report import Line, markdown, table
 def test_values_keep_about_three_digits_and_counts_all() -> None:
     values = (1234.56, 123.4, 12.34, 1.234, 0.1234, 0.0123, 3)
     assert [Line(figure="f", what="w", value=value, unit="s").cells[2] for value in values] == [
-        "1235 s", "123 s", "12.3 s", "1.23 s", "0.12 s", "0.012 s", "3 s",
+        "1235 s", "123 s", "12.3 s", "1.23 s", "0.123 s", "0.0123 s", "3 s",
     ]  # fmt: skip
 
 
