@@ -167,3 +167,9 @@ def columns(line: str) -> int:
 
 def letters(text: str) -> str:
     return "".join(text.split())
+
+
+def test_two_chinese_lines_are_about_equal() -> None:
+    (cue,) = cut(said("今天的会议改到下午三点请大家提前十分钟到场并且带上昨天的报告", 0, 6))
+    assert len(cue.lines) == 2
+    assert abs(len(cue.lines[0]) - len(cue.lines[1])) <= 1

@@ -218,3 +218,7 @@ def test_a_long_list_is_not_searched_for_every_word() -> None:
     profile.runcall(correct_hotwords, text, (), hotwords)
     calls = sum(entry.callcount for entry in profile.getstats())
     assert calls < 3 * len(text.split()) * len(hotwords)
+
+
+def test_a_hotword_of_several_scripts_is_not_written_for_its_latin_part() -> None:
+    assert correct_hotwords("to a kafca topic", (), ("Kafka 王",)).text == "to a kafca topic"

@@ -81,3 +81,9 @@ def test_regional_variants_of_syllables_are_merged() -> None:
         == merge_similar_syllables(("zang4", "sen1", "lin5"))
         == ("zan", "sen", "lin")
     )
+
+
+def test_words_with_unlike_first_phonemes_are_apart_and_with_like_ones_may_not_be() -> None:
+    assert min_distance_by_start("b", "k") == 1
+    assert 0 < min_distance_by_start("b", "p") < 1
+    assert min_distance_by_start("b", "b") == 0
