@@ -41,8 +41,8 @@ class Postgres:
 @contextmanager
 def postgres() -> Iterator[Postgres]:
     """Run a new, empty PostgreSQL inside the block."""
-    initdb = shutil.which("initdb")
-    if initdb is None or shutil.which("postgres") is None:
+    initdb = _find("initdb")
+    if initdb is None or _find("postgres") is None:
         pytest.skip("no PostgreSQL on this machine")
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
     with tempfile.TemporaryDirectory(prefix="earshot-pg-", dir="/tmp") as folder:
@@ -59,7 +59,13 @@ def postgres() -> Iterator[Postgres]:
             server.stop()
 
 
+def _find(program: str) -> str | None:
+    """Look on the PATH, and where Debian keeps the server's programs, which it does not put there."""
+    debian = ":".join(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+    return shutil.which(program) or shutil.which(program, path=debian)
+
+
 def _started(folder: str, user: str | None) -> subprocess.Popen[bytes]:
     flags = ["-D", f"{folder}/db", "-k", folder, "-c", "listen_addresses=", "-F"]
     silence = subprocess.DEVNULL
-    return subprocess.Popen([str(shutil.which("postgres")), *flags], user=user, stdout=silence, stderr=silence, cwd="/")
+    return subprocess.Popen([str(_find("postgres")), *flags], user=user, stdout=silence, stderr=silence, cwd="/")
