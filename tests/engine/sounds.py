@@ -26,19 +26,22 @@ def mono(audio: Audio) -> NDArray[np.int16]:
     return Channel(audio).samples(0, len(audio.samples))
 
 
-def write_sound(
+def write_sound(  # noqa: PLR0913 - files differ in much
     path: Path,
     samples: NDArray[np.int16],
     *,
     codec: str = "pcm_s16le",
     rate: int = SAMPLE_RATE,
     form: str | None = None,
+    bit_rate: int | None = None,
 ) -> Path:
     """Encode samples of shape (frames, channels) as the path's suffix or `form` says."""
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[samples.shape[1]]
     with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         assert isinstance(stream, av.AudioStream)
+        if bit_rate:
+            stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
         frame.sample_rate = rate
         frame.pts = 0

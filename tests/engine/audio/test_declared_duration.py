@@ -61,6 +61,16 @@ def test_an_estimated_duration_is_not_declared(
     assert promised(cut(path, share)) is None
 
 
+def test_an_mp3_whose_bit_rate_rises_declares_nothing(tmp_path: Path) -> None:
+    """FFmpeg estimates its duration by the low bit rate of its first frame: far too long."""
+    low = write_sound(tmp_path / "low.mp3", NOISE[: 2 * SAMPLE_RATE], codec="libmp3lame", bit_rate=32_000)
+    high = write_sound(tmp_path / "high.mp3", NOISE, codec="libmp3lame", bit_rate=160_000)
+    parts = (path.read_bytes().replace(b"Xing", bytes(4)).replace(b"Info", bytes(4)) for path in (low, high))
+    path = tmp_path / "note.mp3"
+    path.write_bytes(b"".join(parts))
+    assert promised(path) is None
+
+
 @pytest.mark.parametrize(("whole_s", "missing_s"), [(10, 0.9), (40, 1.9)], ids=["under a second", "under 5 %"])
 def test_a_slightly_shorter_file_is_whole(tmp_path: Path, whole_s: float, missing_s: float) -> None:
     path = write_sound(tmp_path / "note.wav", tone(whole_s))

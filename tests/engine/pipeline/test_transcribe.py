@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.audio.samples import Audio
 from engine.errors import Cancelled
+from engine.pipeline import fair_pool
 from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
 from engine.request import ChannelMode, Progress, Request
 from engine.speakers.clustering import SpeakerEmbedding
@@ -167,6 +169,54 @@ def test_speech_counts_as_done_only_when_it_is_recognized() -> None:
     )
     assert {step.done_s for step in progress if not step.text} <= {0}
     assert [step.done_s for step in progress][-2:] == [101, 140]
+
+
+@dataclass
+class Hanging(LoudnessRecognizer):
+    """Does not return from its first chunk before it may."""
+
+    started: threading.Event = field(default_factory=threading.Event)
+    may_end: threading.Event = field(default_factory=threading.Event)
+
+    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
+        self.started.set()
+        assert self.may_end.wait(60)
+        return super().recognize(samples, request)
+
+
+def test_a_backend_whose_model_hangs_is_blocked_after_cancelling_and_stuck_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Hanging()
+    backend = TranscriptionPipeline("hanging", ("en",), model)
+    cancelled = threading.Event()
+    errors: list[type[BaseException]] = []
+
+    def run() -> None:
+        with pytest.raises(Cancelled) as raised:
+            backend.transcribe(
+                Audio(samples=recording(2_000)), Request(), on_progress=lambda _: None, cancelled=cancelled
+            )
+        errors.append(raised.type)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert model.started.wait(60)
+    while not backend.running_s(cancelled):
+        time.sleep(0.001)
+    assert (backend.is_blocked, backend.is_stuck) == (False, False)
+    cancelled.set()
+    thread.join()
+    assert errors == [Cancelled]
+    assert (backend.is_blocked, backend.is_stuck) == (True, False)
+    assert backend.running_s(cancelled) == 0.0
+    monkeypatch.setattr(fair_pool, "STUCK_AFTER_S", -1.0)
+    assert backend.is_stuck
+    model.may_end.set()
+
+
+def test_a_backend_takes_one_recording_more_than_it_has_threads() -> None:
+    assert TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer(max_parallel_chunks=3)).notes_at_once == 4
 
 
 def test_silence_counts_as_done_when_it_is_detected() -> None:
