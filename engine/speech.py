@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from engine.audio import samples as sound
-from engine.audio.samples import Audio
+from engine.audio.samples import Audio, decode, start_decoder
 from engine.errors import CustomModelBroken, ExportsClosed, LanguageNotSelectable, ModelBroken, UnknownLanguage
 from engine.hub.catalogue import (
     AUTO_LANGUAGE,
@@ -63,7 +62,7 @@ class Engine:
         """
         check_languages(settings)
         check_requirements(settings)
-        sound.warm_up()
+        start_decoder()
         return cls(settings, _backend(settings, on_download))
 
     @property
@@ -105,7 +104,7 @@ class Engine:
             AudioFault: it cannot be decoded, or is too short or too long.
             Cancelled: `cancelled` was set; it is checked several times a second.
         """
-        return sound.decode(path, max_audio_s=self.settings.max_audio_s, cancelled=cancelled)
+        return decode(path, max_audio_s=self.settings.max_audio_s, cancelled=cancelled)
 
     def transcribe(
         self,

@@ -89,8 +89,8 @@ def check_readable(path: Path) -> None:
         decode(path, max_audio_s=PROBE_S)
 
 
-def warm_up() -> None:
-    """Start the decoder process ahead of the first file."""
+def start_decoder() -> None:
+    """Start the decoder process ahead of the first file, without waiting for it."""
     threading.Thread(target=_decoder.start, daemon=True).start()
 
 

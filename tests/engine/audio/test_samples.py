@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from engine.audio import SAMPLE_RATE
-from engine.audio.samples import Audio, check_readable, decode
+from engine.audio.samples import Audio, check_readable, decode, start_decoder
+from engine.audio.sandbox import DecoderProcess
 from engine.errors import AudioFault, AudioTooLong, AudioTooShort, AudioUnreadable, Cancelled, NoAudioTrack
 from tests.engine.sounds import mono, tone, write_film, write_silent_opus, write_sound
 
@@ -87,6 +88,13 @@ def test_stereo_keeps_its_channels_and_its_digest_is_of_the_mix(tmp_path: Path) 
     assert (audio.channels, audio.duration) == (2, 1.25)
     mixed = ((stereo.astype(int).sum(axis=1) + 1) // 2).astype("<i2")
     assert audio.digest == hashlib.sha256(mixed.tobytes()).hexdigest()
+
+
+def test_the_decoder_can_be_started_ahead_of_the_first_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = threading.Event()
+    monkeypatch.setattr(DecoderProcess, "start", lambda _: started.set())
+    start_decoder()
+    assert started.wait(60)
 
 
 def test_computing_the_digest_can_be_cancelled() -> None:
