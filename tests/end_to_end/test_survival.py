@@ -56,15 +56,16 @@ async def test_bot_and_worker_run_apart_on_one_redis(at_work: Installation) -> N
     assert await asyncio.wait_for(other.wait(), 30) == 0
 
 
-async def test_a_worker_that_is_killed_is_replaced_and_its_note_answered(at_work: Installation) -> None:
-    answer = write_noise(at_work.folder / "long.wav", 1, 8.0)
-    note = at_work.speak(at_work.folder / "long.wav", duration=8)
-    await at_work.status_of(note, "Transcribing")
-    [worker] = at_work.children(" bot worker ")
-    os.kill(worker, signal.SIGKILL)
-    assert await at_work.text_of(note) == answer
-    assert at_work.replies_to(note) == [answer]
-    assert at_work.children(" bot worker ") != [worker]
+async def test_a_worker_that_is_killed_is_replaced_and_its_note_answered(place: Installation) -> None:
+    answer = write_noise(place.folder / "long.wav", 1, 8.0)
+    async with running(place):
+        note = place.speak(place.folder / "long.wav", duration=8)
+        await place.status_of(note, "Transcribing")
+        [worker] = place.children(" bot worker ")
+        os.kill(worker, signal.SIGKILL)
+        assert await place.text_of(note) == answer
+        assert place.replies_to(note) == [answer]
+        assert place.children(" bot worker ") != [worker]
 
 
 async def test_notes_outlive_a_wiped_redis_and_a_killed_bot(at_work: Installation) -> None:

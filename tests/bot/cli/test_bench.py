@@ -50,7 +50,7 @@ def test_a_signal_ends_it_with_the_code_that_shells_expect_and_nothing_stays_beh
         [sys.executable, "-m", "bot", "bench", "--quick"],
         env=others | variables | reads_for_minutes | {"TMPDIR": str(tmp)}, stdout=subprocess.PIPE,
     ) as program:  # fmt: skip
-        wait_until(lambda: any(tmp.glob("*/note/*.ogg")))
+        wait_until(lambda: any(tmp.glob("*/note/*.wav")))
         ended = end_with(number, program, tmp, children=1)
         assert program.stdout is not None
         told = json.loads(program.stdout.read().splitlines()[-1])
