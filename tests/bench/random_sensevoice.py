@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.funasr_configuration import FEATURES, KERNEL, cmvn, sanm_encoder, sensevoice_configuration
+
 if TYPE_CHECKING:
     from torch import nn
 
-FEATURES = 560
 QUERIES = 16
-KERNEL = 11
 TAGS = {24884: "zh", 24885: "en", 24888: "yue", 24892: "ja", 24896: "ko", 24992: "nospeech", 24993: "Speech",
         24995: "BGM", 25004: "NEUTRAL", 25009: "EMO_UNKNOWN", 25016: "withitn", 25017: "woitn"}  # fmt: skip
 SIZES: dict[str, dict[str, int]] = {
@@ -41,47 +41,17 @@ def write_model(folder: Path, size: str) -> None:
         "frontend_conf": {"cmvn_file": "am.mvn"},
     }
     (folder / "configuration.json").write_text(json.dumps({"file_path_metas": files}), encoding="utf-8")
-    (folder / "am.mvn").write_text(statistics(), encoding="utf-8")
+    (folder / "am.mvn").write_text(cmvn(FEATURES), encoding="utf-8")
     (folder / VOCABULARY).write_bytes(vocabulary(shape["tokens"]))
     write_weights(folder / "model.pt", shape)
 
 
 def configuration(shape: dict[str, int]) -> dict[str, object]:
     """Give the content of SenseVoiceSmall's config.yaml, for a network of any size."""
-    encoder = {
-        "output_size": shape["width"],
-        "attention_heads": shape["heads"],
-        "linear_units": shape["inner"],
-        "num_blocks": shape["layers"],
-        "tp_blocks": shape["last_layers"],
-        "dropout_rate": 0.1,
-        "positional_dropout_rate": 0.1,
-        "attention_dropout_rate": 0.1,
-        "input_layer": "pe",
-        "pos_enc_class": "SinusoidalPositionEncoder",
-        "normalize_before": True,
-        "kernel_size": KERNEL,
-        "sanm_shfit": 0,
-        "selfattention_layer_type": "sanm",
-    }
-    sound = {"fs": 16_000, "window": "hamming", "n_mels": 80, "frame_length": 25, "frame_shift": 10}
-    return {
-        "model": "SenseVoiceSmall",
-        "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
-        "encoder": "SenseVoiceEncoderSmall",
-        "encoder_conf": encoder,
-        "tokenizer": "SentencepiecesTokenizer",
-        "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
-        "frontend": "WavFrontend",
-        "frontend_conf": sound | {"lfr_m": 7, "lfr_n": 6, "cmvn_file": None},
-    }
-
-
-def statistics() -> str:
-    """Give an am.mvn that brings the features of speech to about zero mean and unit variance."""
-    rows = [f"<LearnRateCoef> 0 [ {' '.join([value] * FEATURES)} ]" for value in ("-8.3", "0.155")]
-    shape = f"{FEATURES} {FEATURES}"
-    return f"<Nnet>\n<Splice> {shape}\n[ 0 ]\n<AddShift> {shape}\n{rows[0]}\n<Rescale> {shape}\n{rows[1]}\n</Nnet>\n"
+    encoder = sanm_encoder(
+        width=shape["width"], heads=shape["heads"], linear_units=shape["inner"], blocks=shape["layers"]
+    )
+    return sensevoice_configuration(encoder | {"tp_blocks": shape["last_layers"]})
 
 
 def vocabulary(count: int) -> bytes:

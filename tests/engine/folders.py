@@ -1,11 +1,8 @@
 """Writes model folders as they are published, with random weights, which do all but understand; most are very small."""
 
 import base64
-import ctypes
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +11,11 @@ import yaml
 from engine.recognizers.funasr_isolation import isolated_process_state
 from engine.recognizers.sensevoice_export import sensevoice_exports
 from engine.runtime.precision import Precision
+from tests.funasr_configuration import FEATURES, KERNEL, cmvn, frontend, sanm_encoder, sensevoice_configuration
 
 ModelParts = dict[str, object]
 
-FEATURES = 560
 WIDTH = 16
-KERNEL = 11
 LETTERS = [chr(ord("a") + letter) for letter in range(26)]
 HAN = [chr(0x4E00 + number) for number in range(60)]
 TAGS = ["zh", "en", "yue", "ja", "ko", "nospeech", "Speech", "BGM", "Laughter", "HAPPY", "NEUTRAL", "withitn"]
@@ -73,38 +69,6 @@ LARGE_V3_TURBO: WhisperSize = {
 }  # fmt: skip
 
 
-@contextmanager
-def nobody_writes(*folders: Path) -> Iterator[None]:
-    """Take everybody's right to write, and where root runs the tests, this thread's right to write nevertheless."""
-    for folder in folders:
-        folder.chmod(0o555)
-    try:
-        with _without_root_s_rights():
-            yield
-    finally:
-        for folder in folders:
-            folder.chmod(0o755)
-
-
-@contextmanager
-def _without_root_s_rights() -> Iterator[None]:
-    """Drop CAP_DAC_OVERRIDE (linux/capability.h: 1) from this thread's effective capabilities, with capset(2)."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        yield
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    header, capabilities = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-    libc.capget(header, capabilities)
-    effective = capabilities[0]
-    capabilities[0] = effective & ~(1 << 1)
-    libc.capset(header, capabilities)
-    try:
-        yield
-    finally:
-        capabilities[0] = effective
-        libc.capset(header, capabilities)
-
-
 def exported(model: Path, models_dir: Path, precision: Precision) -> Path:
     """Export a SenseVoice folder, unless that is done, and give the network's file."""
     exports = sensevoice_exports(model, models_dir)
@@ -142,14 +106,14 @@ def write_seaco(folder: Path, size: SeacoSize = TINY_SEACO) -> Path:
         "tokenizer": "CharTokenizer",
         "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
         "frontend": "WavFrontend",
-        "frontend_conf": _frontend(),
+        "frontend_conf": frontend(),
     }
     folder.mkdir(parents=True)
     (folder / "tokens.json").write_text(json.dumps(tokens), encoding="utf-8")
     (folder / "seg_dict").write_text(
         "".join(f"{token} {token}\n" for token in tokens if token.isalnum()), encoding="utf-8"
     )
-    (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
+    (folder / "am.mvn").write_text(cmvn(FEATURES), encoding="utf-8")
     parts: ModelParts = {
         "tokenizer_conf": {"token_list": "tokens.json", "seg_dict_file": "seg_dict"},
         "frontend_conf": {"cmvn_file": "am.mvn"},
@@ -162,19 +126,11 @@ def write_sensevoice(folder: Path, *, weights: bool = True) -> Path:
 
     Without weights it is for networks that a test makes itself.
     """
-    config: dict[str, object] = {
-        "model": "SenseVoiceSmall",
-        "model_conf": {"length_normalized_loss": True, "sos": 1, "eos": 2, "ignore_id": -1},
-        "encoder": "SenseVoiceEncoderSmall",
-        "encoder_conf": _encoder() | {"num_blocks": 3, "tp_blocks": 2},
-        "tokenizer": "SentencepiecesTokenizer",
-        "tokenizer_conf": {"bpemodel": None, "unk_symbol": "<unk>", "split_with_space": True},
-        "frontend": "WavFrontend",
-        "frontend_conf": _frontend() | {"dither": 0.0},
-    }
+    config = sensevoice_configuration(_encoder() | {"num_blocks": 3, "tp_blocks": 2})
+    config["frontend_conf"] = frontend() | {"dither": 0.0}
     folder.mkdir(parents=True)
     write_alphabet(folder / "tiny.bpe.model")
-    (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
+    (folder / "am.mvn").write_text(cmvn(FEATURES), encoding="utf-8")
     parts: ModelParts = {"tokenizer_conf": {"bpemodel": "tiny.bpe.model"}, "frontend_conf": {"cmvn_file": "am.mvn"}}
     if weights:
         _write_sensevoice_weights(folder / "model.pt", encoders=2, tp_encoders=2)
@@ -235,7 +191,7 @@ def write_conformer(folder: Path) -> Path:
         "tokenizer": "CharTokenizer",
         "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
         "frontend": "WavFrontend",
-        "frontend_conf": _frontend() | {"lfr_m": 1, "lfr_n": 1},
+        "frontend_conf": frontend() | {"lfr_m": 1, "lfr_n": 1},
         "beam_size": 2,
     }
     folder.mkdir(parents=True)
@@ -298,13 +254,13 @@ def write_nano(folder: Path) -> Path:
         "tokenizer": "HuggingfaceTokenizer",
         "tokenizer_conf": {"init_param_path": None},
         "frontend": "WavFrontend",
-        "frontend_conf": _frontend(),
+        "frontend_conf": frontend(),
     }
     folder.mkdir(parents=True)
     _write_language_model(folder / "Qwen3-0.6B")
     ranks = (base64.b64encode(bytes([byte])).decode() for byte in range(256))
     (folder / "multilingual.tiktoken").write_text("".join(f"{rank} {byte}\n" for byte, rank in enumerate(ranks)))
-    (folder / "am.mvn").write_text(_cmvn(FEATURES), encoding="utf-8")
+    (folder / "am.mvn").write_text(cmvn(FEATURES), encoding="utf-8")
     parts: ModelParts = {
         "llm_conf": {"init_param_path": "Qwen3-0.6B"},
         "tokenizer_conf": {"init_param_path": "Qwen3-0.6B"},
@@ -399,32 +355,7 @@ def _layers() -> dict[str, object]:
 
 
 def _encoder() -> dict[str, object]:
-    return {
-        "output_size": WIDTH,
-        "attention_heads": 2,
-        "linear_units": WIDTH,
-        "num_blocks": 2,
-        "dropout_rate": 0.1,
-        "positional_dropout_rate": 0.1,
-        "attention_dropout_rate": 0.1,
-        "input_layer": "pe",
-        "pos_enc_class": "SinusoidalPositionEncoder",
-        "normalize_before": True,
-        "kernel_size": KERNEL,
-        "sanm_shfit": 0,
-        "selfattention_layer_type": "sanm",
-    }
-
-
-def _frontend() -> dict[str, object]:
-    frame = {"fs": 16_000, "window": "hamming", "n_mels": 80, "frame_length": 25, "frame_shift": 10}
-    return frame | {"lfr_m": 7, "lfr_n": 6, "cmvn_file": None}
-
-
-def _cmvn(width: int) -> str:
-    rows = [f"<LearnRateCoef> 0 [ {' '.join([value] * width)} ]" for value in ("-8.3", "0.155")]
-    shape = f"{width} {width}"
-    return f"<Nnet>\n<Splice> {shape}\n[ 0 ]\n<AddShift> {shape}\n{rows[0]}\n<Rescale> {shape}\n{rows[1]}\n</Nnet>\n"
+    return sanm_encoder(width=WIDTH, heads=2, linear_units=WIDTH, blocks=2)
 
 
 def _finish(folder: Path, config: dict[str, object], parts: ModelParts, biases: dict[str, float]) -> Path:

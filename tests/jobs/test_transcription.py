@@ -134,20 +134,26 @@ async def test_a_stuck_engine_does_not_keep_the_failure_from_being_told(
     assert [event["code"] for event in door.events("failed")] == ["timeout"]
 
 
-@pytest.mark.parametrize("how", ["cancel", "delete"])
-async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PLR0913, PLR0917 - fixtures
-    how: str, context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
-) -> None:
-    begun = threading.Event()
+async def begun(context: WorkerContext, engine: Listening, arrivals: Arrivals) -> tuple[Note, asyncio.Task[None]]:
+    """Begin a note over which the model sits until it is cancelled."""
+    has_begun = threading.Event()
 
     def slow(cancelled: threading.Event) -> None:
-        begun.set()
+        has_begun.set()
         cancelled.wait(30)
 
     engine.before = slow
     note = await arrivals.note()
-    working = asyncio.create_task(transcribe_note(context_with, note.id, renew))
-    await until(begun.is_set)
+    working = asyncio.create_task(transcribe_note(context, note.id, renew))
+    await until(has_begun.is_set)
+    return note, working
+
+
+@pytest.mark.parametrize("how", ["cancel", "delete"])
+async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PLR0913, PLR0917 - fixtures
+    how: str, context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+) -> None:
+    note, working = await begun(context_with, engine, arrivals)
     await (ledger.cancel(note.id) if how == "cancel" else ledger.delete(note.id))
     await asyncio.wait_for(working, 2)
     assert door.events("done") == []
@@ -187,16 +193,7 @@ async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
 async def test_a_cancelled_note_keeps_saying_so_after_the_last_word_of_progress(
     context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
 ) -> None:
-    begun = threading.Event()
-
-    def slow(cancelled: threading.Event) -> None:
-        begun.set()
-        cancelled.wait(30)
-
-    engine.before = slow
-    note = await arrivals.note()
-    working = asyncio.create_task(transcribe_note(context_with, note.id, renew))
-    await until(begun.is_set)
+    note, working = await begun(context_with, engine, arrivals)
     await ledger.cancel(note.id)
     await ledger.mark_delivered(note.id)
     await asyncio.wait_for(working, 5)

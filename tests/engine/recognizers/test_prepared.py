@@ -19,7 +19,8 @@ from engine.runtime.cpu import cpu_flags, int8_support
 from engine.runtime.precision import NO_SPEECH_TO_COMPARE, Decision, Precision, int8_variant, prove
 from engine.settings import EngineSettings
 from engine.speech import Engine, sensevoice_loader
-from tests.engine.folders import exported, nobody_writes
+from tests.engine.folders import exported
+from tests.engine.permissions import nobody_writes
 from tests.engine.transcribing import text_of, transcribe
 
 INT8: Precision = int8_variant(int8_support(cpu_flags()))

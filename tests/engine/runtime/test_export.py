@@ -14,7 +14,8 @@ from engine.recognizers.sensevoice_export import sensevoice_exports
 from engine.runtime import export
 from engine.runtime.export import Exports, NotExportable
 from engine.runtime.precision import Decision
-from tests.engine.folders import exported, nobody_writes
+from tests.engine.folders import exported
+from tests.engine.permissions import nobody_writes
 
 ON_A_FULL_DISK = """
 import resource, sys
