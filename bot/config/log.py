@@ -9,6 +9,7 @@ from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from structlog.typing import Processor
@@ -100,8 +101,11 @@ def secret_values(settings: Settings) -> list[str]:
 
 def password_of(url: str) -> str:
     """Return the password in a URL, also in one that is not valid; "" if there is none."""
-    found = PASSWORD.match(url)
-    return found[1] if found else ""
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        found = PASSWORD.match(url)
+        return found[1] if found else ""
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:
@@ -114,7 +118,7 @@ class RedactingFormatter(structlog.stdlib.ProcessorFormatter):
     """Formats a log record, ours or a library's, and redacts secrets in all of it, tracebacks too."""
 
     def __init__(self, hide: Callable[[str], str], before: list[Processor], renderers: list[Processor]) -> None:
-        """Format with `rendering`; `before` completes the records of libraries."""
+        """Format with `renderers`; `before` completes the records of libraries."""
         processors = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]
         super().__init__(processors=processors, foreign_pre_chain=before)
         self.hide = hide

@@ -108,3 +108,9 @@ def test_the_password_of_an_address_that_cannot_be_read_is_hidden_too(tmp_path: 
     said = logged(lines, tmp_path, EARSHOT_REDIS__URL=url)
     assert "word=***" in said
     assert password not in said
+
+
+def test_the_password_is_hidden_although_an_at_sign_follows_it_in_the_query(tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://user:pass-word@host/db?application_name=a@b"
+    said = logged("structlog.get_logger('bot.x').info('up', word='pass-word')", tmp_path, EARSHOT_DATABASE__URL=url)
+    assert "word=***" in said
