@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,7 @@ OnProgress = Callable[[int, int], None]
 Marks = tuple[tuple[int, ...], ...]
 HASHES = TypeAdapter(dict[str, tuple[Marks, str]])  # by the model's path: the marks of its files, and their hash
 
-VERSION = b"2"  # a new one makes all exports anew
+VERSION = 2  # a new one makes all exports anew
 SOURCES = ("config.yaml", "model.pt")
 NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST})
 NOT_EXPORTABLE = 3  # the writing process's exit status
@@ -61,7 +61,7 @@ class Exports:
         try:
             found = (path.stat() for path in map(self.model.joinpath, SOURCES))
             # A write changes one of these even where the file's time is set back.
-            marks = tuple((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in found)
+            marks = ((VERSION,), *((stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for stat in found))
             return place / _sources_sha256(self.model.absolute(), marks, place)
         except OSError as error:
             raise self._failed(error) from error
@@ -111,10 +111,14 @@ class Exports:
 
         Raises:
             ExportsClosed: The folder cannot be written to.
-            ExportFailed: The disk is full or fails.
+            ExportFailed: The lock cannot be had, or the disk is full or fails.
         """
         self.check_writable()
-        with FileLock(self.folder / ".lock"):
+        with ExitStack() as held:
+            try:
+                held.enter_context(FileLock(self.folder / ".lock"))
+            except OSError as error:
+                raise self._failed(error) from error
             yield
 
     def write(self, precision: Precision, on_progress: OnProgress = lambda *_: None) -> None:
@@ -215,7 +219,7 @@ def _sources_sha256(model: Path, marks: Marks, place: Path) -> str:
     marks_before, sha256_before = hashes.pop(str(model), ((), ""))
     if marks_before == marks:
         return sha256_before
-    digest = hashlib.sha256(VERSION)
+    digest = hashlib.sha256(str(VERSION).encode())
     for name in SOURCES:
         with (model / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())

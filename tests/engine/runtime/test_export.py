@@ -122,9 +122,9 @@ def test_a_process_hashes_a_model_once_where_nothing_can_be_kept(
 
 def test_exports_of_another_version_are_others(written: Exports, monkeypatch: pytest.MonkeyPatch) -> None:
     old = written.folder
-    forget_hashes(written)
-    monkeypatch.setattr(export, "VERSION", b"another")
+    monkeypatch.setattr(export, "VERSION", export.VERSION + 1)
     assert written.folder != old
+    assert not old.exists()
 
 
 def test_damaged_hashes_are_made_anew(written: Exports) -> None:
@@ -203,6 +203,12 @@ def test_a_folder_that_nobody_may_write_to_is_named_and_left_as_it_is(exports: E
         exports.check_writable()
     assert list(exports.models_dir.iterdir()) == []
     exports.check_writable()
+
+
+def test_a_lock_that_cannot_be_had_is_a_fault(exports: Exports) -> None:
+    (exports.folder / ".lock").mkdir(parents=True)
+    with pytest.raises(ExportFailed, match="directory"), exports.lock():
+        pass
 
 
 def test_a_full_disk_is_not_taken_for_a_folder_that_cannot_be_written_to(
