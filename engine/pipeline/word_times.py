@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from engine.scripts import has_letters, is_unspaced
+from engine.scripts import has_han, has_kana, has_letters
 from engine.transcript import Word
 
 REPLACEMENT = "\ufffd"  # stands for a character whose bytes are spread over several tokens
@@ -63,4 +63,4 @@ def _is_same_word(before: str, after: str) -> bool:
 
 
 def _is_of_spaced_script(character: str) -> bool:
-    return character.isalnum() and not is_unspaced(character)
+    return character.isalnum() and not has_han(character) and not has_kana(character)

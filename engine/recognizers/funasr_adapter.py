@@ -145,7 +145,7 @@ def _auto_model() -> type[AutoModel]:
 
 def _forced_align(log_probs: torch.Tensor, targets: torch.Tensor, blank: int) -> list[dict[str, int]]:
     """Replace the forced alignment that Fun-ASR-Nano calls: the frames of each token."""
-    times = align_tokens(log_probs.float(), targets, blank)
+    times = align_tokens(log_probs.float().cpu(), targets.cpu(), blank)  # scores of a GPU, tokens of the processor
     tokens: list[int] = targets.tolist()
     return [
         {"token": token, "start_time": start, "end_time": end}

@@ -18,6 +18,7 @@ def tokens(*parts: str) -> tuple[Word, ...]:
         ("Hello, big world.", ("hello", "big", "world"), ("Hello,", "big", "world.")),
         ("你好。世界!", ("你", "好", "世", "界"), ("你", "好。", "世", "界!")),
         ("用 Python 写。", ("用", "python", "写"), ("用", "Python", "写。")),
+        ("\uff23\uff24\uff11 です", ("\uff23", "\uff24", "\uff11", "で", "す"), ("\uff23\uff24\uff11", "で", "す")),
         ("Earshot hears", (" Ear", "shot", " he", "ars"), ("Earshot", "hears")),
         ("“Yes.”", ("yes",), ("“Yes.”",)),
         ("好\u9f98了", ("好", "\ufffd", "\ufffd", "了"), ("好", "\u9f98", "了")),

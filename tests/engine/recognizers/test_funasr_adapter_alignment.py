@@ -1,5 +1,6 @@
 from importlib import import_module
 from itertools import groupby, product
+from typing import cast
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
+from engine.recognizers import funasr_adapter
 from engine.recognizers.funasr_adapter import align_tokens
 from engine.recognizers.funasr_isolation import isolated_process_state
 
@@ -64,3 +66,17 @@ def test_a_long_text_is_found_too() -> None:
 
 def test_nothing_was_said() -> None:
     assert align(scores(0, 5), np.array([], np.int64)) == []
+
+
+def test_scores_on_a_gpu_and_tokens_on_the_processor_are_brought_together() -> None:
+    class OnGpu:
+        """Scores that can be used only once they were brought to the processor."""
+
+        def float(self) -> "OnGpu":
+            return self
+
+        def cpu(self) -> torch.Tensor:
+            return torch.from_numpy(scores(0, 5))
+
+    found = funasr_adapter._forced_align(cast("torch.Tensor", OnGpu()), torch.tensor([1]), BLANK)  # noqa: SLF001 - what FunASR calls
+    assert [item["token"] for item in found] == [1]
