@@ -87,6 +87,7 @@ class RedisServer:
         self._prepare_folders()
         try:
             await self._end_orphan()
+            self._remove_journal()
             self.process = await asyncio.create_subprocess_exec(
                 binary,
                 *self._flags(),
@@ -137,7 +138,11 @@ class RedisServer:
                 self._lock.acquire()
             except Timeout:
                 raise RedisFolderInUse(folder=str(self._folder.parent)) from None
-        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)  # the journal that earlier versions wrote
+
+    def _remove_journal(self) -> None:
+        """Remove the journal that earlier versions kept: in a folder since Redis 7, before that in a file."""
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+        (self._folder / "appendonly.aof").unlink(missing_ok=True)
 
     def _flags(self) -> list[str]:
         return [
