@@ -42,6 +42,7 @@ from .recognizers.prepared import (
 )
 from .request import ChannelMode as ChannelMode, Progress as Progress, Request as Request, Speakers as Speakers
 from .runtime.cores import cores as cores
+from .runtime.cpu import cpu_flags as cpu_flags, cpu_name as cpu_name, int8_support as int8_support
 from .scripts import ChineseScript as ChineseScript, join_texts as join_texts
 from .settings import (
     MOST_SPEAKERS as MOST_SPEAKERS,

@@ -28,6 +28,15 @@ BF16 = frozenset({"avx512_bf16", "amx_bf16", "bf16", "hw.optional.arm.FEAT_BF16"
 AVX2 = "avx2"
 
 
+def cpu_name() -> str:
+    """Return the processor's name, as far as the system tells it."""
+    with suppress(OSError):
+        for line in CPUINFO.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
 def cpu_flags() -> frozenset[str]:
     """Return the names of the processor's features as its system writes them; empty where they cannot be read."""
     if platform.system() == "Darwin":
