@@ -130,8 +130,8 @@ def test_the_schema_refuses_what_is_no_transcript(path: str, right: str, wrong: 
 
 
 def test_every_field_is_described_in_the_schema_and_on_the_page() -> None:
-    fault_types = [SCHEMA, *SCHEMA["$defs"].values()]
-    fields = {name: field for kind in fault_types for name, field in kind["properties"].items()}
+    objects = [SCHEMA, *SCHEMA["$defs"].values()]
+    fields = {name: field for each in objects for name, field in each["properties"].items()}
     assert all(field["description"] for field in fields.values())
     assert [name for name in fields if f"`{name}`" not in PAGE] == []
 

@@ -208,7 +208,7 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(  # noqa: 
     for each in (note, following):
         await queue.enqueue(each)
     async with working(context, redis, engine) as task:
-        with pytest.raises(EngineStuck):
+        with pytest.raises(EngineStuck, match=str(engine_threads.STOP_S)):
             await asyncio.wait_for(asyncio.shield(task), 20)
     engine.release.set()
     assert [event["code"] for event in door.events("failed", note.id)] == ["timeout"]

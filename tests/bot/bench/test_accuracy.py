@@ -71,11 +71,8 @@ def test_a_folder_without_a_manifest_that_can_be_used_is_wrong_usage(tmp_path: P
 
 def test_the_starter_reads_english_clips_with_few_errors(shared: Path, starter_models_dir: Path) -> None:
     engine = Engine.open(EngineSettings(model="starter", models_dir=starter_models_dir))
-    slow = ("en_jfk.flac", "en_long_lj001_multi_minute.mp3", "en_stereo_two_speakers.wav")
-    english = [
-        clip for clip in read_manifest(shared / "clips") if clip.language == "en" and clip.path.parent.name == "clips"
-    ]
-    short = [clip for clip in english if clip.path.name not in slow]
-    found = measure_clips(engine, short, lambda *_: None, lambda clip, reason: pytest.fail(f"{clip}: {reason}"))
-    assert found["en"].clips == len(short) == 3
+    short = [clip for clip in read_manifest(shared / "clips") if "long" not in clip.path.name]
+    english = [clip for clip in short if clip.language == "en"]
+    found = measure_clips(engine, english, lambda *_: None, lambda clip, reason: pytest.fail(f"{clip}: {reason}"))
+    assert found["en"].clips == len(english) > 3
     assert found["en"].wer <= 0.08

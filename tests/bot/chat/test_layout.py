@@ -66,7 +66,7 @@ def test_splitting_loses_no_character_and_keeps_the_limit(text: str, limit: int)
     assert all(piece == piece.strip() for piece in pieces)
 
 
-@settings(deadline=None, max_examples=25)  # long texts take a while
+@settings(deadline=None, max_examples=100)  # long texts take a while
 @given(st.lists(WORDS, min_size=1, max_size=6), st.booleans())
 def test_a_warning_stands_in_italics_below_all(texts: list[str], is_long: bool) -> None:  # noqa: FBT001 - hypothesis's
     said = transcript(*texts, "word " * (4000 if is_long else 1))

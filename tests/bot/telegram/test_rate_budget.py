@@ -140,8 +140,8 @@ async def test_no_window_ever_holds_more_than_it_may(
         budgets = RateBudget(one, SMALL), RateBudget(other, SMALL)
         for number, place, is_low_priority, pause_ms in calls:
             asked_at = monotonic()
-            acquire = await ask(budgets[number], place, bot_id=bot_id, is_low_priority=is_low_priority)
-            if acquire == 0:
+            wait_s = await ask(budgets[number], place, bot_id=bot_id, is_low_priority=is_low_priority)
+            if wait_s == 0:
                 grants.append((place, asked_at, monotonic()))
             await asyncio.sleep(pause_ms / 1000)
     assert not crowded(grants, SMALL.all)
@@ -167,8 +167,8 @@ async def test_all_who_wait_have_their_turn_and_no_two_at_once(server: RedisServ
 
     async def send(budget: RateBudget) -> None:
         asked.append(monotonic())
-        while acquire := await ask(budget):  # noqa: ASYNC110 - it is told how long to wait
-            await asyncio.sleep(acquire)
+        while wait_s := await ask(budget):  # noqa: ASYNC110 - it is told how long to wait
+            await asyncio.sleep(wait_s)
         answered.append(monotonic())
 
     async with AsyncExitStack() as stack:

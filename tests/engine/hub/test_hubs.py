@@ -314,11 +314,12 @@ def test_nothing_is_written_but_the_files(
 
 
 def test_refused_connections_are_reported_without_waiting(
-    refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    refused: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_pauses: list[float]
 ) -> None:
     use(monkeypatch, modelscope=refused, huggingface=refused)
     with pytest.raises(HubUnreachable, match="EARSHOT_ENGINE__MODEL=starter"):
         fetch_quietly(REPOSITORY, tmp_path)
+    assert no_pauses == []
 
 
 def test_silent_hubs_are_reported_within_ten_seconds(

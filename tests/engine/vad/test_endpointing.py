@@ -62,6 +62,9 @@ def test_regions_are_funasr_s(funasr: Detect, runs: list[Run]) -> None:
 
 
 @settings(max_examples=3)  # and a second for each of these
+@example([(False, 300), (True, 6_100), (False, 60), (True, 500)])
+@example([(True, 6_050), (False, 10), (True, 6_500)])
+@example([(False, 40), (True, 200), (False, 200), (True, 1)])
 @example([(True, 7_000)])
 @example([(False, 3_500), (True, 100), (False, 3_500)])
 @given(long_runs)
