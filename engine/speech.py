@@ -182,7 +182,7 @@ def _load(settings: EngineSettings, path: Path, on_download: OnDownload) -> Reco
 
 
 def sensevoice_loader(settings: EngineSettings, on_download: OnDownload = lambda *_: None) -> SenseVoiceLoader:
-    """Give what prepares the model of the settings.
+    """Return the loader of the SenseVoice model that the settings name.
 
     Raises:
         ModelFault: parts of it are missing or damaged.

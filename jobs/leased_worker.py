@@ -161,9 +161,8 @@ class LeasedWorker(Worker):
         run = self._runs.pop(job_id)
         try:
             done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
-        except (
-            REDIS_ERRORS
-        ) as error:  # the lease expires by itself, and whoever picks the job then finds the note ended
+        except REDIS_ERRORS as error:
+            # The lease expires by itself, and whoever picks the job then finds the note ended.
             self.outage.report_failure(error)
         else:
             if not done:

@@ -14,8 +14,8 @@ import structlog
 from arq import ArqRedis
 
 from engine import Request
+from jobs import engine_threads
 from jobs.door import Door, RetryLater
-from jobs.engine_threads import STOP_S
 from jobs.errors import EngineStuck, MemoryLimitTooSmall
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
 from jobs.queue import Queue
@@ -142,7 +142,7 @@ class _WorkerRun:
 
     def _can_take_more(self) -> bool:
         if self._must_end or self._context.engine.is_stuck:
-            raise EngineStuck(seconds=STOP_S)
+            raise EngineStuck(seconds=engine_threads.STOP_S)
         try:
             check_memory(self._context.max_memory_mb)
         except MemoryLimitExceeded:
@@ -171,8 +171,7 @@ async def _stop(worker: LeasedWorker, working: asyncio.Task[None]) -> None:
         if not task.cancelling():  # a second time would break off the handing back
             task.cancel()
     await cancel_and_wait(working)
-    with contextlib.suppress(*REDIS_ERRORS):
-        await worker.wait_stopped()
+    await worker.wait_stopped()
     try:
         await working
     except MemoryLimitExceeded as exceeded:

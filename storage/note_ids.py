@@ -3,8 +3,6 @@
 import secrets
 import time
 
-ID_LENGTH = 16
-
 
 def new_note_id() -> str:
     """Return a new id: the time in microseconds as 13 hexadecimal digits, then 3 random ones."""

@@ -20,7 +20,7 @@ _SEND_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
-Place = tuple[int, int, int]
+MessageKey = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class OutageNotice:
 
     bot: Bot
     notices: NoticeStore  # for whoever goes on when this process dies meanwhile
-    _told: dict[Place, asyncio.Task[int | None]] = field(default_factory=dict)
+    _told: dict[MessageKey, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager
     def notify_if_slow(self, incoming: Incoming) -> Iterator[None]:
@@ -42,18 +42,18 @@ class OutageNotice:
 
     async def message_id_of(self, incoming: Incoming) -> int | None:
         """Return the id of the notice about a note; None if there was none."""
-        telling = self._told.get(_scope(incoming))
+        telling = self._told.get(_message_key(incoming))
         told = None if telling is None else await telling
         return told or await self.notices.get(_name(incoming))
 
     async def forget(self, incoming: Incoming) -> None:
         """Forget the notice: it is the note's status reply now."""
-        self._told.pop(_scope(incoming), None)
+        self._told.pop(_message_key(incoming), None)
         await self.notices.forget(_name(incoming))
 
     def _begin_to_tell(self, incoming: Incoming) -> None:
-        if _scope(incoming) not in self._told:
-            self._told[_scope(incoming)] = asyncio.create_task(self._tell(incoming))
+        if _message_key(incoming) not in self._told:
+            self._told[_message_key(incoming)] = asyncio.create_task(self._tell(incoming))
 
     async def _tell(self, incoming: Incoming) -> int | None:
         if told := await self.notices.get(_name(incoming)):
@@ -81,9 +81,9 @@ class OutageNotice:
         return sent.message_id
 
 
-def _scope(incoming: Incoming) -> Place:
+def _message_key(incoming: Incoming) -> MessageKey:
     return incoming.bot_id, incoming.chat_id, incoming.message_id
 
 
 def _name(incoming: Incoming) -> str:
-    return ":".join(map(str, _scope(incoming)))
+    return ":".join(map(str, _message_key(incoming)))

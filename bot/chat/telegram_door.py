@@ -33,27 +33,27 @@ class TelegramDoor:
 
     def __init__(self, delivery: Delivery) -> None:
         """Answer through `delivery`."""
-        self._answers = delivery
-        self._pace = status_message.EditThrottle()
+        self._delivery = delivery
+        self._throttle = status_message.EditThrottle()
         self._edits: dict[str, asyncio.Task[None]] = {}
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the recording into `folder`."""
         async with _as_the_worker_knows_it(note):
-            return await downloads.download_file(self._answers.bot, note.file_id, folder, note.id)
+            return await downloads.download_file(self._delivery.bot, note.file_id, folder, note.id)
 
     async def progress(self, note: Note, fraction: float) -> None:
         """Show the progress if the rate limits allow it; returns at once."""
         with use_language(note.locale):
             text = status_message.progress_text(fraction)
-            if note.id not in self._edits and self._pace.is_due(note.chat_id, text):
+            if note.id not in self._edits and self._throttle.is_due(note.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
     async def done(self, note: Note, transcript: Transcript) -> None:
         """Deliver the transcript."""
         await self._settle(note)
         async with _as_the_worker_knows_it(note):
-            await self._answers.deliver(note, transcript)
+            await self._delivery.deliver(note, transcript)
 
     async def failed(self, note: Note, failure: Failure) -> None:
         """Show the error."""
@@ -65,12 +65,12 @@ class TelegramDoor:
 
     async def _show_failure(self, note: Note, failure: Failure) -> None:
         with use_language(note.locale):
-            await self._answers.show_status(note, *status_message.failure_message(note.id, failure))
+            await self._delivery.show_status(note, *status_message.failure_message(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless this worker no longer holds the note."""
         try:
-            current = await self._answers.ledger.get(note.id)
+            current = await self._delivery.ledger.get(note.id)
             if current and current.status_message_id and _is_mine(note, current):
                 with suppress(AiogramError, aiohttp.ClientError, OSError), total_timeout(REQUEST_TIMEOUT_S):
                     await self._edit(current, text)
@@ -80,7 +80,7 @@ class TelegramDoor:
     async def _edit(self, note: Note, text: str) -> None:
         try:
             with low_priority_once():
-                await self._answers.bot.edit_message_text(
+                await self._delivery.bot.edit_message_text(
                     text,
                     chat_id=note.answer_chat_id,
                     message_id=note.status_message_id,
@@ -91,15 +91,15 @@ class TelegramDoor:
 
     async def _leave_the_last_word(self, note: Note) -> None:
         """Show the note's final state again if it ended meanwhile: the progress edit may have overwritten it."""
-        latest = await self._answers.ledger.get(note.id)
+        latest = await self._delivery.ledger.get(note.id)
         if latest is None or latest.run != note.run:
             return
         if latest.state is State.CANCELLED:
-            await self._answers.show_status(latest, translate("Cancelled."), status_message.retry_button(note.id))
+            await self._delivery.show_status(latest, translate("Cancelled."), status_message.retry_button(note.id))
         elif latest.delivered_at and latest.error:
             await self._show_failure(latest, latest.error)
-        elif latest.delivered_at and (transcript := await self._answers.ledger.transcript(note.id)):
-            await self._answers.deliver(latest, transcript)
+        elif latest.delivered_at and (transcript := await self._delivery.ledger.transcript(note.id)):
+            await self._delivery.deliver(latest, transcript)
 
     async def _settle(self, note: Note) -> None:
         """Wait for a progress edit under way, which could otherwise overwrite the final text."""
@@ -114,7 +114,7 @@ def _is_mine(note: Note, current: Note) -> bool:
 
 @asynccontextmanager
 async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
-    """Translate Telegram's errors into `NotNow` (temporary) or `Undeliverable` (permanent)."""
+    """Translate Telegram's errors into `RetryLater` (temporary) or `Undeliverable` (permanent)."""
     try:
         with total_timeout(REQUEST_TIMEOUT_S):
             yield

@@ -59,8 +59,9 @@ def command(  # noqa: PLR0913 - one parameter for each of its options
 
 def measure_speed(settings: EngineSettings, notes: int, hour_s: float, out: Path | None) -> int:
     """Let the engine read as a worker does, and show how long that took; after a signal, what was done by then."""
+    request = default_request(settings)
     engine, opened_s = open_engine(settings)
-    test = SpeedTest(engine, default_request(settings), tell)
+    test = SpeedTest(engine, request, tell)
     workload = Workload(recording=pull_sample(settings.models_dir), notes=notes, long_s=hour_s)
     lines = [Line(figure="start", what="opening the model", value=opened_s, unit="s")]
     code = 0

@@ -30,7 +30,7 @@ def apply_languages(settings: EngineSettings, asked: tuple[str, ...]) -> EngineS
 
     Raises:
         click.BadParameter: It does not.
-        LanguageSettingWrong: It does not know those of the settings.
+        UnknownLanguageSetting: It does not know those of the settings.
     """
     chosen = settings.model_copy(update=language_settings(asked))
     try:

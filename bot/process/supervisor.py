@@ -18,7 +18,8 @@ from jobs.resilience import Outage
 
 log = structlog.get_logger(__name__)
 
-BOT_STOPS_WITHIN_S = 20.0  # more than the bot gives itself: FINISH_S and CONFIRM_S in bot_process
+# More than the bot gives itself: FINISH_S in bot/process/bot.py and CONFIRM_S in bot/telegram/updates.py.
+BOT_STOPS_WITHIN_S = 20.0
 EXTRA_STOP_S = 10.0
 REDIS_PAUSE_S = 1.0
 REDIS_STEADY_S = 5.0
@@ -55,13 +56,13 @@ async def supervise(bot: Child, workers: Sequence[Child], *, grace_s: float) -> 
 
 
 @contextmanager
-def stop_signals(make_children: Sequence[Child]) -> Iterator[asyncio.Event]:
+def stop_signals(children: Sequence[Child]) -> Iterator[asyncio.Event]:
     """Set the event on the first SIGTERM or SIGINT; kill the children on the second."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def on_signal() -> None:
         if stop.is_set():
-            for child in make_children:
+            for child in children:
                 child.kill()
         stop.set()
 

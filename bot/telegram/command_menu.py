@@ -51,4 +51,4 @@ async def _register(
     try:
         await bot.set_my_commands(commands, scope=scope, language_code=language)
     except TelegramAPIError as refusal:
-        log.warning("commands_not_registered", scope=scope.type, language=language or "", reason=refusal.message)
+        log.warning("commands_not_registered", scope=scope.type, language=language or "en", reason=refusal.message)

@@ -71,9 +71,8 @@ class DecoderProcess:
         started = time.monotonic()
         cancelled = cancelled or threading.Event()
         answer = self._ask(source, sink, limits, cancelled)
-        if answer is None and not limits.are_reached_since(
-            started
-        ):  # the process may have been killed, which is not the file's fault
+        if answer is None and not limits.are_reached_since(started):
+            # The process may have been killed, which is not the file's fault.
             self._await_exit()
             sink.seek(0)
             sink.truncate()

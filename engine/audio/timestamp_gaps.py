@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.container import InputContainer
 
-FORMATS_WITH_TIMESTAMPS = (
-    "matroska,webm",
-    "mov,mp4,m4a,3gp,3g2,mj2",
-)  # in other formats frames follow each other, whatever their timestamps say
+# In other formats frames follow each other, whatever their timestamps say.
+FORMATS_WITH_TIMESTAMPS = ("matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2")
 MIN_GAP_S = 0.1  # less is the delay of an encoder, or a rounded timestamp
 FRAME_SAMPLES = 16_000
 

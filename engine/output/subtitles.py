@@ -75,7 +75,7 @@ def _prefix(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Timeline:
-    """When each character of a text is letters: known for some offsets, interpolated between."""
+    """The time of each character of a text: known at some offsets, interpolated between."""
 
     offsets: list[int]
     times_ms: list[int]

@@ -1,4 +1,4 @@
-"""The speech recognition models, one file a family, and the only files that touch FunASR, torch and openai-whisper.
+"""The speech recognition models, one file a family, and the only files that touch FunASR and openai-whisper.
 
-Knows nothing of files on disk that hold audio, and of Telegram, queues and SQL.
+Knows nothing of how a recording is cut into chunks, and who speaks in it.
 """

@@ -53,7 +53,6 @@ class FunAsrNano:
         if not answer.text:
             return RecognizedChunk("", "")
         language = request.language or language_by_script(answer.text)
-        words = snap_words_to_energy(
-            align_words(answer.text, answer.words), samples
-        )  # its times are one moment within each word
+        # Its times are one moment within each word.
+        words = snap_words_to_energy(align_words(answer.text, answer.words), samples)
         return RecognizedChunk(answer.text, language, words)

@@ -16,7 +16,7 @@ VENDOR_FOLDER = "funasr"
 
 @contextmanager
 def isolated_process_state() -> Iterator[None]:
-    """Restore logging, warnings and random state afterwards, and silence all of them within."""
+    """Silence logging and warnings within; restore them, and the random state, afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the one that is reseeded

@@ -67,7 +67,7 @@ class AcousticModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SenseVoice:
-    """A loaded SenseVoice model. Any number of threads may call `read` at the same time."""
+    """A loaded SenseVoice model. Any number of threads may call `recognize` at the same time."""
 
     network: AcousticModel
     frontend: Frontend

@@ -1,4 +1,4 @@
-"""How a network runs here: ONNX Runtime, processor and cores, exported networks, checkpoint files, file lock.
+"""How a network runs here: ONNX Runtime, processor and cores, exported networks, checkpoint files.
 
-Knows nothing of audio, text or any one model.
+Knows nothing of audio and of any one model.
 """

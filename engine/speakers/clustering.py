@@ -122,7 +122,10 @@ class _Clusters:
 
 
 def _reduced(clusters: _Clusters, raise_if_cancelled: Callable[[], None]) -> _Clusters:
-    """Merge clusters that are near in time until MAX_CLUSTERS are left: all at once would take hours too long."""
+    """Merge clusters that are near in time until MAX_CLUSTERS are left.
+
+    Merging all at once takes too long for hours of speech.
+    """
     while len(clusters.sizes) > MAX_CLUSTERS:
         parts = []
         for part in clusters.parts():
