@@ -27,10 +27,10 @@ run: install
 	@.venv/bin/earshot run
 
 test: install
-	@.venv/bin/pytest -q -n 3 --dist loadfile -m "not slow"
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-all: install
-	@.venv/bin/pytest -q
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -q
 
 chaos: install
 	@.venv/bin/python -m tests.chaos --notes '$(NOTES)' --kills '$(KILLS)' --seed '$(SEED)'

@@ -10,8 +10,25 @@ from engine.hub.pull import pull, pull_sample
 from engine.settings import default_models_dir
 from jobs.redis_server import RedisServer
 
+LONG = (  # those that wait between those that compute
+    "tests/chaos/test_any_instruction.py",
+    "tests/end_to_end/test_s",
+    "tests/engine/recognizers",
+    "tests/end_to_end",
+    "tests/bot/chat",
+    "tests/chaos",
+    "tests/engine",
+    "tests/jobs",
+    "",
+)
+
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run what takes long first, so that no process of xdist is left with it at the end while the others are idle."""
+    items.sort(key=lambda item: next(place for place, start in enumerate(LONG) if item.nodeid.startswith(start)))
 
 
 @pytest.fixture(scope="session")

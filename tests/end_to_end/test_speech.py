@@ -96,14 +96,12 @@ async def test_english_clips_are_read_nearly_without_error(place: Installation, 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 async def test_a_recording_is_read_past_where_it_is_damaged(place: Installation, shared: Path) -> None:
     note = place.speak(shared / "clips/robustness/corrupted_bytes.mp3", kind="document")
     assert len(words_of(await place.text_of(note))) > 50
 
 
-@pytest.mark.timeout(300)  # a busy machine reads the longest of these slowly
-@pytest.mark.parametrize("kind", ["voice", "document"])
+@pytest.mark.parametrize("kind", ["document", pytest.param("voice", marks=pytest.mark.slow)])
 async def test_bad_input_gets_a_sentence_and_stops_nothing(
     place: Installation, shared: Path, sample: Path, tmp_path: Path, kind: str
 ) -> None:

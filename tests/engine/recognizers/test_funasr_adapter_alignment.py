@@ -1,16 +1,18 @@
 from importlib import import_module
 from itertools import groupby, product
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from engine.recognizers import funasr_adapter
 from engine.recognizers.funasr_adapter import align_tokens
 from engine.recognizers.funasr_isolation import isolated_process_state
+
+if TYPE_CHECKING:
+    import torch
 
 BLANK = 0
 TOKENS = st.lists(st.integers(1, 3), min_size=1, max_size=3)
@@ -22,8 +24,14 @@ def funasr() -> None:
         import_module("funasr")
 
 
+def tensor(values: NDArray[np.float32] | NDArray[np.int64]) -> "torch.Tensor":
+    import torch  # noqa: PLC0415 - takes seconds, and every process of xdist imports this file
+
+    return torch.from_numpy(values)
+
+
 def align(log_probs: NDArray[np.float32], tokens: NDArray[np.int64]) -> list[tuple[int, int]]:
-    return align_tokens(torch.from_numpy(log_probs), torch.from_numpy(tokens), BLANK)
+    return align_tokens(tensor(log_probs), tensor(tokens), BLANK)
 
 
 def scores(seed: int, frames: int) -> NDArray[np.float32]:
@@ -75,8 +83,8 @@ def test_scores_on_a_gpu_and_tokens_on_the_processor_are_brought_together() -> N
         def float(self) -> "OnGpu":
             return self
 
-        def cpu(self) -> torch.Tensor:
-            return torch.from_numpy(scores(0, 5))
+        def cpu(self) -> "torch.Tensor":
+            return tensor(scores(0, 5))
 
-    found = funasr_adapter._forced_align(cast("torch.Tensor", OnGpu()), torch.tensor([1]), BLANK)  # noqa: SLF001 - what FunASR calls
+    found = funasr_adapter._forced_align(cast("torch.Tensor", OnGpu()), tensor(np.array([1])), BLANK)  # noqa: SLF001 - what FunASR calls
     assert [item["token"] for item in found] == [1]
