@@ -3,20 +3,20 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from filelock import AsyncFileLock
-from sqlalchemy import Connection, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
-    ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
-    NoSuchModuleError,
     NotSupportedError,
     ProgrammingError,
     TimeoutError as PoolTimeout,
@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.database_url import DatabaseAddress, read_database_url
 from storage.errors import (
     DatabaseBusy,
     DatabaseDamaged,
@@ -31,15 +32,12 @@ from storage.errors import (
     DatabaseFull,
     DatabaseNotWritable,
     DatabaseUnreachable,
-    DatabaseUrlInvalid,
 )
 from storage.migration import migrate
 
 BUSY_TIMEOUT_S = 10
-CONNECT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
-DRIVERS = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg", "sqlite": "sqlite+aiosqlite"}
 PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
     ("locked", DatabaseBusy),
     ("busy", DatabaseBusy),
@@ -59,10 +57,10 @@ _alembic = asyncio.Lock()  # Alembic keeps its state in globals
 class Database:
     """An open, migrated database, made by `open_database`. `where` names it in messages, without a password."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, where: str) -> None:
         """Wrap an SQLAlchemy engine."""
         self._engine = engine
-        self.where = engine.url.database or "" if is_sqlite(engine.url) else engine.url.render_as_string()
+        self.where = where
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -99,12 +97,13 @@ async def open_database(url: str, data_dir: Path) -> Database:
     Raises:
         DatabaseFault: it cannot be opened, with the remedy.
     """
-    engine = _engine(_full_url(url, data_dir))
-    database = Database(engine)
+    address = read_database_url(url, data_dir)
+    engine = _engine(address)
+    database = Database(engine, address.where)
     try:
         with database_faults(database.where):
             async with _alembic:
-                await _migrate(engine, data_dir)
+                await _migrate(engine, data_dir, database.where)
     except BaseException:
         await database.close()
         raise
@@ -116,37 +115,30 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _full_url(url: str, data_dir: Path) -> URL:
-    """Add the driver, which people leave out of a URL, or make the URL of the default file."""
-    if not url:
-        return URL.create("sqlite+aiosqlite", database=str(data_dir / "earshot.db"))
-    try:
-        parsed = make_url(url)
-        parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise DatabaseUrlInvalid from None
-    if parsed.drivername not in DRIVERS.values() or not parsed.database:
-        raise DatabaseUrlInvalid
-    return _with_asyncpg_names(parsed)
-
-
-def _with_asyncpg_names(url: URL) -> URL:
-    """Rename `sslmode`, PostgreSQL's usual parameter, to `ssl`, which asyncpg expects."""
-    if is_sqlite(url) or "sslmode" not in url.query:
-        return url
-    return url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
-
-
-def _engine(url: URL) -> AsyncEngine:
-    if not is_sqlite(url):
-        limits = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
-        return create_async_engine(url, pool_pre_ping=True, connect_args=limits)
-    _make_private_file(Path(url.database or ""))
-    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+def _engine(address: DatabaseAddress) -> AsyncEngine:
+    if not address.is_sqlite:
+        options = {"command_timeout": COMMAND_TIMEOUT_S, **address.options}
+        engine = create_async_engine(address.url, pool_pre_ping=True, connect_args=options)
+        if address.hosts:
+            event.listen(engine.sync_engine, "do_connect", partial(_connect_to_first, address.hosts))
+        return engine
+    _make_private_file(Path(address.where))
+    engine = create_async_engine(address.url, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _connect_to_first(
+    hosts: Sequence[tuple[str, int]], dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], options: dict[str, Any]
+) -> DBAPIConnection:
+    """Connect to the first host that can be used; each has the whole time limit, as with PostgreSQL's own programs."""
+    *others, last = hosts
+    for host, port in others:
+        with suppress(Exception):  # whatever is wrong with it, another one may do
+            return dialect.connect(*args, **options, host=host, port=port)
+    host, port = last
+    return dialect.connect(*args, **options, host=host, port=port)
 
 
 def _make_private_file(path: Path) -> None:
@@ -170,18 +162,18 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-async def _migrate(engine: AsyncEngine, data_dir: Path) -> None:
-    if not is_sqlite(engine.url):
+async def _migrate(engine: AsyncEngine, data_dir: Path, where: str) -> None:
+    if engine.dialect.name != "sqlite":
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            await connection.run_sync(migrate)
+            await connection.run_sync(migrate, where)
         return
     await asyncio.to_thread(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
     # One process at a time opens SQLite: switching to WAL ignores the busy timeout.
     async with AsyncFileLock(data_dir / ".opening", mode=0o600), engine.connect() as connection:
         await connection.execution_options(earshot_writes=True)
         async with connection.begin():
-            await connection.run_sync(migrate)
+            await connection.run_sync(migrate, where)
 
 
 @contextmanager

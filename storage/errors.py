@@ -66,8 +66,8 @@ class DatabaseUrlInvalid(DatabaseFault):
 
     code = "database_url_wrong"
     sentence = (
-        "database.url is not understood. Write postgresql://user:password@host/name or sqlite:////absolute/path, or "
-        "leave it empty for SQLite in the data folder."
+        "database.url is not understood: {reason}. Write postgresql://user:password@host/name or "
+        "sqlite:////absolute/path, or leave it empty for SQLite in the data folder."
     )
 
 

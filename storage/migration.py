@@ -9,14 +9,14 @@ from storage.errors import DatabaseTooNew
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def migrate(connection: Connection) -> None:
-    """Run the migrations that the database lacks.
+def migrate(connection: Connection, where: str) -> None:
+    """Run the migrations that the database, which messages call `where`, lacks.
 
     Raises:
         DatabaseTooNew: a newer Earshot has already changed it.
     """
     if current_revision(connection) != latest_revision():
-        _run_alembic(connection)
+        _run_alembic(connection, where)
 
 
 def latest_revision() -> str:
@@ -31,7 +31,7 @@ def current_revision(connection: Connection) -> str | None:
     return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(connection: Connection, where: str) -> None:
     from alembic import command  # noqa: PLC0415 - as the first line of this file says
     from alembic.config import Config  # noqa: PLC0415 - as above
     from alembic.util import CommandError  # noqa: PLC0415 - as above
@@ -42,5 +42,4 @@ def _run_alembic(connection: Connection) -> None:
     try:
         command.upgrade(config, "head")
     except CommandError as error:
-        where = connection.engine.url.render_as_string()
         raise DatabaseTooNew(where=where, revision=str(current_revision(connection))) from error

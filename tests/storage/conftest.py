@@ -20,7 +20,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def postgres_database(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    database = await _opened(postgres_url, tmp_path)
+    database = await opened(postgres_url, tmp_path)
     yield database
     await database.close()
 
@@ -36,7 +36,8 @@ def postgres_url() -> Iterator[str]:
         yield server.url
 
 
-async def _opened(url: str, data_dir: Path) -> Database:
+async def opened(url: str, data_dir: Path) -> Database:
+    """Open a database whose server may still be starting."""
     for _ in range(100):
         with contextlib.suppress(DatabaseUnreachable):
             return await open_database(url, data_dir)

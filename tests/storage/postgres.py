@@ -5,12 +5,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.certificates import Certificates
 
 GUARDED = "guarded"  # the user of whom the server demands a password
 
@@ -22,6 +24,7 @@ class Postgres:
     folder: str
     user: str | None
     process: subprocess.Popen[bytes]
+    flags: Sequence[str] = ()
 
     @property
     def url(self) -> str:
@@ -35,12 +38,12 @@ class Postgres:
 
     def start(self) -> None:
         """Start it again."""
-        self.process = _started(self.folder, self.user)
+        self.process = _started(self.folder, self.user, self.flags)
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    """Run a new, empty PostgreSQL inside the block."""
+def postgres(certificates: Certificates | None = None, port: int = 0) -> Iterator[Postgres]:
+    """Run a new, empty PostgreSQL inside the block; with certificates it also listens on `port`, by TLS only."""
     initdb = _find("initdb")
     if initdb is None or _find("postgres") is None:
         pytest.skip("no PostgreSQL on this machine")
@@ -51,8 +54,11 @@ def postgres() -> Iterator[Postgres]:
         if (made := subprocess.run(command, user=user, capture_output=True, check=False, cwd="/")).returncode != 0:
             pytest.skip(f"PostgreSQL does not run here: {made.stderr.decode()}")
         rules = Path(folder, "db", "pg_hba.conf")
-        rules.write_text(f"local all {GUARDED} scram-sha-256\n{rules.read_text()}")
-        server = Postgres(folder, user, _started(folder, user))
+        rules.write_text(f"local all {GUARDED} scram-sha-256\nhostssl all {GUARDED} all scram-sha-256\n")
+        with rules.open("a") as file:
+            file.write("hostnossl all all all reject\nlocal all all trust\n")
+        flags = _tls_flags(folder, user, certificates, port) if certificates else ["-c", "listen_addresses="]
+        server = Postgres(folder, user, _started(folder, user, flags), flags)
         try:
             yield server
         finally:
@@ -65,7 +71,23 @@ def _find(program: str) -> str | None:
     return shutil.which(program) or shutil.which(program, path=debian)
 
 
-def _started(folder: str, user: str | None) -> subprocess.Popen[bytes]:
-    flags = ["-D", f"{folder}/db", "-k", folder, "-c", "listen_addresses=", "-F"]
+def _tls_flags(folder: str, user: str | None, certificates: Certificates, port: int) -> list[str]:
+    files = [shutil.copy(path, folder) for path in (certificates.certificate, certificates.key)]
+    for file in files:
+        shutil.chown(file, user=user or os.geteuid())
+        Path(file).chmod(0o600)
+    certificate, key = files
+    tls = [
+        f"ssl_cert_file={certificate}",
+        f"ssl_key_file={key}",
+        "ssl=on",
+        "listen_addresses=localhost",
+        f"port={port}",
+    ]
+    return [word for option in tls for word in ("-c", option)]
+
+
+def _started(folder: str, user: str | None, flags: Sequence[str]) -> subprocess.Popen[bytes]:
+    words = ["-D", f"{folder}/db", "-k", folder, "-F", *flags]
     silence = subprocess.DEVNULL
-    return subprocess.Popen([str(_find("postgres")), *flags], user=user, stdout=silence, stderr=silence, cwd="/")
+    return subprocess.Popen([str(_find("postgres")), *words], user=user, stdout=silence, stderr=silence, cwd="/")
