@@ -1,3 +1,4 @@
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -29,6 +30,11 @@ settings.load_profile("busy machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what takes long first, so that no process of xdist is left with it at the end while the others are idle."""
     items.sort(key=lambda item: next(place for place, start in enumerate(LONG) if item.nodeid.startswith(start)))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it lives until the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
