@@ -58,7 +58,7 @@ async def _attempt(context: WorkerContext, note: Note, lease: Lease) -> str | No
 async def _call_door(context: WorkerContext, note: Note, lease: Lease) -> None:
     await lease.verify()
     current = await context.ledger.get(note.id)
-    if current is None:
+    if current is None or current.fence != note.fence:
         raise LeaseLost
     transcript = await context.ledger.transcript(current.id) if current.state is State.DONE else None
     if transcript is not None:

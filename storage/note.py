@@ -63,8 +63,7 @@ class Note(Incoming):
 
     `fence` grows with every claim, `run` with every retry that a person asked for, and `tries` counts how often in this
     run a worker began on the audio and did not end it. `preview` is the beginning of the text. `undeliverable` is why
-    the chat can never be told. `moved_to` is the group that the chat became. A message whose sender died before it
-    recorded the message id is a stray: its id is higher than `stray_after`, which is None while there can be none.
+    the chat can never be told. `moved_to` is the group that the chat became.
     """
 
     id: str
@@ -74,7 +73,6 @@ class Note(Incoming):
     run: int
     language: str | None
     status_message_id: int | None
-    stray_after: int | None
     moved_to: int | None
     received_at: datetime
     queued_at: datetime

@@ -60,11 +60,15 @@ class NoteQueries:
         return None if text is None else Transcript.from_json(text)
 
     async def text_parts(self, note_id: str) -> dict[int, int]:
-        """Return the messages that hold the current run's text beyond the status message: part → message id."""
+        """Return the messages that hold the current run's text beyond the status message: part → message id.
+
+        In a group that became another, the messages of the old one are out of reach, and not among them.
+        """
+        chat = func.coalesce(notes.c.moved_to, notes.c.chat_id)
         asked = (
             select(replies.c.part, replies.c.message_id)
             .join(notes, and_(notes.c.id == replies.c.note_id, notes.c.run == replies.c.run))
-            .where(replies.c.note_id == note_id, replies.c.part > 0)
+            .where(replies.c.note_id == note_id, replies.c.part > 0, replies.c.chat_id == chat)
             .order_by(replies.c.part)
         )
         async with self._database.reading() as connection:

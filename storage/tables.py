@@ -76,7 +76,7 @@ notes = Table(
     Column("hotwords", Text, nullable=False, default="[]"),  # as `mime`
     Column("options", String(64)),  # hash of the model and request of the transcript, made in `jobs`
     Column("status_message_id", BigInteger),
-    Column("stray_after", BigInteger),
+    Column("stray_after", BigInteger),  # as `mime`
     Column("moved_to", BigInteger),
     Column("received_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),

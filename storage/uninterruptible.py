@@ -1,4 +1,4 @@
-"""Lets database calls complete although their caller is cancelled.
+"""Lets calls complete although their caller is cancelled: those of the database, and others that must not stop midway.
 
 A cancellation inside SQLAlchemy closes the connection; with aiosqlite 0.22 that can wait for ever, since the connection
 may be closed twice, and the second close waits for a thread that has ended.
@@ -20,11 +20,13 @@ def uninterruptible(kind: Kind) -> Kind:
     """Make every public coroutine method of a class run to its end before a cancellation of its caller is raised."""
     for name, method in inspect.getmembers(kind, inspect.iscoroutinefunction):
         if not name.startswith("_"):
-            setattr(kind, name, _shielded(method))
+            setattr(kind, name, run_to_end(method))
     return kind
 
 
-def _shielded(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
+def run_to_end(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Awaitable[Result]]:
+    """Make a coroutine function run to its end before a cancellation of its caller is raised."""
+
     @functools.wraps(method)
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         running = asyncio.ensure_future(method(*args, **kwargs))

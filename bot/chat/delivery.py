@@ -1,5 +1,8 @@
 """Delivers a note's answer: status reply, further parts, a document. Records each message id in the ledger.
 
+Telegram cannot send a message exactly once, but it can edit one any number of times. So a text is never in a new
+message: a placeholder is sent first, and edited once its id is recorded. What a crash can leave is a placeholder.
+
 Permanent refusals (the chat is gone, the bot was blocked) are logged and recorded; nothing is tried again.
 """
 
@@ -13,7 +16,12 @@ from pathlib import PurePath
 import structlog
 from aiogram import Bot
 from aiogram.enums import ParseMode
-from aiogram.exceptions import TelegramBadRequest, TelegramMigrateToChat
+from aiogram.exceptions import (
+    TelegramBadRequest,
+    TelegramForbiddenError,
+    TelegramMigrateToChat,
+    TelegramNotFound,
+)
 from aiogram.types import (
     BufferedInputFile,
     InlineKeyboardMarkup,
@@ -22,14 +30,19 @@ from aiogram.types import (
     ReplyParameters,
 )
 
+from bot.chat import status_message
 from bot.chat.layout import Reply, has_text, plain_text, render_reply
-from bot.chat.lost_messages import PERMANENT_REFUSALS, LostMessages
 from bot.chat.texts import missing_audio_text, translate, use_language
 from engine import Segment, Transcript
 from jobs.note_log import log_outcome
 from storage.ledger import Ledger
 from storage.note import Note
+from storage.uninterruptible import run_to_end
 
+PERMANENT_REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
+PLACEHOLDER = "…"
+_GONE = ("message to edit not found", "MESSAGE_ID_INVALID", "message can't be edited")
+_STATUS_ATTEMPTS = 3
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 _FIRST_COPY = 1000  # parts from here on are copies that somebody asked for later
 
@@ -59,29 +72,21 @@ class Delivery:
         if ended := await self.ledger.get(note.id):
             log_outcome(ended)
 
-    @property
-    def lost_messages(self) -> LostMessages:
-        """The remover of lost messages."""
-        return LostMessages(self.bot, self.ledger)
-
     async def show_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Set the text of the note's status reply; send one if there is none, or if it was deleted."""
         await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard))
-        await self.lost_messages.remove(note.id)
 
     async def show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
-        """Show the note's place in the queue, unless another process has sent a status reply meanwhile."""
-        await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard, is_required=False))
-        await self.lost_messages.remove(note.id)
+        """Show the note's place in the queue, unless it has ended or another process has sent a status reply."""
+        await self._in_current_chat(note, lambda: self._show_queued(note, text, keyboard))
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
         """Show the transcript in the status reply, in further parts, or as a document. Sends no part twice.
 
-        It stops when the note is deleted or is transcribed again.
+        It stops when the note is deleted, is transcribed again, or another worker delivers it.
         """
         with use_language(note.locale):
             await self._in_current_chat(note, lambda: self._deliver(note, transcript))
-        await self.lost_messages.remove(note.id)
 
     async def _in_current_chat(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
         """Run `tell`; if the note's group migrated, record that and run it again for the supergroup."""
@@ -93,25 +98,58 @@ class Delivery:
             await tell()
 
     async def _show_status(
-        self,
-        note: Note,
-        text: str,
-        keyboard: InlineKeyboardMarkup | None = None,
-        mode: ParseMode | None = None,
-        *,
-        is_required: bool = True,
+        self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
     ) -> None:
+        for attempt in range(_STATUS_ATTEMPTS):
+            if (current := await self.ledger.get(note.id)) is None:
+                return
+            if message_id := current.status_message_id:
+                try:
+                    await self._edit(current, message_id, text, keyboard, mode)
+                except TelegramBadRequest as refusal:
+                    if not _is_gone(refusal) or attempt + 1 == _STATUS_ATTEMPTS:
+                        raise
+                else:
+                    return
+            await self._send_status(current, PLACEHOLDER, status_message.cancel_button(note.id))
+
+    async def _show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
         current = await self.ledger.get(note.id)
-        if current is None or (current.status_message_id and await self._edit(current, text, keyboard, mode)):
+        if current is None or current.state.is_final:
             return
-        before = current.status_message_id
-        async with self.lost_messages.tracked(current):
-            sent = await self.reply(current, text, keyboard=keyboard, mode=mode)
-            is_kept = await self.ledger.set_status_message(note.id, sent.message_id, instead_of=before)
-            if not is_kept:  # the note was deleted meanwhile, or another process was quicker
+        if current.status_message_id is None:
+            await self._send_status(current, text, keyboard)
+        else:
+            await self._show_status(current, text, keyboard)
+
+    async def _send_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+        """Send a status reply, unless another process is quicker."""
+        await self._send_and_record(
+            partial(self.reply, note, text, keyboard=keyboard),
+            lambda sent: self.ledger.set_status_message(note.id, sent, instead_of=note.status_message_id),
+        )
+
+    async def _send_and_record(
+        self, send: Callable[[], Awaitable[Message]], record: Callable[[int], Awaitable[bool]]
+    ) -> int | None:
+        """Send a message and return its id once it is recorded; None: it was not to be recorded, and is taken back.
+
+        A cancellation waits for that: it must not come between the sending and the recording.
+        """
+
+        @run_to_end
+        async def send_and_record() -> int | None:
+            sent = await send()
+            try:
+                is_recorded = await record(sent.message_id)
+            except Exception:
                 await self._delete_if_possible(sent)
-        if is_required and not is_kept:
-            await self._show_status(note, text, keyboard, mode)
+                raise
+            if not is_recorded:
+                await self._delete_if_possible(sent)
+            return sent.message_id if is_recorded else None
+
+        return await send_and_record()
 
     async def _deliver(self, note: Note, transcript: Transcript) -> None:
         if (current := await self._if_current(note)) is None:
@@ -122,12 +160,34 @@ class Delivery:
         reply = _render_reply(transcript)
         first, *rest = reply.messages
         await self._show_status(current, first, mode=ParseMode.HTML)
-        sent = await self.ledger.text_parts(note.id)
         for number, text in enumerate(rest, start=1):
-            if number not in sent:
-                await self._send_part(current, number, partial(self.reply, current, text, mode=ParseMode.HTML))
-        if reply.needs_document and 1 not in sent:
-            await self._send_part(current, 1, partial(self._document, current, transcript))
+            await self._show_part(note, number, text)
+        if reply.needs_document:
+            await self._part(note, 1, partial(self._document, current, transcript))
+
+    async def _show_part(self, note: Note, number: int, text: str) -> None:
+        """Show a part of the text in a message of its own. One that its reader deleted does not come back."""
+        send = partial(self.reply, note, PLACEHOLDER, keyboard=status_message.cancel_button(note.id))
+        message_id = await self._part(note, number, send)
+        if message_id is not None:
+            try:
+                await self._edit(note, message_id, text, None, ParseMode.HTML)
+            except TelegramBadRequest as refusal:
+                if not _is_gone(refusal):
+                    raise
+
+    async def _part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> int | None:
+        """Return the id of the message for a part of the text, which is sent if there is none.
+
+        None if the note was deleted or transcribed again, or another worker delivers it.
+        """
+        if await self._if_current(note) is None:
+            return None
+        if known := (await self.ledger.text_parts(note.id)).get(number):
+            return known
+        return await self._send_and_record(
+            send, lambda sent: self.ledger.add_part(note.id, number, sent, run=note.run, fence=note.fence)
+        )
 
     async def send_copy(self, note: Note, transcript: Transcript) -> None:
         """Send the transcript once more, as new messages."""
@@ -166,7 +226,6 @@ class Delivery:
 
     async def delete_messages(self, note: Note) -> None:
         """Delete the bot's messages about this note, also those that are sent meanwhile."""
-        await self.lost_messages.remove(note.id)
         erased: set[int] = set()
         while shown := await self._known_messages(note) - erased:
             for message_id in shown:
@@ -185,24 +244,24 @@ class Delivery:
             with suppress(*PERMANENT_REFUSALS):
                 await self.bot.edit_message_text(translate("Deleted."), chat_id=chat_id, message_id=message_id)
 
-    async def _edit(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None) -> bool:
-        """Edit the status reply; return False if it no longer exists."""
-        try:
-            await self.bot.edit_message_text(
-                text,
-                chat_id=note.answer_chat_id,
-                message_id=note.status_message_id,
-                parse_mode=mode,
-                reply_markup=keyboard,
-                link_preview_options=_NO_PREVIEW,
-            )
-        except TelegramBadRequest as refusal:
-            if "message to edit not found" in refusal.message or "MESSAGE_ID_INVALID" in refusal.message:
-                return False
-            if "message can't be edited" in refusal.message:
-                return False
-            raise
-        return True
+    async def remove_leftover(self, chat_id: int, message_id: int, note_id: str) -> None:
+        """Delete a message about a note if the ledger does not know it: its sender died before it recorded it."""
+        known = await self.ledger.by_message(self.bot.id, chat_id, message_id)
+        if known is None or known.id != note_id:
+            log.info("leftover_removed", note=note_id, message=message_id)
+            await self._delete_or_empty(chat_id, message_id)
+
+    async def _edit(
+        self, note: Note, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None
+    ) -> None:
+        await self.bot.edit_message_text(
+            text,
+            chat_id=note.answer_chat_id,
+            message_id=message_id,
+            parse_mode=mode,
+            reply_markup=keyboard,
+            link_preview_options=_NO_PREVIEW,
+        )
 
     async def _delete_if_possible(self, sent: Message) -> None:
         with suppress(*PERMANENT_REFUSALS):
@@ -218,20 +277,10 @@ class Delivery:
 
         return await send_in_thread(note, send)
 
-    async def _send_part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> None:
-        """Send a part of the text; delete it if the note was deleted or restarted meanwhile."""
-        if await self._if_current(note) is None:
-            return
-        async with self.lost_messages.tracked(note):
-            sent = await send()
-            is_kept = await self._if_current(note) and await self.ledger.add_part(note.id, number, sent.message_id)
-            if not is_kept or not await self._if_current(note):
-                await self._delete_if_possible(sent)
-
     async def _if_current(self, note: Note) -> Note | None:
-        """Return the note as it is now; None if it was deleted or is transcribed again."""
+        """Return the note as it is now; None if it was deleted, is transcribed again, or is another worker's now."""
         current = await self.ledger.get(note.id)
-        return current if current and current.run == note.run else None
+        return current if current and (current.run, current.fence) == (note.run, note.fence) else None
 
     async def _send_copy_part(self, note: Note, sending: Awaitable[Message]) -> None:
         await self.record_copies(note, [(await sending).message_id])
@@ -289,6 +338,11 @@ async def catch_permanent_refusals(note: Note) -> AsyncIterator[DeliveryOutcome]
     except PERMANENT_REFUSALS as refusal:
         outcome.refusal = refusal.message
         log.warning("undeliverable", note=note.id, chat=note.chat_id, reason=refusal.message)
+
+
+def _is_gone(refusal: TelegramBadRequest) -> bool:
+    """Tell whether a message cannot be edited because it is not there any more."""
+    return any(words in refusal.message for words in _GONE)
 
 
 def _local(moment: datetime) -> datetime:

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
+from aiogram.types import MaybeInaccessibleMessageUnion
 
 from bot.chat import status_message
 from bot.chat.delivery import Delivery, catch_permanent_refusals
@@ -66,6 +67,11 @@ class NoteActions:
             await self.delivery.delete_messages(latest)
         await self.ledger.delete(note.id)
         await asyncio.to_thread(self.recordings.delete, note.id)  # last: a worker that saves one later finds no note
+
+    async def remove_leftover(self, message: MaybeInaccessibleMessageUnion | None, note_id: str) -> None:
+        """Delete the message with a button of a note if the ledger does not know it as one of that note's messages."""
+        if message is not None:
+            await self.delivery.remove_leftover(message.chat.id, message.message_id, note_id)
 
     async def _leave_queue(self, note: Note) -> None:
         try:

@@ -15,8 +15,7 @@ from aiogram.exceptions import (
 )
 
 from bot.chat import status_message
-from bot.chat.delivery import Delivery
-from bot.chat.lost_messages import PERMANENT_REFUSALS
+from bot.chat.delivery import PERMANENT_REFUSALS, Delivery
 from bot.chat.texts import translate, use_language
 from bot.telegram import downloads
 from bot.telegram.request_policy import low_priority_once, total_timeout

@@ -91,7 +91,7 @@ def _edit(
         raise bad_request(NOT_MODIFIED, is_avoidable=not lost)
     changed = conversation.change(message, state.now(), wanted)
     state.changed.notify_all()
-    return changed
+    return changed.model_copy(update={"reply_to_message": None})  # the Bot API server answers every edit without it
 
 
 @handles(DeleteMessage)

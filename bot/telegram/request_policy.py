@@ -32,11 +32,6 @@ def total_timeout(seconds: float) -> AbstractContextManager[None]:
     return _use(replace(current_policy(), timeout_s=seconds))
 
 
-def low_priority() -> AbstractContextManager[None]:
-    """Leave half of the rate budget to other requests."""
-    return _use(replace(current_policy(), is_low_priority=True))
-
-
 def low_priority_once() -> AbstractContextManager[None]:
     """Leave half of the rate budget to other requests, and give up at once instead of waiting or retrying."""
     return _use(replace(current_policy(), timeout_s=0.0, is_low_priority=True))

@@ -22,7 +22,7 @@ from bot.telegram.request_policy import current_policy, total_timeout
 from jobs.resilience import Outage
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
 
 
@@ -65,7 +65,7 @@ def _may_repeat(method: TelegramMethod[Any], error: Exception) -> bool:
     """Tell whether a retry cannot repeat an effect, or is allowed to."""
     if isinstance(method, GetUpdates):
         return _is_poll(method)
-    was_never_sent = isinstance(error.__cause__, NEVER_SENT)
+    was_never_sent = isinstance(error.__cause__, _NEVER_SENT)
     return was_never_sent or current_policy().may_send_twice or not _is_new_message(method)
 
 

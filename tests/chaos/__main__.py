@@ -63,6 +63,7 @@ def _show(campaign: Campaign, outcome: Outcome) -> None:
         "twice": verdict.twice,
         "wrong": verdict.wrong,
         "stray": verdict.stray,
+        "leftover": verdict.leftovers,
         "unsettled": outcome.unsettled,
         "violation": outcome.violations,
         "crash": outcome.crashes,

@@ -192,6 +192,7 @@ def as_figures(campaign: Campaign, outcome: Outcome) -> dict[str, float]:
         "twice": len(verdict.twice),
         "wrong": len(verdict.wrong),
         "stray": len(verdict.stray),
+        "leftovers": len(verdict.leftovers),
         "unsettled": len(outcome.unsettled),
         "violations": len(outcome.violations),
         "crashes": len(outcome.crashes),

@@ -8,15 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
-from bot.chat import (
-    delivery as bot_delivery,
-    gatekeeper,
-    intake,
-    lost_messages,
-    outage_notice,
-    status_message,
-    telegram_door,
-)
+from bot.chat import delivery as bot_delivery, gatekeeper, intake, outage_notice, status_message, telegram_door
 from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import notes
 from bot.chat.telegram_door import TelegramDoor
@@ -26,7 +18,7 @@ from storage import database, queries, replies, states
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
-    *(gatekeeper, notes, intake, bot_delivery, lost_messages, outage_notice, telegram_door, status_message),
+    *(gatekeeper, notes, intake, bot_delivery, outage_notice, telegram_door, status_message),
     *(queue, transcription, delivery, leases, leased_worker),
     *(states, replies, queries, database),
 )

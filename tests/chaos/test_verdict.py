@@ -18,6 +18,10 @@ def judged(*said: Said) -> tuple[int, int, int, int]:
     return len(verdict.lost), len(verdict.twice), len(verdict.wrong), len(verdict.stray)
 
 
+def leftovers(*said: Said) -> int:
+    return len(judge(NOTES, said).leftovers)
+
+
 RIGHT = [answer(note) for note in NOTES]
 
 
@@ -56,13 +60,20 @@ def test_a_sentence_of_failure_is_wrong() -> None:
     assert judged(*RIGHT[1:], answer(FIRST, text="This voice note could not be transcribed.")) == (1, 0, 1, 0)
 
 
-@pytest.mark.parametrize("text", ["In the queue.", "In the queue, place 2, about 3 s", "Transcribing… 40 %"])
-def test_a_status_reply_that_is_left_beside_the_answer_is_stray(text: str) -> None:
-    assert judged(*RIGHT, answer(FIRST, 11, text)) == (0, 0, 0, 1)
+@pytest.mark.parametrize("text", ["In the queue.", "In the queue, place 2, about 3 s", "Transcribing… 40 %", "…"])
+def test_a_status_reply_that_is_left_beside_the_answer_is_counted_and_breaks_no_promise(text: str) -> None:
+    said = [*RIGHT, answer(FIRST, 11, text)]
+    assert leftovers(*said) == 1
+    assert not judge(NOTES, said)
 
 
-def test_a_status_reply_that_never_became_the_answer_is_stray_and_the_note_lost() -> None:
-    assert judged(*RIGHT[1:], answer(FIRST, text="In the queue.")) == (1, 0, 0, 1)
+def test_a_status_reply_that_never_became_the_answer_is_left_over_and_the_note_lost() -> None:
+    said = [*RIGHT[1:], answer(FIRST, text="In the queue.")]
+    assert (judged(*said), leftovers(*said)) == ((1, 0, 0, 0), 1)
+
+
+def test_a_status_reply_to_nothing_is_stray() -> None:
+    assert judged(*RIGHT, Said(7, 11, None, "In the queue.")) == (0, 0, 0, 1)
 
 
 def test_whatever_else_the_bot_says_is_stray() -> None:

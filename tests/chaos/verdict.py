@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-UNFINISHED = ("In the queue", "Transcribing")
+from bot.chat.delivery import PLACEHOLDER
+
+UNFINISHED = ("In the queue", "Transcribing", PLACEHOLDER)
 # What the stand-in complains of and faults explain.
 EXCUSES = {
     "message is not modified": "whoever takes a note over cannot know what the one before has shown already",
-    "message can't be edited (editMessageReplyMarkup": "a message that nobody heard of is looked for by its number",
-    "message to edit not found (editMessageReplyMarkup": "as above",
 }
 TOO_EARLY = "before retry_after had passed"
 
@@ -45,12 +45,17 @@ class Entry:
 
 @dataclass(slots=True)
 class Verdict:
-    """What is wrong, in words; nothing when all is well."""
+    """What is wrong, in words; nothing when all is well.
+
+    `leftovers` are status replies without a text, whose sender was killed before it recorded them. They are counted and
+    break no promise: Telegram cannot send a message exactly once.
+    """
 
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
+    leftovers: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Tell whether anything is wrong."""
@@ -68,7 +73,9 @@ def judge(asked: Sequence[Asked], said: Iterable[Said]) -> Verdict:
         note = notes.get(place)
         if note is not None and message.text == note.text:
             answers[place] += 1
-        elif message.text in texts or (note is not None and not message.text.startswith(UNFINISHED)):
+        elif note is not None and message.text.startswith(UNFINISHED):
+            verdict.leftovers.append(_words(message))
+        elif message.text in texts or note is not None:
             verdict.wrong.append(_words(message))
         else:
             verdict.stray.append(_words(message))

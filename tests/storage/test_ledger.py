@@ -257,14 +257,6 @@ async def test_every_message_of_a_note_leads_to_it(ledger: Ledger) -> None:
     assert await ledger.by_message(BOT, note.chat_id, 14) is None
 
 
-async def test_a_part_that_is_sent_anew_replaces_the_old_one(ledger: Ledger) -> None:
-    note = await done(ledger)
-    await ledger.add_part(note.id, 1, 100)
-    await ledger.add_part(note.id, 1, 200)
-    await ledger.add_part(note.id, 2, 201)
-    assert await ledger.text_parts(note.id) == {1: 200, 2: 201}
-
-
 async def test_deleting_leaves_nothing(ledger: Ledger) -> None:
     note = await done(ledger)
     await ledger.set_status_message(note.id, 100, instead_of=None)

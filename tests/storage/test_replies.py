@@ -4,8 +4,6 @@ from storage.rows import now
 from tests.storage.samples import BOT, incoming
 from tests.storage.test_ledger import done, known
 
-MOST = 100
-
 
 async def received(ledger: Ledger, **of: int) -> Note:
     note, _ = await ledger.record(incoming(**of))  # type: ignore[arg-type]  # the test's own words
@@ -22,40 +20,32 @@ async def test_of_two_that_answer_at_the_same_time_only_the_first_is_kept(ledger
     assert await ledger.by_message(BOT, note.chat_id, 101) is None
 
 
-async def test_a_reply_that_was_never_heard_of_is_looked_for_between_what_is_known(ledger: Ledger) -> None:
-    note = await received(ledger, message_id=10)
-    assert not await ledger.possible_stray_ids(note, MOST)
-    await ledger.expect_stray(note.id)
-    await received(ledger, message_id=12)
-    await received(ledger, message_id=13, chat_id=8)
-    other = await received(ledger, message_id=9)
-    await ledger.set_status_message(other.id, 14, instead_of=None)
-    await ledger.set_status_message(note.id, 16, instead_of=None)
-    in_doubt = await known(ledger, note)
-    assert await ledger.possible_stray_ids(in_doubt, MOST) == [11, 13, 15]
-    assert await ledger.possible_stray_ids(in_doubt, 2) == [11, 13]
-    await ledger.set_stray_after(note.id, 13)
-    assert await ledger.possible_stray_ids(await known(ledger, note), MOST) == [15]
-    await ledger.set_stray_after(note.id, None)
-    assert not await ledger.possible_stray_ids(await known(ledger, note), MOST)
+async def test_a_part_of_a_text_is_one_message_whoever_else_sends_it(ledger: Ledger) -> None:
+    note = await received(ledger)
+    assert await ledger.add_part(note.id, 1, 11)
+    assert not await ledger.add_part(note.id, 1, 12)
+    assert await ledger.text_parts(note.id) == {1: 11}
 
 
-async def test_an_unknown_part_of_a_text_lies_below_the_part_that_was_sent_anew(ledger: Ledger) -> None:
-    note = await received(ledger, message_id=10)
-    await ledger.set_status_message(note.id, 11, instead_of=None)
-    await ledger.expect_stray(note.id)
-    assert not await ledger.possible_stray_ids(await known(ledger, note), MOST)
-    await ledger.add_part(note.id, 1, 14)
-    assert await ledger.possible_stray_ids(await known(ledger, note), MOST) == [12, 13]
+async def test_a_worker_that_lost_its_note_records_no_part_of_the_text(ledger: Ledger) -> None:
+    note = await received(ledger)
+    stale = await ledger.claim(note.id, "frozen")
+    assert stale is not None
+    assert await ledger.release(note.id, stale.fence)
+    mine = await ledger.claim(note.id, "awake")
+    assert mine is not None
+    assert not await ledger.add_part(note.id, 1, 11, run=stale.run, fence=stale.fence)
+    assert await ledger.add_part(note.id, 1, 12, run=mine.run, fence=mine.fence)
+    assert await ledger.text_parts(note.id) == {1: 12}
 
 
-async def test_a_doubt_lasts_until_it_is_cleared_up(ledger: Ledger) -> None:
-    note = await received(ledger, message_id=10)
-    assert await ledger.expect_stray(note.id)
-    await received(ledger, message_id=20)
-    assert not await ledger.expect_stray(note.id)
-    assert (await known(ledger, note)).stray_after == 10
-    assert not await ledger.expect_stray("0" * 16)
+async def test_the_parts_of_a_text_are_sent_anew_in_the_group_that_a_group_became(ledger: Ledger) -> None:
+    note = await received(ledger, chat_id=-5)
+    assert await ledger.add_part(note.id, 1, 11)
+    await ledger.migrate_chat(BOT, -5, -1005)
+    assert await ledger.text_parts(note.id) == {}
+    assert await ledger.add_part(note.id, 1, 2)
+    assert await ledger.text_parts(note.id) == {1: 2}
 
 
 async def test_a_group_that_moved_takes_its_notes_along(ledger: Ledger) -> None:

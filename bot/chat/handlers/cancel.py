@@ -30,16 +30,22 @@ async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> 
 async def cancel_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Cancel the note of the button."""
+    """Cancel the note of the button, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
+    if note and not await lookup.can_change(note, press.from_user.id):
+        await press.answer(not_allowed_text())
+        return
     if note:
-        await press.answer(await _give_up(note, press.from_user.id, lookup, actions))
+        await press.answer(await _cancel(note, actions))
+    await actions.remove_leftover(press.message, callback_data.note_id)
 
 
 async def _give_up(note: Note, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
     """Cancel a note if that is allowed and not too late; return the answer."""
-    if not await lookup.can_change(note, user_id):
-        return not_allowed_text()
+    return await _cancel(note, actions) if await lookup.can_change(note, user_id) else not_allowed_text()
+
+
+async def _cancel(note: Note, actions: NoteActions) -> str:
     if not await actions.cancel(note):
         return translate("This recording is finished already.")
     return translate("Cancelled.")

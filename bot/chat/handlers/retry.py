@@ -41,11 +41,12 @@ async def retry(
 async def retry_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Transcribe the note of the button again, in the same language."""
+    """Transcribe the note of the button again, in the same language, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note:
         started = await actions.retry(note, note.language)
         await press.answer("" if started else _already())
+    await actions.remove_leftover(press.message, callback_data.note_id)
 
 
 def _already() -> str:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.chat.delivery import PLACEHOLDER
 from bot.chat.size_limits import size_limits
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
@@ -52,7 +53,8 @@ async def test_what_breaks_a_limit_fails_at_once_and_a_retry_lets_a_worker_judge
         failed = await house.hear("longer than 1 minutes")
         note = await house.delivered(message)
         assert (note.state, note.error and note.error.code) == (State.FAILED, "audio_too_long")
-        assert len(playground.versions(failed)) == 1, "it never stood in the queue"
+        shown = [version.text for version in playground.versions(failed)]
+        assert shown == [PLACEHOLDER, failed.text], "it never stood in the queue"
         await house.start_worker()
         await house.press(failed, "Retry")
         await house.answered(message)

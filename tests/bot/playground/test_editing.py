@@ -17,6 +17,20 @@ async def test_an_edit_replaces_text_and_buttons(playground: Playground, bot: Bo
     assert [version.text for version in playground.versions(sent)] == ["working", "done"]
 
 
+async def test_the_answer_to_an_edit_does_not_tell_what_the_message_replies_to(
+    playground: Playground, bot: Bot, chat: Chat
+) -> None:
+    asked = await bot.send_message(chat.id, "Is it done?")
+    sent = await bot.send_message(chat.id, "working", reply_to_message_id=asked.message_id)
+    assert sent.reply_to_message is not None
+    by_text = await bot.edit_message_text("done", chat_id=chat.id, message_id=sent.message_id)
+    by_buttons = await bot.edit_message_reply_markup(chat_id=chat.id, message_id=sent.message_id, reply_markup=BUTTONS)
+    for edited in (by_text, by_buttons):
+        assert not isinstance(edited, bool)
+        assert edited.reply_to_message is None
+    assert playground.messages(chat)[-1].reply_to_message is not None, "the chat still shows it"
+
+
 async def test_an_edit_must_change_something(playground: Playground, bot: Bot, chat: Chat) -> None:
     sent = await bot.send_message(chat.id, "done")
     with refused(f"Bad Request: {NOT_MODIFIED}"):
