@@ -15,8 +15,26 @@ class RedisUrlInvalid(Fault):
 
     code = "redis_url_wrong"
     sentence = (
-        "redis.url is not understood. Write redis://:password@host:6379/0, rediss://… or unix:///path/redis.sock, or "
-        "leave it empty for the embedded Redis."
+        "redis.url is not understood: {reason}. Write redis://user:password@host:6379/0, rediss://…, "
+        "redis+sentinel://user:password@host:26379,host/service or unix:///path/redis.sock, or leave it empty for the "
+        "embedded Redis."
+    )
+
+
+class RedisLoginRefused(QueueUnreachable):
+    """Redis answers, and refuses the user or the password."""
+
+    code = "redis_login_refused"
+    sentence = "Redis refuses the login ({reason}). Correct user and password in redis.url."
+
+
+class RedisNotPermitted(QueueUnreachable):
+    """Redis answers, and the user may not do what is needed."""
+
+    code = "redis_not_permitted"
+    sentence = (
+        "Redis does not permit what Earshot needs ({reason}). Give the user in redis.url the rights that "
+        "docs/several-machines.md names."
     )
 
 

@@ -12,6 +12,7 @@ from jobs.errors import QueueUnreachable
 from jobs.fairness import BEGUN_SCORE, score_ms
 from jobs.lua_scripts import LuaScripts, long_key
 from jobs.redis import QUEUE, REDIS_ERRORS, connect, to_json
+from jobs.redis_refusals import refusal
 from jobs.resilience import Outage
 from jobs.worker_registry import WorkerInfo, live_workers
 from storage.ledger import Ledger
@@ -110,4 +111,4 @@ async def _redis_errors_as_faults() -> AsyncIterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:
-        raise QueueUnreachable(reason=str(error) or type(error).__name__) from error
+        raise refusal(error) or QueueUnreachable(reason=str(error) or type(error).__name__) from error

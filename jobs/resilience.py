@@ -9,6 +9,7 @@ import structlog
 
 from engine import Fault
 from jobs.redis import REDIS_ERRORS
+from jobs.redis_refusals import refusal
 from storage.errors import DatabaseFault
 
 CANCEL_AGAIN_S = 1.0
@@ -29,9 +30,11 @@ class Outage:
         self._is_ongoing = False
 
     def report_failure(self, error: BaseException, **hints: str) -> None:
-        """Log `error` and the hints if the outage begins with it."""
+        """Log `error` and the hints if the outage begins with it; a Redis that refuses us is told as such."""
         if not self._is_ongoing:
-            log.warning("trouble", doing=self._doing, error=str(error) or repr(error), **hints)
+            refused = refusal(error)
+            tell = log.error if refused else log.warning
+            tell("trouble", doing=self._doing, error=str(refused or error) or repr(error), **hints)
         self._is_ongoing = True
 
     def report_success(self) -> None:

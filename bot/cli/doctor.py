@@ -33,7 +33,8 @@ from engine import (
     is_downloaded,
 )
 from jobs.queue import connect
-from jobs.redis import REDIS_ERRORS
+from jobs.redis import QUEUE, REDIS_ERRORS
+from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import find_server
 
 FREE_GB = 1.0
@@ -107,6 +108,7 @@ async def redis(settings: Settings) -> str:
     """Check that the configured Redis answers, or that the embedded one can be started."""
     client = connect(redis_url(settings))
     try:
+        await check_not_refused(client, QUEUE)
         await client.ping()
     except REDIS_ERRORS as error:
         if settings.redis.url:

@@ -9,7 +9,7 @@ from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import structlog
 from structlog.typing import Processor
@@ -18,7 +18,7 @@ from bot.config.settings import Settings
 
 OUR_LOGGERS = ("bot", "jobs", "storage", "engine")
 TOKEN = re.compile(r"\d{5,}:[A-Za-z0-9_-]{30,}")
-PASSWORD = re.compile(r".*?://[^:/]*:(.*)@[^@]*")
+PASSWORDS = tuple(map(re.compile, (r"://[^:/@]*:([^/?]*)@", r"://[^:/@]*:([^@]*)@", r"[?&]\w*password=([^&]*)")))
 FILE_BYTES = 10_000_000
 OLD_FILES = 9
 HIDDEN = "***"
@@ -95,17 +95,15 @@ def add_role(role: str) -> Processor:
 def secret_values(settings: Settings) -> list[str]:
     """Return what no log line may show: tokens, and the passwords in URLs."""
     values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
-    values += [password_of(url) for url in (settings.redis.url, settings.database.url)]
+    for url in (settings.redis.url, settings.database.url):
+        values += passwords_in(url)
     return [value for value in values if value]
 
 
-def password_of(url: str) -> str:
-    """Return the password in a URL, also in one that is not valid; "" if there is none."""
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        found = PASSWORD.match(url)
-        return found[1] if found else ""
+def passwords_in(url: str) -> set[str]:
+    """Return the passwords in a URL as written and decoded, also in one that is not valid."""
+    written = {found for pattern in PASSWORDS for found in pattern.findall(url)}
+    return written | set(map(unquote, written))
 
 
 def redactor(secrets: Iterable[str]) -> Callable[[str], str]:

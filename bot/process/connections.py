@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 from bot.config.settings import Settings
 from jobs.queue import Queue, connect
+from jobs.redis import QUEUE
+from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import embedded_url
 from storage.database import open_database
 from storage.ledger import Ledger
@@ -23,9 +25,14 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
 
 @asynccontextmanager
 async def open_queue(settings: Settings, ledger: Ledger) -> AsyncIterator[Queue]:
-    """Open the queue, and close it at the end of the block."""
+    """Open the queue, and close it at the end of the block.
+
+    Raises:
+        QueueUnreachable: Redis answers, and refuses us.
+    """
     queue = Queue(connect(redis_url(settings)), ledger)
     try:
+        await check_not_refused(queue.redis, QUEUE)
         yield queue
     finally:
         await queue.close()

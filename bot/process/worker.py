@@ -12,6 +12,8 @@ from bot.process.model_setup import load_engine_in_background
 from bot.telegram.client import open_bot
 from engine import Engine
 from jobs.queue import connect
+from jobs.redis import QUEUE
+from jobs.redis_refusals import check_not_refused
 from jobs.worker import run_worker
 
 
@@ -25,6 +27,7 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
     defaults = default_request(settings.engine)
     redis = connect(redis_url(settings))
     try:
+        await check_not_refused(redis, QUEUE)
         async with open_bot(settings.telegram, redis_url(settings)) as bot, open_ledger(settings) as ledger:
             engine = await asyncio.wrap_future(loading)
             await run_worker(

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from jobs import redis as redis_module
-from jobs.errors import RedisUrlInvalid
+from jobs import redis_pool
 from jobs.redis import REDIS_ERRORS, connect, from_json, to_json
 from jobs.redis_server import RedisServer
 
@@ -27,7 +26,7 @@ async def silent() -> AsyncIterator[str]:
 
 
 async def test_a_frozen_redis_is_noticed_at_the_time_limit(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_module, "SOCKET_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(redis_pool, "SOCKET_TIMEOUT_S", 0.3)
     client = connect(f"{silent}/3")
     began = time.monotonic()
     for _ in range(2):
@@ -38,7 +37,7 @@ async def test_a_frozen_redis_is_noticed_at_the_time_limit(silent: str, monkeypa
 
 
 async def test_a_redis_that_freezes_later_is_noticed_too(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redis_module, "SOCKET_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(redis_pool, "SOCKET_TIMEOUT_S", 0.3)
     client = connect(server.url)
     assert server.process is not None
     await client.ping()
@@ -56,21 +55,6 @@ def test_the_time_limits_hold_for_every_connection() -> None:
     options = connect("redis://host").connection_pool.connection_kwargs
     assert options["socket_timeout"] == 5
     assert options["socket_keepalive"]
-
-
-def test_a_password_may_hold_any_character() -> None:
-    options = connect("redis://user:p%40ss%2Fw%3Ard@host:6380/2").connection_pool.connection_kwargs
-    assert (options["password"], options["port"], options["db"]) == ("p@ss/w:rd", 6380, 2)
-
-
-def test_with_tls_the_name_of_the_host_is_compared() -> None:
-    assert connect("rediss://host").connection_pool.connection_kwargs["ssl_check_hostname"]
-
-
-@pytest.mark.parametrize("url", ["host:6379", "http://host", ""])
-def test_what_is_no_url_of_a_redis_is_refused(url: str) -> None:
-    with pytest.raises(RedisUrlInvalid):
-        connect(url)
 
 
 def test_jobs_are_json_and_never_pickles() -> None:

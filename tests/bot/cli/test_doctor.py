@@ -17,6 +17,7 @@ from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings
 from tests.bot.cli.conftest import Earshot
+from tests.jobs.redis_servers import PASSWORD, USER, USERS, free_port, redis_process, until_it_answers
 
 
 class Usage(NamedTuple):
@@ -89,6 +90,16 @@ async def test_a_redis_that_is_set_and_away_comes_with_advice(settings: Settings
     finding = (await found(settings.model_copy(update={"redis": away})))["redis"]
     assert not finding.ok
     assert "redis.url" in finding.says
+
+
+async def test_a_redis_that_refuses_the_password_is_not_called_away(settings: Settings, tmp_path: Path) -> None:
+    port = free_port()
+    with redis_process(tmp_path / "redis", port, USERS):
+        await until_it_answers(port, USER, PASSWORD)
+        refusing = RedisSettings(url=f"redis://{USER}:wrong@127.0.0.1:{port}")
+        finding = (await found(settings.model_copy(update={"redis": refusing})))["redis"]
+    assert not finding.ok
+    assert "refuses the login" in finding.says
 
 
 async def test_a_missing_model_comes_with_the_command_that_fetches_it(settings: Settings) -> None:

@@ -167,7 +167,7 @@ def test_it_ends_with_its_code_and_all_it_printed_while_a_thread_is_still_in_a_n
 def test_an_address_that_cannot_be_read_is_told_without_its_password(
     earshot: Earshot, variable: str, sentence: str, scheme: str
 ) -> None:
-    done = earshot("queue", **{variable: f"{scheme}://:pa[ss-word@host"})
+    done = earshot("queue", **{variable: f"{scheme}://:pa?ss-word@host"})
     assert done.returncode == 1
     assert done.stderr.startswith(f"earshot: {sentence}")
     assert "ss-word" not in done.stdout + done.stderr
