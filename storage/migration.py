@@ -1,22 +1,47 @@
 """Migrates the tables. Alembic takes long to import, and is loaded only if there is something to change."""
 
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection
 
 from storage.errors import DatabaseTooNew
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
+log = structlog.get_logger()
 
-def migrate(connection: Connection, where: str) -> None:
+
+def migrate(connection: Connection, data_dir: Path, where: str) -> None:
     """Run the migrations that the database, which messages call `where`, lacks.
+
+    A copy of an older SQLite file is left in `data_dir` first.
 
     Raises:
         DatabaseTooNew: a newer Earshot has already changed it.
     """
-    if current_revision(connection) != latest_revision():
-        _run_alembic(connection, where)
+    before, latest = current_revision(connection), latest_revision()
+    if before == latest:
+        return
+    if before is not None and before < latest and connection.dialect.name == "sqlite":
+        _back_up(Path(connection.engine.url.database or ""), data_dir / f"earshot.revision-{before}.db")
+    _run_alembic(connection, where)
+
+
+def _back_up(source: Path, copy: Path) -> None:
+    """Copy a SQLite file as it was before the open transaction, which keeps others from changing it meanwhile."""
+    partial = copy.with_name(f".{copy.name}.part")
+    os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+    try:
+        with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(partial)) as writing:
+            reading.backup(writing)
+        partial.replace(copy)
+    finally:
+        partial.unlink(missing_ok=True)
+    log.info("database_backed_up", file=str(copy))
 
 
 def latest_revision() -> str:

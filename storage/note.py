@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar, Self
 
 from engine import Fault, Param
 
@@ -41,11 +41,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A voice note as a door receives it. The `claimed_` values come from the sender and may be wrong."""
+    """A voice note as a door receives it. The `claimed_` values come from the sender and may be wrong.
+
+    The fields of `KEY` are unique together. `business_connection_id` and `guest_query_id` are empty in the bot's own
+    chats; where they are not, the ids of chat and message mean something else than there.
+    """
+
+    KEY: ClassVar[tuple[str, ...]] = ("bot_id", "chat_id", "message_id", "business_connection_id", "guest_query_id")
 
     bot_id: int
     chat_id: int
     message_id: int
+    business_connection_id: str = ""
+    guest_query_id: str = ""
     thread_id: int | None
     user_id: int
     kind: str
@@ -55,6 +63,11 @@ class Incoming:
     claimed_bytes: int | None
     file_name: str | None
     locale: str
+
+    @property
+    def key(self) -> tuple[int | str, ...]:
+        """The values that no other note has together."""
+        return tuple(getattr(self, name) for name in self.KEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, union_all
 
 from engine import Transcript
 from storage.database import Database
 from storage.note import Note, Page, State
 from storage.rows import COLUMNS, note_from_row, now
-from storage.states import HOLD_S, UNSETTLED
-from storage.tables import notes, replies, transcripts
+from storage.states import HOLD_S
+from storage.tables import UNSETTLED, bot_totals, chat_totals, notes, replies, transcripts
+
+_IN_OWN_CHAT = and_(notes.c.business_connection_id == "", notes.c.guest_query_id == "")
 
 
 class NoteQueries:
@@ -26,11 +28,10 @@ class NoteQueries:
 
     async def by_message(self, bot_id: int, chat_id: int, message_id: int) -> Note | None:
         """Return the note of a message, be that the voice note itself, its status message or a part of its text."""
-        reply = select(replies.c.note_id).where(
-            replies.c.bot_id == bot_id, replies.c.chat_id == chat_id, replies.c.message_id == message_id
-        )
-        itself = and_(notes.c.message_id == message_id, notes.c.chat_id == chat_id)
-        return await self._first(_of_chat(bot_id, chat_id).where(or_(itself, notes.c.id.in_(reply))))
+        itself = select(notes.c.id).where(_at(notes, bot_id, chat_id, message_id))
+        answered = select(replies.c.note_id).where(_at(replies, bot_id, chat_id, message_id))
+        own = select(*COLUMNS).where(notes.c.id.in_(itself.union_all(answered)), _IN_OWN_CHAT)
+        return await self._first(own.order_by(notes.c.id.desc()))
 
     async def newest(self, bot_id: int, chat_id: int) -> Note | None:
         """Return the newest note of the chat."""
@@ -38,9 +39,9 @@ class NoteQueries:
 
     async def page(self, bot_id: int, chat_id: int, page: int, size: int = 10) -> Page:
         """Return a page of the chat's notes, newest first, `size` a page."""
-        count = select(func.count()).select_from(_of_chat(bot_id, chat_id).subquery())
+        count = select(chat_totals.c.notes).where(chat_totals.c.bot_id == bot_id, chat_totals.c.chat_id == chat_id)
         async with self._database.reading() as connection:
-            total = (await connection.execute(count)).scalar_one()
+            total = (await connection.execute(count)).scalar_one_or_none() or 0
             pages = max(1, -(-total // size))
             page = min(max(page, 0), pages - 1)
             found = await connection.execute(_of_chat(bot_id, chat_id).limit(size).offset(page * size))
@@ -49,8 +50,11 @@ class NoteQueries:
 
     async def recent(self, chat_id: int | None = None, limit: int = 20) -> list[Note]:
         """Return the newest notes of one chat or of all, newest first."""
-        found = select(*COLUMNS).order_by(notes.c.id.desc()).limit(limit)
-        return await self._all(found if chat_id is None else found.where(_in_chat(chat_id)))
+        if chat_id is None:
+            newest_first = (notes.c.received_at.desc(), notes.c.id.desc())
+            return await self._all(select(*COLUMNS).order_by(*newest_first).limit(limit))
+        found = [note for bot in await self._bots() for note in await self._all(_of_chat(bot, chat_id).limit(limit))]
+        return sorted(found, key=lambda note: (note.received_at, note.id), reverse=True)[:limit]
 
     async def transcript(self, note_id: str) -> Transcript | None:
         """Return the transcript of the note, if there is one."""
@@ -84,9 +88,6 @@ class NoteQueries:
 
     async def is_same_audio_running(self, note: Note) -> bool:
         """Return whether a live worker began on the same audio, with the same options, before this note's worker."""
-        same_sound = notes.c.file_unique_id == note.file_unique_id
-        if note.digest is not None:
-            same_sound = or_(same_sound, notes.c.digest == note.digest)
         earlier = or_(
             notes.c.started_at < note.started_at,
             and_(notes.c.started_at == note.started_at, notes.c.id < note.id),
@@ -94,7 +95,12 @@ class NoteQueries:
         own_options = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
         alive = notes.c.beat_at >= now() - timedelta(seconds=HOLD_S)
         running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == own_options, alive)
-        return await self._first(select(*COLUMNS).where(running, same_sound, earlier)) is not None
+        sounds = [notes.c.file_unique_id == note.file_unique_id]
+        if note.digest is not None:
+            sounds.append(notes.c.digest == note.digest)
+        asked = union_all(*(select(notes.c.id).where(running, same_sound, earlier) for same_sound in sounds))
+        async with self._database.reading() as connection:
+            return (await connection.execute(asked.limit(1))).first() is not None
 
     async def orphaned(self, quiet_s: float) -> list[str]:
         """Return the ids of unsettled notes that no live worker holds and that did not change for `quiet_s`."""
@@ -113,6 +119,10 @@ class NoteQueries:
         done = and_(notes.c.state == State.DONE, notes.c.options == options, notes.c.id != note.id)
         return await self._first(select(*COLUMNS).where(done, same_sound).order_by(notes.c.id.desc()))
 
+    async def _bots(self) -> Sequence[int]:
+        async with self._database.reading() as connection:
+            return (await connection.execute(select(bot_totals.c.bot_id).distinct())).scalars().all()
+
     async def _first(self, asked: Select[tuple[object, ...]]) -> Note | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(asked.limit(1))).mappings().one_or_none()
@@ -124,8 +134,10 @@ class NoteQueries:
 
 
 def _of_chat(bot_id: int, chat_id: int) -> Select[tuple[object, ...]]:
-    return select(*COLUMNS).where(notes.c.bot_id == bot_id, _in_chat(chat_id)).order_by(notes.c.id.desc())
+    """Select the notes that the bot was sent in its own chat, wherever that moved to, newest first."""
+    here = and_(notes.c.bot_id == bot_id, notes.c.answer_chat_id == chat_id, _IN_OWN_CHAT)
+    return select(*COLUMNS).where(here).order_by(notes.c.received_at.desc(), notes.c.id.desc())
 
 
-def _in_chat(chat_id: int) -> ColumnElement[bool]:
-    return or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id)
+def _at(table: Table, bot_id: int, chat_id: int, message_id: int) -> ColumnElement[bool]:
+    return and_(table.c.bot_id == bot_id, table.c.chat_id == chat_id, table.c.message_id == message_id)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import time
 
-NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,})_(?P<note>[0-9a-f]+)\.(?P<ext>[a-z0-9]{1,8})")
+NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,})_(?P<note>[0-9A-Za-z]+)\.(?P<ext>[a-z0-9]{1,8})")
 ABANDONED_S = 3600  # no copy takes so long: a partial file this old was left by a dead worker
 
 

@@ -2,15 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, exists, select, update
 
 from storage.database import Database
-from storage.note import Note, State
+from storage.note import Note
 from storage.rows import COLUMNS, note_from_row
-from storage.states import UNSETTLED
-from storage.tables import notes, replies
+from storage.tables import HAS_MOVED, IS_QUEUED, UNSETTLED, notes, replies
 
-CHAT = func.coalesce(notes.c.moved_to, notes.c.chat_id)
+CHAT = notes.c.answer_chat_id
 
 
 class Replies:
@@ -47,8 +46,8 @@ class Replies:
 
     async def migrate_chat(self, bot_id: int, chat_id: int, moved_to: int) -> None:
         """Record that a group became another (a supergroup); messages in the old one cannot be edited."""
-        of_group = and_(notes.c.bot_id == bot_id, or_(notes.c.chat_id == chat_id, notes.c.moved_to == chat_id))
-        elsewhere = and_(notes.c.chat_id != moved_to, notes.c.moved_to.is_distinct_from(moved_to))
+        of_group = and_(notes.c.bot_id == bot_id, notes.c.answer_chat_id == chat_id)
+        elsewhere = notes.c.answer_chat_id != moved_to
         forgotten = case((UNSETTLED, None), else_=notes.c.status_message_id)
         async with self._database.writing() as connection:
             await connection.execute(
@@ -57,16 +56,18 @@ class Replies:
 
     async def migrated_chats(self, bot_id: int) -> dict[int, int]:
         """Return the groups that became others: id of the old group → id of the new one."""
-        asked = select(notes.c.chat_id, notes.c.moved_to).where(notes.c.bot_id == bot_id, notes.c.moved_to.is_not(None))
+        asked = select(notes.c.chat_id, notes.c.moved_to).where(notes.c.bot_id == bot_id, HAS_MOVED)
         async with self._database.reading() as connection:
             return {row.chat_id: row.moved_to for row in await connection.execute(asked.distinct())}
 
     async def without_status_message(self, bot_id: int, before: datetime) -> list[Note]:
         """Return the waiting notes from before a moment that have no status message yet, oldest first."""
-        waits = and_(notes.c.bot_id == bot_id, notes.c.state == State.QUEUED, notes.c.received_at < before)
+        waits = and_(notes.c.bot_id == bot_id, IS_QUEUED, notes.c.received_at < before)
         asked = select(*COLUMNS).where(waits, notes.c.status_message_id.is_(None))
         async with self._database.reading() as connection:
-            return [note_from_row(row) for row in (await connection.execute(asked.order_by(notes.c.id))).mappings()]
+            return [
+                note_from_row(row) for row in (await connection.execute(asked.order_by(notes.c.queued_at))).mappings()
+            ]
 
     async def _add(self, which: ColumnElement[bool], part: int, message_id: int, **values: int) -> bool:
         changed = update(notes).where(which).values({"run": notes.c.run, **values})

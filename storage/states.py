@@ -17,10 +17,9 @@ from storage.errors import NoteDeleted
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
 from storage.rows import COLUMNS, note_from_row, now
-from storage.tables import PREVIEW_LENGTH, notes, transcripts
+from storage.tables import PREVIEW_LENGTH, UNSETTLED, notes, transcripts
 
 HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and another may claim its note
-UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
 
 Values = Mapping[str, object]
 
@@ -41,7 +40,7 @@ class NoteStates:
                 row = (await connection.execute(statement)).mappings().one_or_none()
                 if row is not None:
                     return note_from_row(row), True
-                same_message = [notes.c[key] == fresh[key] for key in ("bot_id", "chat_id", "message_id")]
+                same_message = [notes.c[name] == fresh[name] for name in incoming.KEY]
                 row = (await connection.execute(select(*COLUMNS).where(*same_message))).mappings().one_or_none()
                 if row is not None:
                     return note_from_row(row), False

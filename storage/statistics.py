@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import Label, RowMapping, Table, func, select
 
 from storage.database import Database
 from storage.note import Note, State, Stats
 from storage.rows import now
-from storage.states import UNSETTLED
-from storage.tables import notes
+from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
 
 DEFAULT_AUDIO_S = 20.0  # for a note whose duration is not known yet
 MEASURED_NOTES = 50
@@ -27,13 +26,15 @@ class Statistics:
 
     async def counts_by_state(self) -> dict[State, int]:
         """Return how many notes are in each state."""
-        return await self._counts()
+        async with self._database.reading() as connection:
+            totals = (await connection.execute(select(*_sums(bot_totals)))).mappings().one()
+        return _by_state(totals)
 
     async def median_rtf(self) -> float | None:
         """Return the median RTF (processing seconds per second of audio) of the last notes; None if there are none."""
         asked = (
             select(notes.c.engine_s / notes.c.audio_s)
-            .where(notes.c.state == State.DONE, notes.c.engine_s > 0, notes.c.audio_s > 0)
+            .where(IS_MEASURED, notes.c.audio_s > 0)
             .order_by(notes.c.finished_at.desc())
             .limit(MEASURED_NOTES)
         )
@@ -45,7 +46,7 @@ class Statistics:
         """Return how many of the last notes were processed at the same time, on average; 1 before there are any."""
         asked = (
             select(notes.c.finished_at, notes.c.engine_s)
-            .where(notes.c.state == State.DONE, notes.c.engine_s > 0)
+            .where(IS_MEASURED)
             .order_by(notes.c.finished_at.desc())
             .limit(MEASURED_NOTES)
         )
@@ -75,27 +76,36 @@ class Statistics:
 
     async def oldest_wait_s(self) -> float:
         """Return for how long the note that waits longest has been waiting, in seconds; 0 if none waits."""
-        asked = select(func.min(notes.c.queued_at)).where(notes.c.state == State.QUEUED)
+        asked = select(func.min(notes.c.queued_at)).where(IS_QUEUED)
         async with self._database.reading() as connection:
             oldest: datetime | None = (await connection.execute(asked)).scalar_one()
         return 0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds())
 
     async def stats(self, bot_id: int, user_id: int | None = None) -> Stats:
         """Return the totals for one person, or for everybody."""
-        whose = [notes.c.bot_id == bot_id, *([] if user_id is None else [notes.c.user_id == user_id])]
-        done = [*whose, notes.c.state == State.DONE]
-        sums = select(func.coalesce(func.sum(notes.c.audio_s), 0.0), func.coalesce(func.sum(notes.c.engine_s), 0.0))
-        people = select(func.count(notes.c.user_id.distinct())).where(*whose)
+        if user_id is None:
+            asked = select(*_sums(bot_totals)).where(bot_totals.c.bot_id == bot_id)
+        else:
+            asked = select(*_sums(user_totals)).where(user_totals.c.bot_id == bot_id, user_totals.c.user_id == user_id)
         async with self._database.reading() as connection:
-            audio_s, engine_s = (await connection.execute(sums.where(*done))).one()
-            users = (await connection.execute(people)).scalar_one()
-        return Stats(counts=await self._counts(*whose), audio_s=audio_s, engine_s=engine_s, users=users)
+            totals = (await connection.execute(asked)).mappings().one()
+        return Stats(
+            counts=_by_state(totals),
+            audio_s=totals["audio_ms"] / 1000,
+            engine_s=totals["engine_ms"] / 1000,
+            users=int(totals["users"]),
+        )
 
-    async def _counts(self, *conditions: ColumnElement[bool]) -> dict[State, int]:
-        asked = select(notes.c.state, func.count()).where(*conditions).group_by(notes.c.state)
-        async with self._database.reading() as connection:
-            found = {State(state): count for state, count in await connection.execute(asked)}
-        return {state: found.get(state, 0) for state in State}
+
+def _sums(table: Table) -> list[Label[int]]:
+    """Return the sums of a table of totals; in that of users, each row is one."""
+    names = [*State, "audio_ms", "engine_ms"]
+    users = func.coalesce(func.sum(table.c.users), 0) if "users" in table.c else func.count()
+    return [*(func.coalesce(func.sum(table.c[name]), 0).label(name) for name in names), users.label("users")]
+
+
+def _by_state(totals: RowMapping) -> dict[State, int]:
+    return {state: int(totals[state]) for state in State}
 
 
 def _covered_s(spans: list[tuple[float, float]]) -> float:

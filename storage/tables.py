@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Computed,
     DateTime,
     Dialect,
     Float,
@@ -17,10 +18,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    literal_column,
 )
 from sqlalchemy.types import TypeDecorator
 
+from storage import note_ids
+
 PREVIEW_LENGTH = 120
+NOTE_ID = String(note_ids.LENGTH)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -54,10 +60,13 @@ metadata = MetaData(
 notes = Table(
     "notes",
     metadata,
-    Column("id", String(16), primary_key=True),
+    Column("id", NOTE_ID, primary_key=True),
     Column("bot_id", BigInteger, nullable=False),
     Column("chat_id", BigInteger, nullable=False),
     Column("message_id", BigInteger, nullable=False),
+    # Both empty in the bot's own chats. In others, ids of chats and messages are not those that the bot knows there.
+    Column("business_connection_id", Text, nullable=False, server_default=""),
+    Column("guest_query_id", Text, nullable=False, server_default=""),
     Column("thread_id", BigInteger),
     Column("user_id", BigInteger, nullable=False),
     Column("kind", String(16), nullable=False),
@@ -78,6 +87,7 @@ notes = Table(
     Column("status_message_id", BigInteger),
     Column("stray_after", BigInteger),  # as `mime`
     Column("moved_to", BigInteger),
+    Column("answer_chat_id", BigInteger, Computed("coalesce(moved_to, chat_id)", persisted=True)),
     Column("received_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
@@ -94,24 +104,35 @@ notes = Table(
     Column("error_params", JSON(none_as_null=True)),
     Column("recording", Text),
     Column("preview", String(PREVIEW_LENGTH), nullable=False),
-    UniqueConstraint("bot_id", "chat_id", "message_id"),
-    Index("ix_notes_file", "file_unique_id", "options"),
-    Index("ix_notes_digest", "digest", "options"),
-    Index("ix_notes_state", "state", "finished_at"),
-    Index("ix_notes_moved", "bot_id", "moved_to"),
+    UniqueConstraint(
+        "bot_id", "chat_id", "message_id", "business_connection_id", "guest_query_id", name="uq_notes_message"
+    ),
+    Index("ix_notes_same_file", "file_unique_id", "options", "state", "id"),
+    Index("ix_notes_same_digest", "digest", "options", "state", "id"),
+    Index("ix_notes_chat", "bot_id", "answer_chat_id", "business_connection_id", "guest_query_id", "received_at", "id"),
+    Index("ix_notes_received", "received_at", "id"),
 )
-Index(
-    "ix_notes_undelivered",
-    notes.c.bot_id,
-    notes.c.chat_id,
-    sqlite_where=notes.c.delivered_at.is_(None),
-    postgresql_where=notes.c.delivered_at.is_(None),
-)
+
+# The conditions of the partial indexes. A query uses such an index only if it has the very same words, so what they
+# compare with is part of the statement, and not a parameter.
+UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
+IS_QUEUED = notes.c.state == literal_column("'queued'")
+IS_MEASURED = and_(notes.c.state == literal_column("'done'"), notes.c.engine_s > literal_column("0"))
+HAS_MOVED = notes.c.moved_to.is_not(None)
+PARTIAL_INDEXES = {
+    "ix_notes_unsettled": ((notes.c.id,), UNSETTLED),
+    "ix_notes_unsettled_chat": ((notes.c.bot_id, notes.c.chat_id, notes.c.queued_at), UNSETTLED),
+    "ix_notes_queued": ((notes.c.queued_at,), IS_QUEUED),
+    "ix_notes_measured": ((notes.c.finished_at,), IS_MEASURED),
+    "ix_notes_moved": ((notes.c.bot_id, notes.c.moved_to, notes.c.chat_id), HAS_MOVED),
+}
+for _name, (_columns, _where) in PARTIAL_INDEXES.items():
+    Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
 
 transcripts = Table(
     "transcripts",
     metadata,
-    Column("note_id", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
+    Column("note_id", NOTE_ID, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", Text, nullable=False),
     Column("text", Text, nullable=False, default=""),  # as `notes.mime`
 )
@@ -120,11 +141,43 @@ transcripts = Table(
 replies = Table(
     "replies",
     metadata,
-    Column("note_id", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
+    Column("note_id", NOTE_ID, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("run", Integer, primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("bot_id", BigInteger, nullable=False),
     Column("chat_id", BigInteger, nullable=False),
     Column("message_id", BigInteger, nullable=False),
     Index("ix_replies_message", "bot_id", "chat_id", "message_id"),
+)
+
+
+def _counts() -> list[Column[int]]:
+    names = ("queued", "processing", "done", "failed", "cancelled", "audio_ms", "engine_ms")
+    return [Column(name, BigInteger, nullable=False, server_default="0") for name in names]
+
+
+# What the notes add up to. Triggers on `notes`, made by the migrations, keep these tables in the transaction of each
+# change. The totals of a bot are spread over several rows, so that transactions of different notes do not wait for
+# each other; milliseconds are whole numbers, so that what was added can be taken away without a remainder.
+user_totals = Table(
+    "user_totals",
+    metadata,
+    Column("bot_id", BigInteger, primary_key=True),
+    Column("user_id", BigInteger, primary_key=True),
+    *_counts(),
+)
+bot_totals = Table(
+    "bot_totals",
+    metadata,
+    Column("bot_id", BigInteger, primary_key=True),
+    Column("shard", Integer, primary_key=True),
+    *_counts(),
+    Column("users", BigInteger, nullable=False, server_default="0"),
+)
+chat_totals = Table(
+    "chat_totals",
+    metadata,
+    Column("bot_id", BigInteger, primary_key=True),
+    Column("chat_id", BigInteger, primary_key=True),
+    Column("notes", BigInteger, nullable=False, server_default="0"),
 )

@@ -40,6 +40,8 @@ def incoming_note(message: Message, bot_id: int) -> Incoming | None:
         bot_id=bot_id,
         chat_id=message.chat.id,
         message_id=message.message_id,
+        business_connection_id=message.business_connection_id or "",
+        guest_query_id=message.guest_query_id or "",
         thread_id=reply_thread_id(message),
         user_id=message.from_user.id,
         kind=message.content_type,

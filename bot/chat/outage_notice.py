@@ -20,7 +20,7 @@ _SEND_TIMEOUT_S = 5.0
 
 log = structlog.get_logger(__name__)
 
-MessageKey = tuple[int, int, int]
+MessageKey = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +42,18 @@ class OutageNotice:
 
     async def message_id_of(self, incoming: Incoming) -> int | None:
         """Return the id of the notice about a note; None if there was none."""
-        telling = self._told.get(_message_key(incoming))
+        telling = self._told.get(incoming.key)
         told = None if telling is None else await telling
         return told or await self.notices.get(_name(incoming))
 
     async def forget(self, incoming: Incoming) -> None:
         """Forget the notice: it is the note's status reply now."""
-        self._told.pop(_message_key(incoming), None)
+        self._told.pop(incoming.key, None)
         await self.notices.forget(_name(incoming))
 
     def _begin_to_tell(self, incoming: Incoming) -> None:
-        if _message_key(incoming) not in self._told:
-            self._told[_message_key(incoming)] = asyncio.create_task(self._tell(incoming))
+        if incoming.key not in self._told:
+            self._told[incoming.key] = asyncio.create_task(self._tell(incoming))
 
     async def _tell(self, incoming: Incoming) -> int | None:
         if told := await self.notices.get(_name(incoming)):
@@ -81,9 +81,5 @@ class OutageNotice:
         return sent.message_id
 
 
-def _message_key(incoming: Incoming) -> MessageKey:
-    return incoming.bot_id, incoming.chat_id, incoming.message_id
-
-
 def _name(incoming: Incoming) -> str:
-    return ":".join(map(str, _message_key(incoming)))
+    return ":".join(str(part) for part in incoming.key if part != "")

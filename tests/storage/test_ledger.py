@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from storage import queries, states
 from storage.database import Database
 from storage.errors import NoteDeleted
 from storage.ledger import Ledger
-from storage.note import Failure, Note, State
+from storage.note import Failure, Incoming, Note, State
 from storage.rows import now
 from tests.storage.samples import BOT, incoming, transcript, unfinished
 
@@ -61,9 +62,29 @@ async def test_the_same_message_at_the_same_time_makes_one_note(ledger: Ledger) 
     assert sum(is_new for _, is_new in recorded) == 1
 
 
-async def test_ids_sort_by_time(ledger: Ledger) -> None:
-    ids = [(await ledger.record(incoming()))[0].id for _ in range(20)]
-    assert ids == sorted(ids)
+def _marked(mark: str, name: str) -> Incoming:
+    marks = {"business_connection_id": "", "guest_query_id": "", mark: name}
+    return replace(
+        incoming(message_id=1),
+        business_connection_id=marks["business_connection_id"],
+        guest_query_id=marks["guest_query_id"],
+    )
+
+
+@pytest.mark.parametrize("mark", ["business_connection_id", "guest_query_id"])
+async def test_a_message_of_a_business_connection_or_a_guest_is_another_one(ledger: Ledger, mark: str) -> None:
+    own, _ = await ledger.record(incoming(message_id=1))
+    one, another = (_marked(mark, name) for name in "ab")
+    recorded = [(await ledger.record(each)) for each in (one, another, one)]
+    assert [is_new for _, is_new in recorded] == [True, True, False]
+    assert len({own.id, *(note.id for note, _ in recorded)}) == 3
+    for note, _ in recorded:
+        await ledger.set_status_message(note.id, 2, instead_of=None)
+    assert await ledger.by_message(BOT, own.chat_id, 1) == own
+    assert await ledger.by_message(BOT, own.chat_id, 2) is None
+    assert await ledger.newest(BOT, own.chat_id) == own
+    shown = await ledger.page(BOT, own.chat_id, 0)
+    assert (shown.notes, shown.total) == ((own,), 1)
 
 
 async def test_what_was_begun_is_written_although_its_caller_is_cancelled(ledger: Ledger) -> None:

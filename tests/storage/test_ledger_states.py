@@ -18,6 +18,7 @@ from storage.note import Failure, State
 from storage.rows import now
 from tests.storage.drawing import DRAWN, place_of
 from tests.storage.samples import incoming, transcript, unfinished
+from tests.storage.totals import assert_totals_are_right
 
 FAILURE = Failure(code="timeout", params={"limit_s": 1})
 
@@ -67,6 +68,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for patch in self.patches:
             patch.stop()
+        self.loop.run_until_complete(assert_totals_are_right(self.database))
         self.loop.run_until_complete(self.database.close())
         self.loop.close()
         self.folder.cleanup()
