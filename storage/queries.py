@@ -1,14 +1,15 @@
 """Queries for notes and their transcripts. Changes nothing."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, union_all
 
 from engine import Transcript
+from storage.clock import moment
 from storage.database import Database
 from storage.note import Note, Page, State
-from storage.rows import COLUMNS, note_from_row, now
+from storage.rows import COLUMNS, note_from_row
 from storage.states import HOLD_S
 from storage.tables import UNSETTLED, bot_totals, chat_totals, notes, replies, transcripts
 
@@ -21,6 +22,11 @@ class NoteQueries:
     def __init__(self, database: Database) -> None:
         """Read from `database`."""
         self._database = database
+
+    async def current_time(self) -> datetime:
+        """Return the time by the clock that the ledger uses, which with PostgreSQL is that of the server."""
+        async with self._database.reading() as connection:
+            return (await connection.execute(select(moment()))).scalar_one()
 
     async def get(self, note_id: str) -> Note | None:
         """Return the note with that id."""
@@ -93,7 +99,7 @@ class NoteQueries:
             and_(notes.c.started_at == note.started_at, notes.c.id < note.id),
         )
         own_options = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
-        alive = notes.c.beat_at >= now() - timedelta(seconds=HOLD_S)
+        alive = notes.c.beat_at >= moment(ago_s=HOLD_S)
         running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == own_options, alive)
         sounds = [notes.c.file_unique_id == note.file_unique_id]
         if note.digest is not None:
@@ -104,10 +110,9 @@ class NoteQueries:
 
     async def orphaned(self, quiet_s: float) -> list[str]:
         """Return the ids of unsettled notes that no live worker holds and that did not change for `quiet_s`."""
-        quiet, dead = (now() - timedelta(seconds=seconds) for seconds in (quiet_s, HOLD_S))
         touched = func.coalesce(notes.c.finished_at, notes.c.queued_at)
-        held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= dead)
-        asked = select(notes.c.id).where(UNSETTLED, ~func.coalesce(held, False), touched < quiet)
+        held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= moment(ago_s=HOLD_S))
+        asked = select(notes.c.id).where(UNSETTLED, ~func.coalesce(held, False), touched < moment(ago_s=quiet_s))
         async with self._database.reading() as connection:
             return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
 

@@ -1,7 +1,6 @@
 """Converts rows of the table `notes` into `Note` values."""
 
 from dataclasses import fields
-from datetime import UTC, datetime
 
 from sqlalchemy import RowMapping
 
@@ -20,8 +19,3 @@ def note_from_row(row: RowMapping) -> Note:
         state=State(row["state"]),
         error=None if code is None else Failure(code=code, params=row["error_params"]),
     )
-
-
-def now() -> datetime:
-    """Return the current time, in UTC."""
-    return datetime.now(UTC)

@@ -5,18 +5,18 @@ heartbeat. Every write of a worker names its fence, so that a worker that lost i
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine import Transcript
+from storage.clock import Moment, moment
 from storage.database import Database
 from storage.errors import NoteDeleted
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
-from storage.rows import COLUMNS, note_from_row, now
+from storage.rows import COLUMNS, note_from_row
 from storage.tables import PREVIEW_LENGTH, UNSETTLED, notes, transcripts
 
 HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and another may claim its note
@@ -52,17 +52,16 @@ class NoteStates:
         None if there is nothing to do: it is gone, settled, or held by a live worker.
         """
         works = notes.c.state.in_((State.QUEUED, State.PROCESSING))
-        dead = now() - timedelta(seconds=HOLD_S)
-        free = or_(notes.c.beat_at.is_(None), notes.c.beat_at < dead)
+        free = or_(notes.c.beat_at.is_(None), notes.c.beat_at < moment(ago_s=HOLD_S))
         return await self._change(
             and_(notes.c.id == note_id, UNSETTLED, free),
             {
                 "state": case((works, State.PROCESSING.value), else_=notes.c.state),
-                "started_at": case((works, now()), else_=notes.c.started_at),
+                "started_at": case((works, moment()), else_=notes.c.started_at),
                 "options": case((works, options), else_=notes.c.options),
                 "fence": notes.c.fence + 1,
                 "worker": worker,
-                "beat_at": now(),
+                "beat_at": moment(),
             },
         )
 
@@ -73,7 +72,7 @@ class NoteStates:
 
     async def heartbeat(self, note_id: str, fence: int) -> bool:
         """Record that the note's worker is alive. False if the note is no longer its own."""
-        return await self._change(_owned(note_id, fence), {"beat_at": now()}) is not None
+        return await self._change(_owned(note_id, fence), {"beat_at": moment()}) is not None
 
     async def begin_attempt(self, note_id: str, fence: int) -> bool:
         """Count a try: work on the audio begins, which may kill the worker. False if the note is no longer its own."""
@@ -100,7 +99,7 @@ class NoteStates:
         text = " ".join(segment.text for segment in transcript.segments)
         values = {
             "state": State.DONE.value,
-            "finished_at": now(),
+            "finished_at": moment(),
             "audio_s": transcript.duration,
             "engine_s": engine_s,
             "model": transcript.model,
@@ -120,7 +119,7 @@ class NoteStates:
         """Store why there is no transcript. False if the note is no longer the caller's."""
         values = {
             "state": State.FAILED.value,
-            "finished_at": now(),
+            "finished_at": moment(),
             "error_code": failure.code,
             "error_params": failure.params,
         }
@@ -129,7 +128,7 @@ class NoteStates:
     async def cancel(self, note_id: str) -> bool:
         """End the note without a transcript. False if it had ended already."""
         unfinished = and_(notes.c.id == note_id, notes.c.state.in_((State.QUEUED, State.PROCESSING)))
-        values = {"state": State.CANCELLED.value, "finished_at": now(), "beat_at": None, "worker": None}
+        values = {"state": State.CANCELLED.value, "finished_at": moment(), "beat_at": None, "worker": None}
         return await self._change(unfinished, values) is not None
 
     async def retry(self, note_id: str, *, language: str | None) -> Note:
@@ -144,7 +143,7 @@ class NoteStates:
         note = await self._change(
             ended,
             {
-                **_unstarted(now()),
+                **_unstarted(moment()),
                 "preview": notes.c.preview,  # the earlier transcript stays until there is a new one
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
@@ -159,7 +158,7 @@ class NoteStates:
 
     async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> bool:
         """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's."""
-        return await self._settle(_while(note_id, fence, run), {"delivered_at": now()})
+        return await self._settle(_while(note_id, fence, run), {"delivered_at": moment()})
 
     async def mark_undeliverable(
         self, note_id: str, reason: str, fence: int | None = None, *, run: int | None = None
@@ -211,7 +210,7 @@ def _insert(connection: AsyncConnection, values: Values) -> "sqlite.Insert | pos
 
 
 def _fresh(incoming: Incoming) -> dict[str, object]:
-    came = now()
+    came = moment()
     return {
         **{name: getattr(incoming, name) for name in Incoming.__slots__},
         **_unstarted(came),
@@ -222,7 +221,7 @@ def _fresh(incoming: Incoming) -> dict[str, object]:
     }
 
 
-def _unstarted(queued_at: datetime) -> dict[str, object]:
+def _unstarted(queued_at: Moment) -> dict[str, object]:
     emptied = (
         "options",
         "status_message_id",

@@ -1,14 +1,13 @@
 """Statistics over the notes: counts, speed, audio and engine time."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from statistics import median
 
 from sqlalchemy import Label, RowMapping, Table, func, select
 
+from storage.clock import moment
 from storage.database import Database
 from storage.note import Note, State, Stats
-from storage.rows import now
 from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
 
 DEFAULT_AUDIO_S = 20.0  # for a note whose duration is not known yet
@@ -76,10 +75,10 @@ class Statistics:
 
     async def oldest_wait_s(self) -> float:
         """Return for how long the note that waits longest has been waiting, in seconds; 0 if none waits."""
-        asked = select(func.min(notes.c.queued_at)).where(IS_QUEUED)
+        asked = select(func.min(notes.c.queued_at), moment()).where(IS_QUEUED)
         async with self._database.reading() as connection:
-            oldest: datetime | None = (await connection.execute(asked)).scalar_one()
-        return 0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds())
+            oldest, now = (await connection.execute(asked)).one()
+        return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
 
     async def stats(self, bot_id: int, user_id: int | None = None) -> Stats:
         """Return the totals for one person, or for everybody."""

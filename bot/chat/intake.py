@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import structlog
 from aiogram.exceptions import AiogramError
@@ -55,14 +54,22 @@ class Intake:
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
                 note, is_new = await retry_until_written(lambda: self.ledger.record(incoming), self.outage)
-        self.background.spawn(
-            self._welcome(note) if is_new or _was_never_answered(note) else self._adopt_outage_notice(note)
-        )
+        self.background.spawn(self._welcome(note) if is_new else self._accept_again(note))
 
-    async def resume(self, before: datetime) -> None:
-        """Answer and enqueue the notes recorded before this moment that have no status reply yet."""
+    async def resume(self) -> None:
+        """Answer and enqueue the notes recorded until now that have no status reply yet."""
+        before = await retry_until_written(self.ledger.current_time)
         for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
             await self._welcome(note)
+
+    async def _accept_again(self, note: Note) -> None:
+        """Answer a redelivered note if it was recorded after its first handler had timed out."""
+        if note.state is State.QUEUED and note.status_message_id is None:
+            age = await retry_until_written(self.ledger.current_time) - note.received_at
+            if age.total_seconds() > _ANSWERED_WITHIN_S:
+                await self._welcome(note)
+                return
+        await self._adopt_outage_notice(note)
 
     async def _welcome(self, note: Note) -> None:
         """Answer a note from the ledger if its audio is known, or with an error above a limit; else enqueue it."""
@@ -137,12 +144,6 @@ class Intake:
         async with held, catch_permanent_refusals(mine) as outcome:
             await tell()
         await self.delivery.record_outcome(mine, outcome, mine.fence)
-
-
-def _was_never_answered(note: Note) -> bool:
-    """Tell whether a redelivered note was recorded after its first handler had timed out."""
-    age_s = (datetime.now(UTC) - note.received_at).total_seconds()
-    return note.state is State.QUEUED and note.status_message_id is None and age_s > _ANSWERED_WITHIN_S
 
 
 def _policy_for(chat_id: int) -> AbstractContextManager[None]:

@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 
 import structlog
 
@@ -77,7 +76,7 @@ async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
     """Subscribe to updates; once Telegram answers, register the command menus and resume unanswered notes."""
     me = await subscribe(app.bot, settings, app.dispatcher)
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
-    app.background.spawn(app.intake.resume(datetime.now(UTC)))
+    app.background.spawn(app.intake.resume())
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 

@@ -25,10 +25,10 @@ from jobs.errors import EngineStuck
 from jobs.queue import Queue
 from jobs.queue_report import queue_report
 from jobs.worker_context import WorkerContext
-from storage import states
+from storage import clock, states
+from storage.clock import now
 from storage.ledger import Ledger
 from storage.note import Note, State
-from storage.rows import now
 from tests.jobs.conftest import Arrivals, position, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.test_leased_worker import LIMIT_S, Patient, forgotten, told, working
@@ -107,7 +107,7 @@ async def died_over(ledger: Ledger, notes: Iterable[Note], monkeypatch: pytest.M
         held = await ledger.claim(note.id, "dead")
         assert held is not None
         assert await ledger.begin_attempt(note.id, held.fence)
-    monkeypatch.setattr(states, "now", lambda: now() + timedelta(seconds=states.HOLD_S + 1))
+    monkeypatch.setattr(clock, "now", lambda: now() + timedelta(seconds=states.HOLD_S + 1))
 
 
 async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_worker_is_busy(  # noqa: PLR0913, PLR0917 - fixtures

@@ -22,11 +22,11 @@ from jobs.engine_threads import EngineThreads
 from jobs.speech_engine import SpeechEngine
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
-from storage import states
+from storage import clock, states
+from storage.clock import now
 from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note, State
-from storage.rows import now
 from tests.engine.sounds import write_silent_opus
 from tests.jobs.conftest import Arrivals, renew, until, work_on
 from tests.jobs.doors import FileDoor
@@ -362,7 +362,7 @@ async def test_poison_is_not_touched_a_fourth_time(
         assert claimed is not None
         assert await ledger.begin_attempt(note.id, claimed.fence)
         ahead = timedelta(seconds=times * (states.HOLD_S + 1))
-        monkeypatch.setattr(states, "now", lambda ahead=ahead: now() + ahead)
+        monkeypatch.setattr(clock, "now", lambda ahead=ahead: now() + ahead)
     ended = await work_on(context, note)
     assert ended.error is not None
     assert (ended.error.code, ended.error.params) == ("gave_up", {"tries": 3})

@@ -1,20 +1,26 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from storage import clock
+from storage.clock import now
 from storage.database import Database, open_database
 from storage.errors import DatabaseUnreachable
 from storage.ledger import Ledger
-from tests.storage.postgres import postgres
+from tests.storage.postgres import Postgres, postgres
+
+Later = Callable[[float], Awaitable[None]]
+TEMPLATE = "migrated"
+_numbers = count()
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
+async def sqlite_database(tmp_path: Path) -> AsyncIterator[Database]:
     database = await open_database("", tmp_path)
     yield database
     await database.close()
@@ -22,7 +28,23 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def postgres_database(postgres_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    database = await opened(postgres_url, tmp_path)
+    database = await open_database(postgres_url, tmp_path)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new, empty ledger: each test runs with both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/earshot.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    database = await open_database(database_url, tmp_path)
     yield database
     await database.close()
 
@@ -32,33 +54,67 @@ def ledger(database: Database) -> Ledger:
     return Ledger(database)
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    with postgres() as server:
-        yield server.url
+@pytest.fixture
+def later(database_url: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Set the ledger's clock forward by so many seconds from now, whatever it was set to before."""
+
+    async def set_host_clock(seconds: float) -> None:
+        monkeypatch.setattr(clock, "now", lambda: now() + timedelta(seconds=seconds))
+
+    if database_url.startswith("sqlite"):
+        return set_host_clock
+    server: Postgres = request.getfixturevalue("postgres_server")
+    return lambda seconds: set_server_clock_forward(server, database_url, seconds)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make an empty database of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
-    server = make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+asyncpg")
-    await (await opened(server.render_as_string(), tmp_path)).close()
-    admin = create_async_engine(server, isolation_level="AUTOCOMMIT")
-    async with admin.connect() as connection:
-        await connection.execute(text("DROP DATABASE IF EXISTS ledger WITH (FORCE)"))
-        await connection.execute(text("CREATE DATABASE ledger"))
-    await admin.dispose()
-    return server.set(database="ledger").render_as_string()
+async def set_server_clock_forward(server: Postgres, url: str, seconds: float) -> None:
+    """Put a function that is ahead before the server's own: the role's search path looks into `public` first."""
+    ahead = f"SELECT pg_catalog.statement_timestamp() + make_interval(secs => {seconds})"
+    function = "CREATE OR REPLACE FUNCTION public.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE"
+    await server.execute(f"{function} AS '{ahead}'", name_in(url))
+
+
+def name_in(url: str) -> str:
+    """Give the name of the database at that address."""
+    return url.partition("@/")[2].partition("?")[0]
 
 
 @pytest.fixture
-async def either_database(empty_url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """Open a new database of each kind."""
-    database = await open_database(empty_url, tmp_path)
-    yield database
-    await database.close()
+def postgres_url(postgres_server: Postgres) -> str:
+    """The address of a new database with empty tables."""
+    return asyncio.run(new_postgres_ledger(postgres_server))
+
+
+async def new_postgres_ledger(server: Postgres) -> str:
+    """Make a database with empty tables; its address."""
+    name = f"ledger{next(_numbers)}"
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    return server.url_of(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    with postgres() as server:
+        asyncio.run(_prepare(server, tmp_path_factory.mktemp("postgres")))
+        yield server
+
+
+async def _prepare(server: Postgres, data_dir: Path) -> None:
+    await (await opened(server.url, data_dir)).close()
+    await server.execute("ALTER ROLE earshot SET search_path = public, pg_catalog")
+    await server.execute(f"CREATE DATABASE {TEMPLATE} TEMPLATE postgres")
+    await set_server_clock_forward(server, server.url_of(TEMPLATE), 0)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a new database without tables: each test runs with both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    name = f"empty{next(_numbers)}"
+    asyncio.run(server.execute(f"CREATE DATABASE {name} TEMPLATE template0"))
+    return server.url_of(name).replace("postgresql:", "postgresql+asyncpg:")
 
 
 async def opened(url: str, data_dir: Path) -> Database:

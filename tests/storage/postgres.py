@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from tests.certificates import Certificates
 
@@ -29,7 +31,18 @@ class Postgres:
     @property
     def url(self) -> str:
         """Give its address."""
-        return f"postgresql://earshot@/postgres?host={self.folder}"
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Give the address of one of its databases."""
+        return f"postgresql://earshot@/{database}?host={self.folder}"
+
+    async def execute(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement over a connection of its own."""
+        url = self.url_of(database).replace("postgresql:", "postgresql+asyncpg:")
+        engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(statement)
 
     def stop(self) -> None:
         """Break every connection and end."""
@@ -62,7 +75,8 @@ def postgres(certificates: Certificates | None = None, port: int = 0) -> Iterato
         try:
             yield server
         finally:
-            server.stop()
+            server.process.send_signal(signal.SIGQUIT)  # at once: nobody needs what it would write to the disk first
+            server.process.wait()
 
 
 def _find(program: str) -> str | None:

@@ -23,7 +23,7 @@ from storage.errors import (
 from storage.ledger import Ledger
 from storage.migration import MIGRATIONS, latest_revision
 from storage.tables import metadata
-from tests.storage.postgres import GUARDED
+from tests.storage.postgres import GUARDED, Postgres
 from tests.storage.samples import incoming
 
 OPEN = """
@@ -51,8 +51,10 @@ def test_the_newest_revision_is_the_one_that_the_migrations_lead_to() -> None:
     assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == latest_revision()
 
 
-async def test_a_database_that_is_up_to_date_is_opened_without_alembic(database: Database, tmp_path: Path) -> None:
-    await database.close()
+async def test_a_database_that_is_up_to_date_is_opened_without_alembic(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    await sqlite_database.close()
     loaded = f"{OPEN}\nassert not any(name.partition('.')[0] == 'alembic' for name in sys.modules)"
     opener = await asyncio.create_subprocess_exec(sys.executable, "-c", loaded, str(tmp_path))
     assert await opener.wait() == 0
@@ -68,19 +70,19 @@ async def test_a_database_that_was_never_migrated_gets_its_tables(tmp_path: Path
     await database.close()
 
 
-async def test_sqlite_is_opened_to_survive_a_power_cut(database: Database, tmp_path: Path) -> None:
-    async with database.reading() as connection:
+async def test_sqlite_is_opened_to_survive_a_power_cut(sqlite_database: Database, tmp_path: Path) -> None:
+    async with sqlite_database.reading() as connection:
         names = ("journal_mode", "synchronous", "foreign_keys")
         found = [(await connection.execute(text(f"PRAGMA {name}"))).scalar_one() for name in names]
     assert found == ["wal", 2, 1]
     assert stat.S_IMODE((tmp_path / "earshot.db").stat().st_mode) == 0o600
 
 
-async def test_what_is_written_is_there_when_opened_again(tmp_path: Path) -> None:
-    first = await open_database("", tmp_path)
+async def test_what_is_written_is_there_when_opened_again(database_url: str, tmp_path: Path) -> None:
+    first = await open_database(database_url, tmp_path)
     note, _ = await Ledger(first).record(incoming())
     await first.close()
-    second = await open_database("", tmp_path)
+    second = await open_database(database_url, tmp_path)
     assert await Ledger(second).get(note.id) == note
     await second.close()
 
@@ -120,23 +122,23 @@ async def test_a_folder_that_is_a_file_is_a_clear_fault(tmp_path: Path) -> None:
         await open_database(f"sqlite:///{tmp_path}/folder/earshot.db", tmp_path)
 
 
-async def test_a_locked_database_is_a_fault_and_not_a_crash(database: Database, tmp_path: Path) -> None:
-    async with database.reading() as connection:
+async def test_a_locked_database_is_a_fault_and_not_a_crash(sqlite_database: Database, tmp_path: Path) -> None:
+    async with sqlite_database.reading() as connection:
         await connection.execute(text("PRAGMA busy_timeout = 50"))
     with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseBusy, match="locked by another program"):
-            await Ledger(database).record(incoming())
+            await Ledger(sqlite_database).record(incoming())
         other.rollback()
-    _, is_new = await Ledger(database).record(incoming())
+    _, is_new = await Ledger(sqlite_database).record(incoming())
     assert is_new
 
 
-async def test_a_disk_that_takes_no_more_is_a_fault_with_its_remedy(database: Database) -> None:
-    async with database.reading() as connection:
+async def test_a_disk_that_takes_no_more_is_a_fault_with_its_remedy(sqlite_database: Database) -> None:
+    async with sqlite_database.reading() as connection:
         await connection.execute(text("PRAGMA max_page_count = 1"))  # SQLite makes of it what there is already
     with pytest.raises(DatabaseFull, match="Make room"):
-        await _record(Ledger(database), 500)
+        await _record(Ledger(sqlite_database), 500)
 
 
 async def _record(ledger: Ledger, count: int) -> None:
@@ -144,11 +146,13 @@ async def _record(ledger: Ledger, count: int) -> None:
         await ledger.record(incoming())
 
 
-async def test_a_database_of_a_newer_program_is_not_touched(database: Database, tmp_path: Path) -> None:
+async def test_a_database_of_a_newer_program_is_not_touched(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseTooNew, match="9999"):
-        await open_database("", tmp_path)
+        await open_database(database_url, tmp_path)
 
 
 async def test_a_server_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> None:
@@ -157,18 +161,11 @@ async def test_a_server_that_is_not_there_is_a_clear_fault(tmp_path: Path) -> No
     assert "secret" not in str(fault.value)
 
 
-async def test_postgresql_has_the_same_tables(postgres_database: Database) -> None:
-    async with postgres_database.reading() as connection:
-        assert await connection.run_sync(_differences) == []
-
-
-async def test_a_server_that_demands_a_password_says_so(postgres_database: Database, postgres_url: str) -> None:
-    del postgres_database  # so that the server is up
+async def test_a_server_that_demands_a_password_says_so(postgres_url: str) -> None:
     with pytest.raises(DatabaseUnreachable, match="password authentication failed"):
         await open_database(postgres_url.replace("//earshot@", f"//{GUARDED}:wrong@"), Path())
 
 
-async def test_a_server_without_that_database_says_so(postgres_database: Database, postgres_url: str) -> None:
-    del postgres_database  # as above
+async def test_a_server_without_that_database_says_so(postgres_server: Postgres) -> None:
     with pytest.raises(DatabaseUnreachable, match="nowhere"):
-        await open_database(postgres_url.replace("/postgres?", "/nowhere?"), Path())
+        await open_database(postgres_server.url_of("nowhere"), Path())

@@ -1,31 +1,17 @@
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from storage import queries, states
-from storage.database import Database
+from storage import states
 from storage.errors import NoteDeleted
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
-from storage.rows import now
+from tests.storage.conftest import Later
 from tests.storage.samples import BOT, incoming, transcript, unfinished
 
 FAILURE = Failure(code="audio_too_short", params={"min_ms": 100})
-Later = Callable[[float], None]
-
-
-@pytest.fixture
-def later(monkeypatch: pytest.MonkeyPatch) -> Later:
-    """Let time pass for the ledger."""
-
-    def pass_by(seconds: float) -> None:
-        for module in (states, queries):
-            monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=seconds))
-
-    return pass_by
 
 
 async def claimed(ledger: Ledger, **of: str | int) -> Note:
@@ -97,14 +83,6 @@ async def test_what_was_begun_is_written_although_its_caller_is_cancelled(ledger
 
 
 async def test_a_whole_life(ledger: Ledger) -> None:
-    await _live(ledger)
-
-
-async def test_a_whole_life_in_postgresql(postgres_database: Database) -> None:
-    await _live(Ledger(postgres_database))
-
-
-async def _live(ledger: Ledger) -> None:
     note, _ = await ledger.record(incoming(file_unique_id="same"))
     taken = await ledger.claim(note.id, "worker-a", options="o")
     assert taken is not None
@@ -136,21 +114,21 @@ async def test_moments_have_their_zone(ledger: Ledger) -> None:
     note = await done(ledger)
     assert note.started_at is not None
     assert note.received_at.utcoffset() == timedelta(0)
-    assert note.received_at <= note.started_at <= now()
+    assert note.received_at <= note.started_at <= await ledger.current_time()
 
 
 async def test_a_note_that_a_living_worker_holds_is_not_given_to_another(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(states.HOLD_S - 2)
+    await later(states.HOLD_S - 2)
     assert await ledger.claim(note.id, "worker-b") is None
     assert await ledger.heartbeat(note.id, note.fence)
-    later(2 * states.HOLD_S - 4)
+    await later(2 * states.HOLD_S - 4)
     assert await ledger.claim(note.id, "worker-b") is None
 
 
 async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(states.HOLD_S + 1)
+    await later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.fence == note.fence + 1
@@ -168,7 +146,7 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
 async def test_what_is_done_but_not_delivered_is_claimed_as_it_is(ledger: Ledger, later: Later) -> None:
     note = await done(ledger)
     assert await ledger.claim(note.id, "worker-b") is None
-    later(states.HOLD_S + 1)
+    await later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert (taken.state, taken.tries, taken.started_at) == (State.DONE, note.tries, note.started_at)
@@ -189,12 +167,12 @@ async def test_a_note_handed_back_can_be_claimed_at_once_and_counts_no_try(ledge
 
 async def test_a_try_counts_only_when_the_work_had_begun_and_nobody_ended_it(ledger: Ledger, later: Later) -> None:
     note = await claimed(ledger)
-    later(states.HOLD_S + 1)
+    await later(states.HOLD_S + 1)
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.tries == 0
     assert await ledger.begin_attempt(note.id, taken.fence)
-    later(2 * states.HOLD_S + 2)
+    await later(2 * states.HOLD_S + 2)
     again = await ledger.claim(note.id, "worker-c")
     assert again is not None
     assert again.tries == 1
@@ -321,7 +299,7 @@ async def test_of_two_that_hear_the_same_only_the_later_one_waits(ledger: Ledger
     first, second = await known(ledger, first), await known(ledger, second)
     assert await ledger.is_same_audio_running(second)
     assert not await ledger.is_same_audio_running(first)
-    later(states.HOLD_S + 1)
+    await later(states.HOLD_S + 1)
     assert not await ledger.is_same_audio_running(second)
 
 
@@ -333,9 +311,9 @@ async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: L
     cancelled = await claimed(ledger)
     await ledger.cancel(cancelled.id)
     assert await ledger.orphaned(quiet_s=5) == []
-    later(6)
+    await later(6)
     assert await ledger.orphaned(quiet_s=5) == [queued.id, cancelled.id]
-    later(states.HOLD_S + 1)
+    await later(states.HOLD_S + 1)
     assert await ledger.orphaned(quiet_s=5) == [queued.id, held.id, cancelled.id]
 
 
@@ -361,10 +339,10 @@ async def test_figures(ledger: Ledger) -> None:
 async def test_how_many_notes_were_at_work_at_once(ledger: Ledger, later: Later) -> None:
     assert await ledger.average_concurrency() == 1
     await done(ledger)
-    later(60)
+    await later(60)
     await done(ledger)
     assert await ledger.average_concurrency() == 1
-    later(120)
+    await later(120)
     for _ in range(4):
         note = await claimed(ledger)
         assert await ledger.finish(note.id, note.fence, transcript("hello"), engine_s=30, digest="d")

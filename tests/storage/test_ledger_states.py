@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import ClassVar
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings, strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from storage import queries, states
+from storage import clock, states
+from storage.clock import now
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Failure, State
-from storage.rows import now
+from tests.storage.conftest import new_postgres_ledger, set_server_clock_forward
 from tests.storage.drawing import DRAWN, place_of
+from tests.storage.postgres import Postgres
 from tests.storage.samples import incoming, transcript, unfinished
 from tests.storage.totals import assert_totals_are_right
 
@@ -47,27 +51,27 @@ class Expected:
 class LedgerMachine(RuleBasedStateMachine):
     """Workers, people and crashes, at random."""
 
+    server: ClassVar[Postgres | None] = None  # without one it is SQLite
     notes = Bundle("notes")
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
-        self.database = self.loop.run_until_complete(open_database("", Path(self.folder.name)))
+        self.url = "" if self.server is None else self.loop.run_until_complete(new_postgres_ledger(self.server))
+        self.database = self.loop.run_until_complete(open_database(self.url, Path(self.folder.name)))
         self.ledger = Ledger(self.database)
         self.clock = 0.0
         self.known: list[Expected] = []
         self.places: dict[str, str] = {}
-        self.patches = [mock.patch.object(module, "now", self._now) for module in (states, queries)]
-        for patch in self.patches:
-            patch.start()
+        self.patch = mock.patch.object(clock, "now", self._now)
+        self.patch.start()
 
     def _now(self) -> datetime:
         return now() + timedelta(seconds=self.clock)
 
     def teardown(self) -> None:
-        for patch in self.patches:
-            patch.stop()
+        self.patch.stop()
         self.loop.run_until_complete(assert_totals_are_right(self.database))
         self.loop.run_until_complete(self.database.close())
         self.loop.close()
@@ -83,6 +87,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1.0, 5.0, 20.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock += seconds
+        if self.server is not None:
+            self.loop.run_until_complete(set_server_clock_forward(self.server, self.url, self.clock))
 
     @rule(note=notes)
     def claim(self, note: Expected) -> None:
@@ -183,7 +189,15 @@ class LedgerMachine(RuleBasedStateMachine):
         self.places[note_id] = now_at
 
 
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(
-    max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_whatever_happens_the_ledger_agrees_with_a_model_of_a_few_lines(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    server: Postgres | None = request.getfixturevalue("postgres_server") if kind == "postgres" else None
+    LedgerMachine.server = server
+    run_state_machine_as_test(
+        LedgerMachine,
+        settings=settings(
+            max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

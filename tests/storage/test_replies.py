@@ -1,6 +1,5 @@
 from storage.ledger import Ledger
 from storage.note import Note
-from storage.rows import now
 from tests.storage.samples import BOT, incoming
 from tests.storage.test_ledger import done, known
 
@@ -98,6 +97,7 @@ async def test_notes_without_a_status_reply_are_known(ledger: Ledger) -> None:
     await ledger.set_status_message(second.id, 100, instead_of=None)
     await ledger.cancel(third.id)
     await ledger.mark_undeliverable(third.id, "gone")
-    assert [note.id for note in await ledger.without_status_message(BOT, now())] == [first.id]
-    assert await ledger.without_status_message(BOT + 1, now()) == []
+    until = await ledger.current_time()
+    assert [note.id for note in await ledger.without_status_message(BOT, until)] == [first.id]
+    assert await ledger.without_status_message(BOT + 1, until) == []
     assert await ledger.without_status_message(BOT, first.received_at) == []

@@ -13,15 +13,15 @@ from tests.storage.samples import BOT, incoming, transcript
 from tests.storage.totals import assert_totals_are_right
 
 
-async def test_totals_stay_right_whatever_happens_to_notes_at_the_same_time(either_database: Database) -> None:
-    ledger = Ledger(either_database)
+async def test_totals_stay_right_whatever_happens_to_notes_at_the_same_time(database: Database) -> None:
+    ledger = Ledger(database)
     await asyncio.gather(*(_live(ledger, seed) for seed in range(40)))
     await ledger.migrate_chat(BOT, 1, -1001)
-    await assert_totals_are_right(either_database)
+    await assert_totals_are_right(database)
     assert sum((await ledger.counts_by_state()).values()) == len(await ledger.recent(limit=1000))
     for note in await ledger.recent(limit=1000):
         await ledger.delete(note.id)
-    await assert_totals_are_right(either_database)
+    await assert_totals_are_right(database)
     assert (await ledger.stats(BOT)).users == 0
 
 
@@ -46,13 +46,13 @@ async def _live(ledger: Ledger, seed: int) -> None:
                 return
 
 
-async def test_a_change_that_is_taken_back_is_not_counted(either_database: Database) -> None:
-    ledger = Ledger(either_database)
+async def test_a_change_that_is_taken_back_is_not_counted(database: Database) -> None:
+    ledger = Ledger(database)
     await ledger.record(incoming())
     with pytest.raises(ZeroDivisionError):
-        await _fail_all_and_take_it_back(either_database)
+        await _fail_all_and_take_it_back(database)
     assert (await ledger.counts_by_state())[State.QUEUED] == 1
-    await assert_totals_are_right(either_database)
+    await assert_totals_are_right(database)
 
 
 async def _fail_all_and_take_it_back(database: Database) -> None:

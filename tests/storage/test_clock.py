@@ -1,0 +1,99 @@
+"""Hosts whose clocks are wrong: PostgreSQL's own clock decides who holds a note."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from storage.clock import now
+from storage.database import Database
+from storage.ledger import Ledger
+from tests.storage.samples import incoming
+
+TEN_MINUTES_S = 600
+# A process whose clock is off by sys.argv[1] seconds; for each call that it reads it prints the result.
+OTHER_HOST = """
+import datetime, sys, time
+
+off_s, true_time = float(sys.argv[1]), time.time
+time.time = lambda: true_time() + off_s
+
+class Datetime(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+
+datetime.datetime = Datetime
+
+import asyncio
+from pathlib import Path
+from storage.clock import now
+from storage.database import open_database
+from storage.ledger import Ledger
+
+async def main():
+    assert abs((now().timestamp() - true_time()) - off_s) < 5
+    database = await open_database(sys.argv[2], Path())
+    ledger = Ledger(database)
+    for call in sys.stdin:
+        print(await eval(call), flush=True)
+    await database.close()
+
+asyncio.run(main())
+"""
+
+
+Host = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture(params=[TEN_MINUTES_S, -TEN_MINUTES_S])
+async def other_host(postgres_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Host]:
+    """Call the ledger on a host whose clock is off."""
+    arguments, pipe = ("-c", OTHER_HOST, str(request.param), postgres_url), asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    calls, results = process.stdin, process.stdout
+
+    async def call(expression: str) -> str:
+        calls.write(f"{expression}\n".encode())
+        return (await results.readline()).decode().strip()
+
+    await call("ledger.orphaned(0)")  # so that it has started
+    yield call
+    calls.close()
+    assert await process.wait() == 0
+
+
+@pytest.fixture
+def ledger(postgres_database: Database) -> Ledger:
+    return Ledger(postgres_database)
+
+
+async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(ledger: Ledger, other_host: Host) -> None:
+    waiting, _ = await ledger.record(incoming())
+    note = await ledger.claim(waiting.id, "here")
+    assert note is not None
+    assert await other_host(f"ledger.claim('{note.id}', 'there')") == "None"
+    assert await other_host("ledger.orphaned(5)") == "[]"
+    assert await ledger.is_owned(note.id, note.fence)
+
+
+async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Ledger, other_host: Host) -> None:
+    note, _ = await ledger.record(incoming())
+    await other_host(f"ledger.claim('{note.id}', 'there')")
+    assert await ledger.claim(note.id, "here") is None
+    assert await ledger.orphaned(0) == []
+    assert await other_host(f"ledger.heartbeat('{note.id}', 1)") == "True"
+    assert await ledger.claim(note.id, "here") is None
+
+
+async def test_times_that_a_host_with_a_wrong_clock_writes_are_right(ledger: Ledger, other_host: Host) -> None:
+    note, _ = await ledger.record(incoming())
+    await other_host(f"ledger.claim('{note.id}', 'there')")
+    written = await ledger.get(note.id)
+    assert written is not None
+    assert written.started_at is not None
+    assert 0 <= (written.started_at - note.received_at).total_seconds() < TEN_MINUTES_S / 2
+    assert abs((now() - note.received_at).total_seconds()) < TEN_MINUTES_S / 2
