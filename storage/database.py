@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,44 +12,16 @@ from filelock import AsyncFileLock
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    NotSupportedError,
-    ProgrammingError,
-    TimeoutError as PoolTimeout,
-)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.database_errors import database_faults, discard_read_only_connections
 from storage.database_url import DatabaseAddress, read_database_url
-from storage.errors import (
-    DatabaseBusy,
-    DatabaseDamaged,
-    DatabaseFault,
-    DatabaseFull,
-    DatabaseNotWritable,
-    DatabaseUnreachable,
-)
 from storage.migration import migrate
 
 BUSY_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
-PROBLEMS: tuple[tuple[str, type[DatabaseFault]], ...] = (
-    ("locked", DatabaseBusy),
-    ("busy", DatabaseBusy),
-    ("locking protocol", DatabaseBusy),  # another process was stopped in the middle of a short critical section
-    ("not a database", DatabaseDamaged),
-    ("malformed", DatabaseDamaged),
-    ("is full", DatabaseFull),
-    ("no space left", DatabaseFull),
-    ("disk i/o error", DatabaseFull),  # what SQLite says at a quota or a limit on the size of files
-    ("readonly", DatabaseNotWritable),
-    ("unable to open", DatabaseNotWritable),
-)
-QUERY_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 _alembic = asyncio.Lock()  # Alembic keeps its state in globals
 
 
@@ -119,6 +90,7 @@ def _engine(address: DatabaseAddress) -> AsyncEngine:
     if not address.is_sqlite:
         options = {"command_timeout": COMMAND_TIMEOUT_S, **address.options}
         engine = create_async_engine(address.url, pool_pre_ping=True, connect_args=options)
+        event.listen(engine.sync_engine, "handle_error", discard_read_only_connections)
         if address.hosts:
             event.listen(engine.sync_engine, "do_connect", partial(_connect_to_first, address.hosts))
         return engine
@@ -177,28 +149,3 @@ async def _migrate(engine: AsyncEngine, data_dir: Path, where: str) -> None:
         async with connection.begin():
             await connection.run_sync(migrate, data_dir, where)
     await engine.dispose()  # connections that are opened from now on check foreign keys
-
-
-@contextmanager
-def database_faults(where: str) -> Iterator[None]:
-    """Convert the database's own errors into faults that name the database and the remedy.
-
-    Raises:
-        DatabaseFault: the database failed, and not the query by its own mistake.
-    """
-    try:
-        yield
-    except QUERY_ERRORS:
-        raise
-    except PoolTimeout as error:
-        raise DatabaseBusy(where=where) from error
-    except (DBAPIError, OSError, sqlite3.Error) as error:
-        raise _fault(getattr(error, "orig", None) or error, where) from error
-
-
-def _fault(error: BaseException, where: str) -> DatabaseFault:
-    reason = str(error) or type(error).__name__
-    for words, fault in PROBLEMS:
-        if words in reason.lower():
-            return fault(where=where)
-    return DatabaseUnreachable(where=where, reason=reason)

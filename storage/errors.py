@@ -51,6 +51,43 @@ class DatabaseUnreachable(DatabaseFault):
     sentence = "The database {where} cannot be reached: {reason}. Check database.url and that the server runs."
 
 
+class DatabaseExhausted(DatabaseFault):
+    """The database has no connection or no memory left."""
+
+    code = "database_exhausted"
+    sentence = (
+        "The database {where} has no room for more work: {reason}. Raise its limits (max_connections), or run fewer "
+        "processes; work goes on by itself."
+    )
+
+
+class DatabaseReadOnly(DatabaseFault):
+    """The server is a standby, or was told to take no writes."""
+
+    code = "database_read_only"
+    sentence = (
+        "The database {where} can only be read: the server is a standby, or was made read-only. Set database.url to "
+        "the primary server; if this one becomes it, work goes on by itself."
+    )
+
+
+class DatabasePlanStale(DatabaseFault):
+    """A statement was prepared before the tables were changed. The next attempt prepares it anew."""
+
+    code = "database_plan_stale"
+    sentence = "The tables of the database {where} were changed while it was in use: {reason}. It is tried again."
+
+
+class DatabaseSchemaChanged(DatabaseFault):
+    """The tables are not those that this program knows: a newer Earshot changed them while this one was running."""
+
+    code = "database_schema_changed"
+    sentence = (
+        "The tables of the database {where} are not those that this program knows ({reason}): a newer Earshot has "
+        "changed them. Update this program and start it again; nothing is lost meanwhile."
+    )
+
+
 class DatabaseTooNew(DatabaseFault):
     """A newer Earshot has already migrated the tables."""
 
@@ -69,6 +106,13 @@ class DatabaseUrlInvalid(DatabaseFault):
         "database.url is not understood: {reason}. Write postgresql://user:password@host/name or "
         "sqlite:////absolute/path, or leave it empty for SQLite in the data folder."
     )
+
+
+class ValueNotStorable(Fault):
+    """A value can never be stored: too large, too long, or no valid text."""
+
+    code = "database_value"
+    sentence = "The database {where} cannot store this: {reason}."
 
 
 class NoteDeleted(Fault):
