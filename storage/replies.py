@@ -62,12 +62,11 @@ class Replies:
 
     async def without_status_message(self, bot_id: int, before: datetime) -> list[Note]:
         """Return the waiting notes from before a moment that have no status message yet, oldest first."""
-        waits = and_(notes.c.bot_id == bot_id, IS_QUEUED, notes.c.received_at < before)
+        waits = and_(UNSETTLED, notes.c.bot_id == bot_id, IS_QUEUED, notes.c.received_at < before)
         asked = select(*COLUMNS).where(waits, notes.c.status_message_id.is_(None))
         async with self._database.reading() as connection:
-            return [
-                note_from_row(row) for row in (await connection.execute(asked.order_by(notes.c.queued_at))).mappings()
-            ]
+            found = [note_from_row(row) for row in (await connection.execute(asked)).mappings()]
+        return sorted(found, key=lambda note: note.queued_at)
 
     async def _add(self, which: ColumnElement[bool], part: int, message_id: int, **values: int) -> bool:
         changed = update(notes).where(which).values({"run": notes.c.run, **values})

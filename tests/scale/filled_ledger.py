@@ -1,0 +1,117 @@
+"""Fills a ledger with notes that are done, quickly: inside the database, without triggers, counting afterwards.
+
+The spread is one of a busy bot: 5,000 people; a tenth of all notes in one group, the rest in 1,000 chats; one in a
+hundred is a recording that everybody sends around.
+"""
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import Database
+from tests.storage.samples import BOT, transcript
+
+GROUP = -100
+POPULAR = "popular"
+OPTIONS = "o"
+COUNTS = ("queued", "processing", "done", "failed", "cancelled")
+
+_NUMBERS = {
+    "sqlite": "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count}) ",
+    "postgresql": "WITH numbers(i) AS (SELECT generate_series(1, {count})) ",
+}
+_ID = {"sqlite": "printf('00%024d', i)", "postgresql": "'00' || lpad(CAST(i AS text), 24, '0')"}
+_MOMENT = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 1767225600 + i, 'unixepoch') || '000'",
+    "postgresql": "to_timestamp(1767225600 + i)",
+}
+_CHAT = f"CASE WHEN i % 10 = 0 THEN {GROUP} ELSE 1 + i % 1000 END"
+_PLAIN = {
+    "bot_id": str(BOT),
+    "chat_id": _CHAT,
+    "message_id": "2 * i",
+    "user_id": "i % 5000",
+    "kind": "'voice'",
+    "file_id": "'file'",
+    "file_unique_id": f"CASE WHEN i % 100 = 0 THEN '{POPULAR}' ELSE 'file-' || CAST(i AS text) END",
+    "claimed_s": "20.0",
+    "locale": "'en'",
+    "hotwords": "'[]'",
+    "state": "'done'",
+    "fence": "1",
+    "tries": "1",
+    "run": "0",
+    "options": f"'{OPTIONS}'",
+    "status_message_id": "2 * i + 1",
+    "audio_s": "20.0",
+    "engine_s": "2.0",
+    "model": "'fake'",
+    "digest": f"CASE WHEN i % 100 = 0 THEN '{POPULAR}' ELSE 'digest-' || CAST(i AS text) END",
+    "preview": "'hello there'",
+}
+
+
+async def fill(database: Database, count: int) -> None:
+    """Write `count` notes that are done and delivered, each with its transcript and a status message."""
+    async with database.writing() as connection:
+        kind = connection.dialect.name
+        triggers = await _without_triggers(connection)
+        numbers, note_id = _NUMBERS[kind].format(count=count), _ID[kind]
+        moments = dict.fromkeys(
+            ("received_at", "queued_at", "started_at", "finished_at", "delivered_at"), _MOMENT[kind]
+        )
+        rows = {"id": note_id, **_PLAIN, **moments}
+        said = transcript().to_json().replace("'", "''").replace(":", r"\:")
+        for table, columns in {
+            "notes": rows,
+            "transcripts": {"note_id": note_id, "transcript": f"'{said}'", "text": "''"},
+            "replies": {
+                "note_id": note_id,
+                "run": "0",
+                "part": "0",
+                "bot_id": str(BOT),
+                "chat_id": _CHAT,
+                "message_id": "2 * i + 1",
+            },
+        }.items():
+            values = f"{numbers} SELECT {', '.join(columns.values())} FROM numbers"  # noqa: S608 - this file's own words
+            head = f"INSERT INTO {table} ({', '.join(columns)})"
+            await connection.execute(text(f"{head} {values}"))
+        await _count(connection)
+        for trigger in triggers:
+            await connection.exec_driver_sql(trigger)
+    await _analyze(database)
+
+
+async def _without_triggers(connection: AsyncConnection) -> list[str]:
+    """Switch the triggers on `notes` off, and return the statements that bring them back."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(text("ALTER TABLE notes DISABLE TRIGGER USER"))
+        return ["ALTER TABLE notes ENABLE TRIGGER USER"]
+    made = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'notes'"
+    found = (await connection.execute(text(made))).all()
+    for trigger in found:
+        await connection.execute(text(f"DROP TRIGGER {trigger.name}"))
+    return [trigger.sql for trigger in found]
+
+
+async def _count(connection: AsyncConnection) -> None:
+    """Add the notes to the totals; the number of people is kept by a trigger of its own."""
+    sums = "count(*), 20000 * count(*), 2000 * count(*)"
+    names = "done, audio_ms, engine_ms"
+    for table, key, of, counted in (
+        ("user_totals", "user_id", "user_id", (names, sums)),
+        ("chat_totals", "chat_id", "answer_chat_id", ("notes", "count(*)")),
+    ):
+        head = f"INSERT INTO {table} (bot_id, {key}, {counted[0]})"
+        values = f"SELECT bot_id, {of}, {counted[1]} FROM notes GROUP BY bot_id, {of}"  # noqa: S608 - as above
+        await connection.execute(text(f"{head} {values}"))
+    total = f"SELECT {sums} FROM notes"  # noqa: S608 - as above
+    one = "(SELECT min(shard) FROM bot_totals)"
+    set_total = f"UPDATE bot_totals SET ({names}) = ({total}) WHERE shard = {one}"  # noqa: S608 - as above
+    await connection.execute(text(set_total))
+
+
+async def _analyze(database: Database) -> None:
+    async with database.reading() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("ANALYZE"))

@@ -1,0 +1,165 @@
+"""Calls everything in the ledger that happens on a note's way, and keeps what each call sent and how long it took."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import Engine
+
+from storage.database import Database
+from storage.ledger import Ledger
+from storage.note import Failure, Incoming, Note
+from tests.scale.filled_ledger import GROUP, OPTIONS, POPULAR
+from tests.storage.samples import BOT, incoming, transcript
+
+_numbers = count()
+_FAILURE = Failure(code="error", params={})
+
+
+@dataclass
+class Calls:
+    """What the calls took, in seconds, and the statements that they sent, by name."""
+
+    ledger: Ledger
+    took_s: dict[str, list[float]] = field(default_factory=dict)
+    statements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _name: str = ""
+
+    async def all(self) -> None:
+        """Take some notes from their arrival to each of their ends, and ask everything that people can ask."""
+        note = await self._arrive(self._message())
+        await self._answered(note)
+        await self._transcribed(await self._arrive(self._message()))
+        await self._ended_otherwise()
+        await self._asked_by_people()
+        await self._asked_by_processes()
+
+    @contextmanager
+    def recording(self, engine: Engine) -> Iterator[None]:
+        """Keep the statements that are sent inside the block."""
+
+        def keep(_: Connection, __: object, statement: str, parameters: Any, ___: object, many: bool) -> None:  # noqa: ANN401, FBT001 - as SQLAlchemy calls it
+            del many
+            self.statements.setdefault(self._name, {})[statement] = parameters
+
+        event.listen(engine, "before_cursor_execute", keep)
+        try:
+            yield
+        finally:
+            event.remove(engine, "before_cursor_execute", keep)
+
+    async def _time(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the ledger returns
+        self._name = name
+        began = perf_counter()
+        found = await call()
+        self.took_s.setdefault(name, []).append(perf_counter() - began)
+        self._name = ""
+        return found
+
+    def _message(self) -> Incoming:
+        """Make a new voice note of somebody in the group; each has some numbers for the bot's messages behind it."""
+        return incoming(chat_id=GROUP, user_id=4, message_id=1_000_000_000 + 10 * next(_numbers))
+
+    async def _arrive(self, what: Incoming) -> Note:
+        ledger = self.ledger
+        note: Note
+        note, _ = await self._time("record", lambda: ledger.record(what))
+        await self._time("record again", lambda: ledger.record(what))
+        await self._time("find_same_file", lambda: ledger.find_same_file(note, OPTIONS))
+        await self._time("unfinished_before", lambda: ledger.unfinished_before(note))
+        await self._time("status", lambda: ledger.set_status_message(note.id, note.message_id + 1, instead_of=None))
+        return note
+
+    async def _answered(self, note: Note) -> None:
+        """Answer the note from one with the same file."""
+        ledger = self.ledger
+        popular = await ledger.record(replace(self._message(), file_unique_id=POPULAR))
+        twin = await self._time("find_same_file, popular", lambda: ledger.find_same_file(popular[0], OPTIONS))
+        await self._time("transcript", lambda: ledger.transcript(twin.id))
+        mine = await ledger.claim(note.id, "bot", options=OPTIONS)
+        assert mine is not None
+        await ledger.finish(note.id, mine.fence, transcript(), engine_s=0.0, digest="d")
+        await ledger.mark_delivered(note.id, mine.fence)
+        await ledger.delete(popular[0].id)
+
+    async def _transcribed(self, note: Note) -> None:
+        ledger = self.ledger
+        mine: Note = await self._time("claim", lambda: ledger.claim(note.id, "worker", options=OPTIONS))
+        fence = mine.fence
+        await self._time("is_same_audio_running", lambda: ledger.is_same_audio_running(mine))
+        await self._time("begin_attempt", lambda: ledger.begin_attempt(note.id, fence))
+        await self._time("set_digest", lambda: ledger.set_digest(note.id, fence, POPULAR, audio_s=20))
+        known: Note = await self._time("get", lambda: ledger.get(note.id))
+        await self._time("find_same_digest", lambda: ledger.find_same_digest(known, OPTIONS, POPULAR))
+        await self._time("is_same_audio_running, digest", lambda: ledger.is_same_audio_running(known))
+        await self._time("set_recording", lambda: ledger.set_recording(note.id, "name"))
+        await self._time("heartbeat", lambda: ledger.heartbeat(note.id, fence))
+        await self._time("is_owned", lambda: ledger.is_owned(note.id, fence))
+        await self._time("finish", lambda: ledger.finish(note.id, fence, transcript(), engine_s=1.0, digest=POPULAR))
+        await self._time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
+        await self._time("text_parts", lambda: ledger.text_parts(note.id))
+        await self._time("mark_delivered", lambda: ledger.mark_delivered(note.id, fence))
+        await self._time("retry", lambda: ledger.retry(note.id, language=None))
+        await self._time("cancel", lambda: ledger.cancel(note.id))
+        await self._time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
+        await self._time("delete", lambda: ledger.delete(note.id))
+
+    async def _ended_otherwise(self) -> None:
+        ledger = self.ledger
+        note, _ = await ledger.record(self._message())
+        mine = await ledger.claim(note.id, "worker", options=OPTIONS)
+        assert mine is not None
+        await self._time("release", lambda: ledger.release(note.id, mine.fence))
+        again = await ledger.claim(note.id, "worker", options=OPTIONS)
+        assert again is not None
+        await self._time("fail", lambda: ledger.fail(note.id, again.fence, _FAILURE))
+        await ledger.delete(note.id)
+
+    async def _asked_by_people(self) -> None:
+        ledger = self.ledger
+        await self._time("by_message", lambda: ledger.by_message(BOT, GROUP, 200))
+        await self._time("by_message, of a reply", lambda: ledger.by_message(BOT, GROUP, 201))
+        await self._time("newest", lambda: ledger.newest(BOT, GROUP))
+        await self._time("page, first", lambda: ledger.page(BOT, GROUP, 0))
+        await self._time("page, tenth", lambda: ledger.page(BOT, GROUP, 9))
+        await self._time("recent", ledger.recent)
+        await self._time("recent of a chat", lambda: ledger.recent(GROUP))
+        await self._time("stats of a person", lambda: ledger.stats(BOT, 4))
+        await self._time("stats of all", lambda: ledger.stats(BOT))
+
+    async def _asked_by_processes(self) -> None:
+        ledger = self.ledger
+        found = await self._time("orphaned", lambda: ledger.orphaned(0))
+        await self._time("get_many", lambda: ledger.get_many(found[:100]))
+        await self._time("counts_by_state", ledger.counts_by_state)
+        await self._time("median_rtf", ledger.median_rtf)
+        await self._time("average_concurrency", ledger.average_concurrency)
+        await self._time("oldest_wait_s", ledger.oldest_wait_s)
+        await self._time("migrated_chats", lambda: ledger.migrated_chats(BOT))
+        await self._time("without_status_message", lambda: ledger.without_status_message(BOT, datetime.now(UTC)))
+
+
+async def plans(database: Database, calls: Calls) -> dict[str, list[str]]:
+    """Return the plan of each statement that was sent, as the database explains it, by the name of its call."""
+    found: dict[str, list[str]] = {}
+    async with database.writing() as connection:
+        how = "EXPLAIN QUERY PLAN" if connection.dialect.name == "sqlite" else "EXPLAIN"
+        for name, statements in calls.statements.items():
+            for statement, parameters in statements.items():
+                if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "INSERT", "WITH")):
+                    continue
+                rows = (await connection.exec_driver_sql(f"{how} {statement}", parameters)).all()
+                found.setdefault(name, []).append("\n".join(str(row[-1]) for row in rows))
+    return found
+
+
+async def engine_of(database: Database) -> Engine:
+    """Return SQLAlchemy's engine of the database, to listen to."""
+    async with database.reading() as connection:
+        assert connection.sync_connection is not None
+        return connection.sync_connection.engine
