@@ -2,24 +2,29 @@
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from filelock import AsyncFileLock
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.database_errors import database_faults, discard_read_only_connections
 from storage.database_url import DatabaseAddress, read_database_url
 from storage.migration import migrate
+from storage.uninterruptible import caller_has_cancelled
 
-BUSY_TIMEOUT_S = 10
+BUSY_TIMEOUT_S = 10.0
+BUSY_STEP_S = 0.25  # SQLite itself waits for a lock in a thread, which nobody can call back
 COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 _alembic = asyncio.Lock()  # Alembic keeps its state in globals
@@ -52,10 +57,8 @@ class Database:
             DatabaseFault: the database does not work now; nothing was written.
         """
         with database_faults(self.where):
-            async with self._engine.connect() as connection:
-                await connection.execution_options(earshot_writes=True)
-                async with connection.begin():
-                    yield connection
+            async with self._engine.connect() as connection, _write_transaction(connection):
+                yield connection
 
     async def close(self) -> None:
         """Close every connection."""
@@ -95,7 +98,7 @@ def _engine(address: DatabaseAddress) -> AsyncEngine:
             event.listen(engine.sync_engine, "do_connect", partial(_connect_to_first, address.hosts))
         return engine
     _make_private_file(Path(address.where))
-    engine = create_async_engine(address.url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_async_engine(address.url, connect_args={"timeout": BUSY_STEP_S})
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
@@ -111,6 +114,24 @@ def _connect_to_first(
             return dialect.connect(*args, **options, host=host, port=port)
     host, port = last
     return dialect.connect(*args, **options, host=host, port=port)
+
+
+@asynccontextmanager
+async def _write_transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Begin a transaction that writes, once SQLite's lock is free; commit it at the end of the block."""
+    await connection.execution_options(earshot_writes=True)
+    latest = monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            transaction = await connection.begin()
+            break
+        except OperationalError as error:
+            is_locked = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+            if not is_locked or monotonic() > latest or caller_has_cancelled():
+                raise
+    async with AsyncExitStack() as stack:
+        stack.push_async_exit(transaction)  # which has begun already
+        yield
 
 
 def _make_private_file(path: Path) -> None:
@@ -144,8 +165,9 @@ async def _migrate(engine: AsyncEngine, data_dir: Path, where: str) -> None:
         return
     await asyncio.to_thread(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
     # One process at a time opens SQLite: switching to WAL ignores the busy timeout.
-    async with AsyncFileLock(data_dir / ".opening", mode=0o600), engine.connect() as connection:
-        await connection.execution_options(earshot_writes=True, earshot_migrates=True)
-        async with connection.begin():
+    lock = AsyncFileLock(data_dir / ".opening", mode=0o600)
+    async with lock, engine.connect() as connection:
+        await connection.execution_options(earshot_migrates=True)
+        async with _write_transaction(connection):
             await connection.run_sync(migrate, data_dir, where)
     await engine.dispose()  # connections that are opened from now on check foreign keys

@@ -1,7 +1,8 @@
 """Lets calls complete although their caller is cancelled: those of the database, and others that must not stop midway.
 
 A cancellation inside SQLAlchemy closes the connection; with aiosqlite 0.22 that can wait for ever, since the connection
-may be closed twice, and the second close waits for a thread that has ended.
+may be closed twice, and the second close waits for a thread that has ended. What has not begun to write yet can ask
+whether its caller still waits for it.
 """
 
 import asyncio
@@ -9,11 +10,27 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=type)
+
+
+@dataclass
+class _Call:
+    is_cancelled: bool = False
+
+
+_call: ContextVar[_Call | None] = ContextVar("_call", default=None)
+
+
+def caller_has_cancelled() -> bool:
+    """Return whether the caller of the uninterruptible method that runs here was cancelled."""
+    call = _call.get()
+    return call is not None and call.is_cancelled
 
 
 def uninterruptible(kind: Kind) -> Kind:
@@ -29,10 +46,14 @@ def run_to_end(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Para
 
     @functools.wraps(method)
     async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        call = _call.get() or _Call()
+        before = _call.set(call)
         running = asyncio.ensure_future(method(*args, **kwargs))
+        _call.reset(before)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
+            call.is_cancelled = True
             await asyncio.wait({running})
             with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError):
                 running.exception()  # nobody is left to raise it to

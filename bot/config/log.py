@@ -1,11 +1,13 @@
 """Sets up the log: to stderr and, when set, to a rotating file of JSON lines, with secrets redacted."""
 
+import glob
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterable, MutableMapping
 from functools import partial
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ PASSWORDS = tuple(map(re.compile, (r"://[^:/@]*:([^/?]*)@", r"://[^:/@]*:([^@]*)
 FILE_BYTES = 10_000_000
 OLD_FILES = 9
 HIDDEN = "***"
+PRIVATE = 0o600
 
 
 def configure_logging(settings: Settings, role: str) -> None:
@@ -75,11 +78,22 @@ def renderers() -> list[Processor]:
     ]
 
 
+class PrivateRotatingFile(RotatingFileHandler):
+    """A rotating log file that only its owner may read, and so may each that follows it."""
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        path.touch(PRIVATE)
+        path.chmod(PRIVATE)  # it may be there already, from when it was not private
+        return super()._open()
+
+
 def open_log_file(path: Path) -> RotatingFileHandler:
-    """Open a rotating log file readable by its owner only. Each process needs its own, as rotation renames it."""
+    """Open a rotating log file. Each process needs its own, as rotation renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    return RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
+    for older in path.parent.glob(f"{glob.escape(path.name)}.*"):
+        older.chmod(PRIVATE)
+    return PrivateRotatingFile(path, maxBytes=FILE_BYTES, backupCount=OLD_FILES, encoding="utf-8")
 
 
 def add_role(role: str) -> Processor:

@@ -1,8 +1,11 @@
 """What a worker does with one note, without a queue."""
 
 import asyncio
+import contextlib
 import errno
+import sqlite3
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -376,6 +379,22 @@ async def test_a_locked_database_does_not_cost_the_transcript(
         ended = await work_on(context_with, await arrivals.note())
     assert ended.state is State.DONE
     assert len(engine.requests) == 1
+
+
+async def test_a_note_is_handed_back_in_time_although_the_database_is_locked(
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, tmp_path: Path
+) -> None:
+    engine.before = lambda cancelled: cancelled.wait(30)
+    note = await arrivals.note()
+    working = asyncio.create_task(transcribe_note(context_with, note.id, renew))
+    await until(lambda: bool(engine.requests))
+    with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        working.cancel()
+        await asyncio.wait({working})
+        assert time.monotonic() - began < transcription.RELEASE_S + 1.5
+        other.rollback()
 
 
 def _busy_at_first(times: int, call: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:

@@ -3,6 +3,7 @@ import contextlib
 import sqlite3
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+import storage.database
 from storage.database import Database, open_database
 from storage.errors import (
     DatabaseBusy,
@@ -122,15 +124,35 @@ async def test_a_folder_that_is_a_file_is_a_clear_fault(tmp_path: Path) -> None:
         await open_database(f"sqlite:///{tmp_path}/folder/earshot.db", tmp_path)
 
 
-async def test_a_locked_database_is_a_fault_and_not_a_crash(sqlite_database: Database, tmp_path: Path) -> None:
-    async with sqlite_database.reading() as connection:
-        await connection.execute(text("PRAGMA busy_timeout = 50"))
+async def test_a_locked_database_is_a_fault_and_not_a_crash(
+    sqlite_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.database, "BUSY_TIMEOUT_S", 0.3)
     with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseBusy, match="locked by another program"):
             await Ledger(sqlite_database).record(incoming())
         other.rollback()
     _, is_new = await Ledger(sqlite_database).record(incoming())
+    assert is_new
+
+
+async def test_a_lock_is_waited_for_and_not_for_a_caller_that_was_cancelled(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(Ledger(sqlite_database).record(incoming()))
+        cancelled = asyncio.create_task(Ledger(sqlite_database).record(incoming()))
+        await asyncio.sleep(0.6)
+        began = time.monotonic()
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        assert time.monotonic() - began < 1
+        assert not waiting.done()
+        other.rollback()
+    _, is_new = await waiting
     assert is_new
 
 

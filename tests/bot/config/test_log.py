@@ -101,6 +101,19 @@ def test_a_file_gets_json_lines_that_only_the_owner_reads(tmp_path: Path) -> Non
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_older_files_are_as_private_as_the_newest(tmp_path: Path) -> None:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "earshot-worker-1.log").write_text("of an earlier version\n")
+    (folder / "earshot-worker-1.log.9").write_text("older still\n")
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    lines = "logging.getLogger().handlers[1].doRollover(); structlog.get_logger('bot.x').info('up')"
+    logged(lines, tmp_path, EARSHOT_LOG__FILE=str(folder / "earshot.log"))
+    modes = {file.name: file.stat().st_mode & 0o777 for file in folder.iterdir()}
+    assert modes == dict.fromkeys(("earshot-worker-1.log", "earshot-worker-1.log.1", "earshot-worker-1.log.9"), 0o600)
+
+
 @pytest.mark.parametrize("url", ["redis://:pa[ss@host", "redis://me:pa[s@s@host:6379/0"])
 def test_the_password_of_an_address_that_cannot_be_read_is_hidden_too(tmp_path: Path, url: str) -> None:
     password = url.removeprefix("redis://").partition(":")[2].rpartition("@")[0]
