@@ -28,6 +28,10 @@ class Door(Protocol):
     temporary and are retried with growing pauses; those of `progress` are logged and ignored.
     """
 
+    @property
+    def bot_id(self) -> int:
+        """The bot whose notes this door can fetch and answer; a worker leaves those of other bots alone."""
+
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the note's audio into `folder` and return its path.
 

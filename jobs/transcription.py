@@ -72,6 +72,9 @@ async def _claim(context: WorkerContext, note_id: str) -> Note | None:
         note = await context.ledger.get(note_id)
         if note is None:
             return None
+        if note.bot_id != context.door.bot_id:
+            log.info("left_to_its_bot", job=note_id, bot=note.bot_id)  # whose own workers' reaper queues it again
+            return None
         options = options_hash(context.engine.model, request_for(note, context.defaults))
         return await context.ledger.claim(note_id, context.worker_id, options=options)
     except DatabaseFault as fault:

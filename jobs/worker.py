@@ -27,6 +27,7 @@ from jobs.speech_engine import SpeechEngine
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
 from jobs.worker_registry import EXPIRY_S, WorkerRegistration
+from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.recordings import Recordings
 from storage.states import HOLD_S
@@ -34,6 +35,7 @@ from storage.states import HOLD_S
 ANNOUNCE_INTERVAL_S = EXPIRY_S / 3
 UNREGISTER_TIMEOUT_S = 2.0
 MB = 1024 * 1024
+OTHER_BOT_REMEDY = "run a worker with the token of that bot; this one leaves its notes alone"
 STATM = Path("/proc/self/statm")
 
 log = structlog.get_logger()
@@ -88,13 +90,22 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     queue = Queue(redis, ledger)
     at_once = notes_at_once or engine.notes_at_once
     registration = WorkerRegistration(redis, context.worker_id, engine.model, at_once)
-    reaper = Reaper(redis, ledger, queue)
+    reaper = Reaper(redis, ledger, queue, door.bot_id)
+    await _report_other_bots(ledger, door.bot_id)
     async with (
         _registered(registration),
         running_periodically(INTERVAL_S, reaper.requeue_orphans, "reaper"),
         running_periodically(INTERVAL_S, lambda: sweep(context.scratch, ledger), "scratch"),
     ):
         await _WorkerRun(context, redis, registration, at_once, grace_s).work()
+
+
+async def _report_other_bots(ledger: Ledger, bot_id: int) -> None:
+    """Log once that notes of other bots wait for their own workers, as after a change of the token."""
+    with contextlib.suppress(DatabaseFault):
+        for other, notes in (await ledger.unfinished_by_bot()).items():
+            if other != bot_id:
+                log.warning("notes_of_another_bot", bot=other, notes=notes, own_bot=bot_id, remedy=OTHER_BOT_REMEDY)
 
 
 class _WorkerRun:

@@ -29,6 +29,13 @@ class Statistics:
             totals = (await connection.execute(select(*_sums(bot_totals)))).mappings().one()
         return _by_state(totals)
 
+    async def unfinished_by_bot(self) -> dict[int, int]:
+        """Return how many notes of each bot have not ended."""
+        unfinished = func.sum(bot_totals.c.queued + bot_totals.c.processing)
+        asked = select(bot_totals.c.bot_id, unfinished.label("notes")).group_by(bot_totals.c.bot_id)
+        async with self._database.reading() as connection:
+            return {row.bot_id: int(row.notes) for row in await connection.execute(asked) if row.notes}
+
     async def median_rtf(self) -> float | None:
         """Return the median RTF (processing seconds per second of audio) of the last notes; None if there are none."""
         asked = (

@@ -36,6 +36,11 @@ class TelegramDoor:
         self._throttle = status_message.EditThrottle()
         self._edits: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def bot_id(self) -> int:
+        """The bot that the token belongs to; Telegram gives files and messages of a bot to nobody else."""
+        return self._delivery.bot.id
+
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the recording into `folder`."""
         async with _as_the_worker_knows_it(note):

@@ -27,7 +27,7 @@ from tests.jobs import worker_main
 from tests.jobs.doors import FileDoor
 from tests.jobs.sounds import sound
 from tests.jobs.worker_main import Options
-from tests.storage.samples import incoming
+from tests.storage.samples import BOT, incoming
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,7 +151,9 @@ class Workers:
     url: str
     started: list[WorkerProcess] = field(default_factory=list)
 
-    async def start(self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0) -> WorkerProcess:
+    async def start(
+        self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0, bot_id: int = BOT
+    ) -> WorkerProcess:
         options = Options(
             data_dir=self.data_dir,
             url=self.url,
@@ -159,6 +161,7 @@ class Workers:
             fake_rtf=fake_rtf,
             grace_s=grace_s,
             max_memory_mb=max_memory_mb,
+            bot_id=bot_id,
         )
         self.started.append(await asyncio.to_thread(WorkerProcess, options))
         return self.started[-1]

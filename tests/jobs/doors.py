@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.transcript import Transcript
 from storage.note import Failure, Note
+from tests.storage.samples import BOT
 
 
 @dataclass
@@ -17,6 +18,7 @@ class FileDoor:
     journal: Path
     troubles: list[Exception] = field(default_factory=list)
     fetches: list[Exception] = field(default_factory=list)
+    bot_id: int = BOT
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         self._write("fetch", note)
@@ -46,6 +48,6 @@ class FileDoor:
             raise self.troubles.pop(0)
 
     def _write(self, what: str, note: Note, **values: str | float) -> None:
-        event = {"what": what, "note": note.id, "fence": note.fence, "at": time.time(), **values}
+        event = {"what": what, "note": note.id, "fence": note.fence, "bot": self.bot_id, "at": time.time(), **values}
         with self.journal.open("a") as journal:
             journal.write(json.dumps(event) + "\n")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from arq import ArqRedis
 
@@ -8,13 +10,13 @@ from jobs.reaper import LOCK_KEY, Reaper
 from jobs.redis import QUEUE
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, position, until
-from tests.storage.samples import transcript
+from tests.storage.samples import BOT, incoming, transcript
 
 
 @pytest.fixture
 def reaper(redis: ArqRedis, ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Reaper:
     monkeypatch.setattr(reaper_module, "QUIET_S", 0.0)
-    return Reaper(redis, ledger, queue)
+    return Reaper(redis, ledger, queue, BOT)
 
 
 async def test_what_the_queue_lost_is_queued_again_in_its_order(
@@ -77,7 +79,7 @@ async def test_what_a_living_worker_holds_is_left_alone(reaper: Reaper, ledger: 
 
 async def test_only_one_reaper_goes_round_at_a_time(reaper: Reaper, redis: ArqRedis, arrivals: Arrivals) -> None:
     await arrivals.note()
-    await redis.set(LOCK_KEY, "1", px=1000)
+    await redis.set(f"{LOCK_KEY}:{BOT}", "1", px=1000)
     assert await reaper.requeue_orphans() == 0
 
 
@@ -87,3 +89,9 @@ async def test_what_has_just_come_is_left_to_the_bot(
     monkeypatch.setattr(reaper_module, "QUIET_S", 8.0)
     await arrivals.note()
     assert await reaper.requeue_orphans() == 0
+
+
+async def test_notes_of_another_bot_are_left_to_its_own_workers(reaper: Reaper, queue: Queue, ledger: Ledger) -> None:
+    foreign, _ = await ledger.record(replace(incoming(), bot_id=BOT + 1))
+    assert await reaper.requeue_orphans() == 0
+    assert await queue.missing([foreign.id]) == [foreign.id]

@@ -4,6 +4,8 @@ import asyncio
 import shutil
 import signal
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +18,7 @@ from storage.note import State
 from storage.states import HOLD_S
 from tests.jobs.conftest import Arrivals, Workers, position, until, waiting
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import unfinished
+from tests.storage.samples import BOT, incoming, unfinished
 
 
 @pytest.fixture
@@ -56,6 +58,23 @@ async def test_notes_are_answered_each_with_its_own_text_once(
     await until(lambda: all_told(ledger))
     assert texts() == {note_id: [text] for note_id, text in arrivals.texts.items()}
     await until(lambda: nothing_is_queued(queue))
+
+
+async def test_a_worker_leaves_the_notes_of_another_bot_to_the_workers_of_that_bot(  # noqa: PLR0913, PLR0917 - fixtures
+    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor, tmp_path: Path
+) -> None:
+    own = await arrivals.note()
+    sent = incoming(file_id=str(tmp_path / "sound-0.wav"))
+    foreign, _ = await ledger.record(replace(sent, bot_id=BOT + 1))
+    await (await workers.start()).until_ready()
+    assert workers.logs().count("notes_of_another_bot") == 1
+    for note in (foreign, own):
+        await queue.enqueue(note)
+    await until(lambda: "left_to_its_bot" in workers.logs() and bool(door.events("done")))
+    assert await ledger.get(foreign.id) == foreign
+    await workers.start(bot_id=BOT + 1)
+    await until(lambda: all_told(ledger))
+    assert {(event["note"], event["bot"]) for event in door.events()} == {(own.id, BOT), (foreign.id, BOT + 1)}
 
 
 async def test_the_jobs_of_a_killed_and_of_a_frozen_worker_are_taken_over_within_15_s(  # noqa: PLR0913, PLR0917 - fixtures

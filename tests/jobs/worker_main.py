@@ -16,6 +16,7 @@ from storage.database import open_database
 from storage.ledger import Ledger
 from storage.recordings import Recordings
 from tests.jobs.doors import FileDoor
+from tests.storage.samples import BOT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Options:
     fake_rtf: float
     grace_s: float
     max_memory_mb: int
+    bot_id: int = BOT
 
 
 class Hoarding(Engine):
@@ -57,7 +59,7 @@ async def _work(options: Options) -> None:
         engine=engine.open(EngineSettings(model="fake", fake_rtf=options.fake_rtf)),
         ledger=Ledger(database),
         redis=redis,
-        door=FileDoor(options.data_dir / "door.jsonl"),
+        door=FileDoor(options.data_dir / "door.jsonl", bot_id=options.bot_id),
         recordings=Recordings(options.data_dir / "recordings", 3),
         data_dir=options.data_dir,
         timeout_s=600,
