@@ -14,18 +14,20 @@ from filelock import AsyncFileLock
 from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from storage.database_errors import database_faults, discard_read_only_connections
 from storage.database_url import DatabaseAddress, read_database_url
 from storage.migration import migrate
+from storage.settings import POOL_SIZE
 from storage.uninterruptible import caller_has_cancelled
 
 BUSY_TIMEOUT_S = 10.0
 BUSY_STEP_S = 0.25  # SQLite itself waits for a lock in a thread, which nobody can call back
 COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
+MAX_IDLE_S = 60.0  # firewalls and balancers forget connections after some minutes
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 _alembic = asyncio.Lock()  # Alembic keeps its state in globals
 
@@ -65,14 +67,16 @@ class Database:
         await self._engine.dispose()
 
 
-async def open_database(url: str, data_dir: Path) -> Database:
+async def open_database(url: str, data_dir: Path, pool_size: int = POOL_SIZE) -> Database:
     """Open the database at `url`, or SQLite in `data_dir` if that is empty, and migrate it.
+
+    `pool_size` is the highest number of connections to PostgreSQL.
 
     Raises:
         DatabaseFault: it cannot be opened, with the remedy.
     """
     address = read_database_url(url, data_dir)
-    engine = _engine(address)
+    engine = _engine(address, pool_size)
     database = Database(engine, address.where)
     try:
         with database_faults(database.where):
@@ -89,10 +93,12 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _engine(address: DatabaseAddress) -> AsyncEngine:
+def _engine(address: DatabaseAddress, pool_size: int) -> AsyncEngine:
     if not address.is_sqlite:
         options = {"command_timeout": COMMAND_TIMEOUT_S, **address.options}
-        engine = create_async_engine(address.url, pool_pre_ping=True, connect_args=options)
+        engine = create_async_engine(address.url, pool_size=pool_size, max_overflow=0, connect_args=options)
+        event.listen(engine.sync_engine, "checkin", _note_when_used)
+        event.listen(engine.sync_engine, "checkout", _replace_if_broken)
         event.listen(engine.sync_engine, "handle_error", discard_read_only_connections)
         if address.hosts:
             event.listen(engine.sync_engine, "do_connect", partial(_connect_to_first, address.hosts))
@@ -102,6 +108,20 @@ def _engine(address: DatabaseAddress) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _note_when_used(_: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = monotonic()
+
+
+def _replace_if_broken(connection: DBAPIConnection, record: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+    """Have the pool open another connection where this one is closed, or idle for so long that it may be cut silently.
+
+    Unlike a ping before every use, this asks nothing of the server.
+    """
+    idle_s = monotonic() - record.info.get("used_at", monotonic())
+    if connection.driver_connection.is_closed() or idle_s > MAX_IDLE_S:
+        raise DisconnectionError
 
 
 def _connect_to_first(

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+POOL_SIZE = 2  # 40 processes take 80 of the 97 connections that PostgreSQL has for ordinary users by default
+
 
 class DatabaseSettings(BaseModel):
     """The table `[database]`."""
@@ -9,6 +11,7 @@ class DatabaseSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = ""
+    pool_size: int = Field(default=POOL_SIZE, ge=1)
 
 
 class StorageSettings(BaseModel):

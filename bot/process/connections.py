@@ -16,7 +16,7 @@ from storage.recordings import Recordings
 @asynccontextmanager
 async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     """Open the ledger, and close it at the end of the block."""
-    database = await open_database(settings.database.url, settings.data_dir)
+    database = await open_database(settings.database.url, settings.data_dir, settings.database.pool_size)
     try:
         yield Ledger(database)
     finally:
