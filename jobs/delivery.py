@@ -1,64 +1,128 @@
-"""Delivers a note's outcome through its door, and records in the ledger that it was delivered."""
+"""Delivers the outcomes of notes through their door, beside the work on other notes.
+
+A delivery that fails lets go of its note, and is due again after a pause that grows, on whichever worker is free then.
+"""
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Coroutine
 
 import structlog
 
 from engine import Cancelled, Fault
+from jobs.backoff import DEADLINE_H, is_overdue, pause_s
 from jobs.door import RetryLater, Undeliverable
-from jobs.leases import Lease, LeaseLost
+from jobs.leases import RENEW_S, LeaseLost
 from jobs.note_log import log_outcome
-from jobs.resilience import retry_until_written
+from jobs.resilience import cancel_and_wait, retry_until_written, running_periodically
 from jobs.worker_context import WorkerContext
 from storage.note import Failure, Note, State
 
-PAUSES_S = (1.0, 3.0)  # between attempts
-RETRY_LATER_S = 30.0  # after the last attempt
+AT_ONCE = 16
+INTERVAL_S = 1.0
+STOP_S = 5.0  # what an attempt under way gets before it is cancelled
+RELEASE_S = 3.0
 
 log = structlog.get_logger()
 
 
-async def deliver(context: WorkerContext, note: Note, lease: Lease) -> None:
-    """Tell the sender how the note ended; what cannot be delivered now comes again later.
+class DeliveryLoop:
+    """Delivers what a worker has transcribed, and whatever else is due. Takes no place of the worker's."""
 
-    Raises:
-        LeaseLost: the note is no longer ours.
-        RetryLater: the door cannot be used now.
-    """
-    refusal = await _attempt(context, note, lease)
-    if refusal is None:
-        await retry_until_written(lambda: context.ledger.mark_delivered(note.id, note.fence))
+    def __init__(self, context: WorkerContext) -> None:
+        """Deliver through the door of `context`."""
+        self._context = context
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Deliver what is due for as long as the block runs; then let the attempts under way end."""
+        try:
+            async with running_periodically(INTERVAL_S, self._begin_due, "deliveries"):
+                yield
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=STOP_S)
+            await cancel_and_wait(*self._tasks)
+
+    def begin(self, note: Note) -> None:
+        """Deliver a note that this worker holds; with too many at hand, whoever has room does it."""
+        self._spawn(deliver(self._context, note) if self._room() > 0 else _release(self._context, note))
+
+    async def _begin_due(self) -> None:
+        context = self._context
+        if (room := self._room()) > 0:
+            for note_id in await context.ledger.due_deliveries(context.door.bot_id, room):
+                if note := await context.ledger.claim_delivery(note_id, context.worker_id):
+                    self.begin(note)
+
+    def _room(self) -> int:
+        return AT_ONCE - len(self._tasks)
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def deliver(context: WorkerContext, note: Note) -> None:
+    """Attempt once to tell the sender how the note ended, and record what came of it. Lets go of the note."""
+    try:
+        async with running_periodically(RENEW_S, lambda: context.ledger.heartbeat(note.id, note.fence), "hold"):
+            await _call_door(context, note)
+    except LeaseLost:
+        await handle_lost_note(context, note)
+    except Undeliverable as error:
+        await _give_up(context, note, str(error))
+    except asyncio.CancelledError:
+        await _release(context, note)
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, it may pass
+        await _postpone(context, note, error)
     else:
-        await retry_until_written(lambda: context.ledger.mark_undeliverable(note.id, refusal, note.fence))
+        await retry_until_written(lambda: context.ledger.mark_delivered(note.id, note.fence))
+        await _log_outcome(context, note)
+
+
+async def _postpone(context: WorkerContext, note: Note, error: Exception) -> None:
+    """Let the next attempt be due later, or give up when the note has been over for too long."""
+    reason = _reason(error)
+    ended = await retry_until_written(lambda: context.ledger.get(note.id))
+    if ended and ended.finished_at and is_overdue(ended.finished_at):
+        await _give_up(context, note, f"given up after {DEADLINE_H} h: {reason}")
+        return
+    attempts = await retry_until_written(lambda: context.ledger.delivery_attempts(note)) + 1
+    after_s = max(pause_s(attempts), error.after_s if isinstance(error, RetryLater) else 0.0)
+    log.warning("delivery_delayed", job=note.id, error=reason, attempts=attempts, after_s=round(after_s, 1))
+    await retry_until_written(lambda: context.ledger.postpone_delivery(note, after_s, reason))
+
+
+async def _give_up(context: WorkerContext, note: Note, reason: str) -> None:
+    log.warning("undeliverable", job=note.id, reason=reason)
+    await retry_until_written(lambda: context.ledger.mark_undeliverable(note.id, reason, note.fence))
+    await _log_outcome(context, note)
+
+
+async def _log_outcome(context: WorkerContext, note: Note) -> None:
     ended = await retry_until_written(lambda: context.ledger.get(note.id))
     log_outcome(ended or note)
 
 
-async def _attempt(context: WorkerContext, note: Note, lease: Lease) -> str | None:
-    """Attempt the delivery a few times; returns the reason if it can never succeed."""
-    for pause_s in (*PAUSES_S, None):
-        try:
-            await _call_door(context, note, lease)
-        except Undeliverable as error:
-            log.warning("undeliverable", job=note.id, reason=str(error))
-            return str(error)
-        except (LeaseLost, RetryLater):
-            raise
-        except Exception as error:
-            log.warning("delivery_delayed", job=note.id, error=repr(error), exc_info=not isinstance(error, OSError))
-            if pause_s is None:
-                raise RetryLater(RETRY_LATER_S) from error
-            await asyncio.sleep(pause_s)
-        else:
-            break
-    return None
+async def _release(context: WorkerContext, note: Note) -> None:
+    """Let go of the note. If the database does not answer, its hold expires a little later."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(RELEASE_S):
+            await retry_until_written(lambda: context.ledger.release(note.id, note.fence))
 
 
-async def _call_door(context: WorkerContext, note: Note, lease: Lease) -> None:
-    await lease.verify()
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, RetryLater) and error.__cause__ else error
+    return f"{type(cause).__name__}: {cause}"
+
+
+async def _call_door(context: WorkerContext, note: Note) -> None:
     current = await context.ledger.get(note.id)
-    if current is None or current.fence != note.fence:
+    if current is None or current.fence != note.fence or not await context.ledger.heartbeat(note.id, note.fence):
         raise LeaseLost
     transcript = await context.ledger.transcript(current.id) if current.state is State.DONE else None
     if transcript is not None:

@@ -10,8 +10,8 @@ from storage.note import Failure, Note
 class RetryLater(Exception):
     """The note cannot be worked on or delivered now: it is put back, without counting as a try, and comes again."""
 
-    def __init__(self, after_s: float) -> None:
-        """Ask to be retried after `after_s` seconds."""
+    def __init__(self, after_s: float = 0.0) -> None:
+        """Ask to be retried not before `after_s` seconds."""
         self.after_s = after_s
         super().__init__(f"try again in {after_s:.0f} s")
 
@@ -25,7 +25,8 @@ class Door(Protocol):
 
     `done` and `failed` may come more than once for the same note and must then change nothing. Any method may raise
     `RetryLater`; `done` and `failed` may raise `Undeliverable`. Other exceptions of `done` and `failed` count as
-    temporary and are retried with growing pauses; those of `progress` are logged and ignored.
+    temporary. What fails for now is repeated with growing pauses for a day, a `fetch` that raises `RetryLater` as well.
+    Exceptions of `progress` are logged and ignored.
     """
 
     @property

@@ -76,6 +76,13 @@ class MaxTriesExceeded(Fault):
     sentence = "I gave up on this recording: it stopped the worker {tries} times. Send it in another format."
 
 
+class AudioUnavailable(Fault):
+    """The door could not hand over the audio for a day."""
+
+    code = "audio_unavailable"
+    sentence = "This recording could not be fetched for {hours} hours. Send it again."
+
+
 class MemoryLimitTooSmall(Fault):
     """A worker exceeds `workers.max_memory_mb` before its first note."""
 

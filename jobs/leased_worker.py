@@ -5,11 +5,9 @@ that holds the lease may end the job; errors of Redis are waited out.
 """
 
 import asyncio
-import contextlib
 import math
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from time import time
 
@@ -20,7 +18,7 @@ from arq.worker import func
 from jobs.admission import has_room_for_long
 from jobs.door import RetryLater
 from jobs.leases import LEASE_S
-from jobs.lua_scripts import LuaScripts, Run, long_key
+from jobs.lua_scripts import LuaScripts, Run
 from jobs.queue import TRANSCRIBE
 from jobs.redis import QUEUE, REDIS_ERRORS, from_json, to_json
 from jobs.resilience import Outage
@@ -110,14 +108,6 @@ class LeasedWorker(Worker):
         self._release_sem_dec_counter_on_complete()
         if self.tasks.get(job_id, task) is task:
             self._runs.pop(job_id, None)
-
-    async def mark_only_delivery(self, note_id: str) -> None:
-        """Count the note as short from now on: if it is put back, any free place may deliver it."""
-        if run := self._runs.get(note_id):
-            self._runs[note_id] = replace(run, is_long=False)
-            if run.is_long:
-                with contextlib.suppress(*REDIS_ERRORS):  # then it waits for a place for long notes
-                    await self.pool.delete(long_key(note_id))
 
     async def renew(self, note_id: str) -> None:
         """Renew the lease of the note's run."""

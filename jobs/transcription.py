@@ -12,9 +12,10 @@ from time import monotonic
 import structlog
 
 from engine import Audio, Fault, Progress, Transcript
-from jobs.delivery import deliver, handle_lost_note
+from jobs.backoff import DEADLINE_H, is_overdue, pause_since_s
+from jobs.delivery import handle_lost_note
 from jobs.door import Door, RetryLater
-from jobs.errors import MaxTriesExceeded
+from jobs.errors import AudioUnavailable, MaxTriesExceeded
 from jobs.leases import Lease, LeaseLost
 from jobs.resilience import cancel_and_wait, retry_until_written
 from jobs.scratch_folders import scratch_folder
@@ -36,35 +37,31 @@ log = structlog.get_logger()
 
 
 async def transcribe_note(
-    context: WorkerContext,
-    note_id: str,
-    renew_in_redis: Callable[[], Awaitable[object]],
-    on_only_delivery: Callable[[], Awaitable[object]] | None = None,
-) -> None:
-    """Claim the note and do what it needs: transcribe it, or only deliver what was transcribed before.
+    context: WorkerContext, note_id: str, renew_in_redis: Callable[[], Awaitable[object]]
+) -> Note | None:
+    """Claim the note and transcribe it, unless that was done before; return it, still held, to be delivered.
 
-    `on_only_delivery` is called once nothing but the delivery is left.
+    None if nothing is left to do here: it is gone or settled, or somebody else's.
 
     Raises:
         RetryLater: the note was handed back and comes again later.
     """
     note = await _claim(context, note_id)
     if note is None:
-        return
+        return None
     lease = Lease(context.ledger, note, renew_in_redis)
     transcription = Transcription(context, note, lease)
     try:
         async with lease.renewed():
             if note.state is State.PROCESSING:
                 await transcription.run()
-            if on_only_delivery is not None:
-                await on_only_delivery()
-            await deliver(context, note, lease)
     except LeaseLost:
         await handle_lost_note(context, note)
+        return None
     except (RetryLater, asyncio.CancelledError):
         await _release(context, note, begun=transcription.has_begun)
         raise
+    return note
 
 
 async def _claim(context: WorkerContext, note_id: str) -> Note | None:
@@ -172,9 +169,25 @@ class Transcription:
         return await ledger.transcript(same.id)
 
     async def _fetch(self, folder: Path) -> Path:
-        path = await self._lease.unless_lost(self._context.door.fetch(self._note, folder))
+        try:
+            path = await self._lease.unless_lost(self._context.door.fetch(self._note, folder))
+        except RetryLater as later:
+            raise RetryLater(max(later.after_s, await self._pause_before_next_fetch())) from later
         await self._keep_recording(path)
         return path
+
+    async def _pause_before_next_fetch(self) -> float:
+        """Return how long to wait until the next fetch, in seconds, so that one that keeps failing takes no place.
+
+        Raises:
+            AudioUnavailable: it has failed for too long.
+        """
+        since = await self._context.ledger.fetch_failed(self._note.id, self._note.fence)
+        if since is None:
+            raise LeaseLost
+        if is_overdue(since):
+            raise AudioUnavailable(hours=DEADLINE_H)
+        return pause_since_s(since)
 
     async def _decode(self, path: Path) -> Audio:
         context, note = self._context, self._note

@@ -15,6 +15,7 @@ from arq import ArqRedis
 
 from engine import Request
 from jobs import engine_threads
+from jobs.delivery import DeliveryLoop
 from jobs.door import Door, RetryLater
 from jobs.errors import EngineStuck, MemoryLimitTooSmall
 from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
@@ -33,6 +34,7 @@ from storage.recordings import Recordings
 from storage.states import HOLD_S
 
 ANNOUNCE_INTERVAL_S = EXPIRY_S / 3
+ADOPT_INTERVAL_S = 600.0  # only an older version beside this one leaves something to adopt
 UNREGISTER_TIMEOUT_S = 2.0
 MB = 1024 * 1024
 OTHER_BOT_REMEDY = "run a worker with the token of that bot; this one leaves its notes alone"
@@ -96,6 +98,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         _registered(registration),
         running_periodically(INTERVAL_S, reaper.requeue_orphans, "reaper"),
         running_periodically(INTERVAL_S, lambda: sweep(context.scratch, ledger), "scratch"),
+        running_periodically(ADOPT_INTERVAL_S, ledger.adopt_deliveries, "deliveries"),
     ):
         await _WorkerRun(context, redis, registration, at_once, grace_s).work()
 
@@ -115,6 +118,7 @@ class _WorkerRun:
         self, context: WorkerContext, redis: ArqRedis, registration: WorkerRegistration, at_once: int, grace_s: float
     ) -> None:
         self._context = context
+        self._deliveries = DeliveryLoop(context)
         self._registration = registration
         self._must_end = False
         self._worker = LeasedWorker(
@@ -124,6 +128,10 @@ class _WorkerRun:
     async def work(self) -> None:
         """Take notes until a signal, or until this process should be replaced."""
         log.info("worker_ready", worker=self._context.worker_id, model=self._context.engine.model)
+        async with self._deliveries.running():
+            await self._work()
+
+    async def _work(self) -> None:
         working = asyncio.create_task(_run_through_outages(self._worker))
         signalled = self._worker.main_task = asyncio.create_task(_until_cancelled())  # what arq cancels to stop
         try:
@@ -139,9 +147,8 @@ class _WorkerRun:
             await self._registration.refresh()
         try:
             worker = self._worker
-            await transcribe_note(
-                self._context, note_id, lambda: worker.renew(note_id), lambda: worker.mark_only_delivery(note_id)
-            )
+            if note := await transcribe_note(self._context, note_id, lambda: worker.renew(note_id)):
+                self._deliveries.begin(note)
         except RetryLater:
             raise
         except Exception:

@@ -75,8 +75,9 @@ class Note(Incoming):
     """A voice note and what became of it.
 
     `fence` grows with every claim, `run` with every retry that a person asked for, and `tries` counts how often in this
-    run a worker began on the audio and did not end it. `preview` is the beginning of the text. `undeliverable` is why
-    the chat can never be told. `moved_to` is the group that the chat became.
+    run a worker began on the audio and did not end it. `unfetched_since` is when fetching the audio first failed, None
+    once it has been fetched. `preview` is the beginning of the text. `undeliverable` is why the chat can never be told.
+    `moved_to` is the group that the chat became.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Note(Incoming):
     received_at: datetime
     queued_at: datetime
     started_at: datetime | None
+    unfetched_since: datetime | None
     finished_at: datetime | None
     delivered_at: datetime | None
     undeliverable: str | None

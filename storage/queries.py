@@ -109,16 +109,15 @@ class NoteQueries:
             return (await connection.execute(asked.limit(1))).first() is not None
 
     async def orphaned(self, quiet_s: float, *, bot_id: int | None = None) -> list[str]:
-        """Return the ids of unsettled notes that no live worker holds and that did not change for `quiet_s`.
+        """Return the ids of unfinished notes that no live worker holds and that have been queued for `quiet_s`.
 
         With `bot_id`, only those of that bot.
         """
         whose = [] if bot_id is None else [notes.c.bot_id == bot_id]
-        touched = func.coalesce(notes.c.finished_at, notes.c.queued_at)
         held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= moment(ago_s=HOLD_S))
-        asked = select(notes.c.id).where(
-            UNSETTLED, *whose, ~func.coalesce(held, False), touched < moment(ago_s=quiet_s)
-        )
+        unfinished = notes.c.state.in_((State.QUEUED, State.PROCESSING))
+        orphan = and_(UNSETTLED, unfinished, ~func.coalesce(held, False))
+        asked = select(notes.c.id).where(orphan, *whose, notes.c.queued_at < moment(ago_s=quiet_s))
         async with self._database.reading() as connection:
             return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
 

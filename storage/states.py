@@ -5,8 +5,9 @@ heartbeat. Every write of a worker names its fence, so that a worker that lost i
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,9 +18,11 @@ from storage.errors import NoteDeleted
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
 from storage.rows import COLUMNS, note_from_row
-from storage.tables import PREVIEW_LENGTH, UNSETTLED, notes, transcripts
+from storage.tables import PREVIEW_LENGTH, UNSETTLED, deliveries, notes, transcripts
 
 HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and another may claim its note
+QUIET_S = 8.0  # whoever has just cancelled a note is about to say so
+WAITING, DELIVERED, UNDELIVERABLE = "waiting", "delivered", "undeliverable"  # states of a delivery
 
 Values = Mapping[str, object]
 
@@ -52,9 +55,8 @@ class NoteStates:
         None if there is nothing to do: it is gone, settled, or held by a live worker.
         """
         works = notes.c.state.in_((State.QUEUED, State.PROCESSING))
-        free = or_(notes.c.beat_at.is_(None), notes.c.beat_at < moment(ago_s=HOLD_S))
         return await self._change(
-            and_(notes.c.id == note_id, UNSETTLED, free),
+            and_(notes.c.id == note_id, UNSETTLED, is_unheld()),
             {
                 "state": case((works, State.PROCESSING.value), else_=notes.c.state),
                 "started_at": case((works, moment()), else_=notes.c.started_at),
@@ -76,7 +78,8 @@ class NoteStates:
 
     async def begin_attempt(self, note_id: str, fence: int) -> bool:
         """Count a try: work on the audio begins, which may kill the worker. False if the note is no longer its own."""
-        return await self._change(_processed_by(note_id, fence), {"tries": notes.c.tries + 1}) is not None
+        begun = {"tries": notes.c.tries + 1, "unfetched_since": None}
+        return await self._change(_processed_by(note_id, fence), begun) is not None
 
     async def release(self, note_id: str, fence: int, *, begun: bool = False) -> bool:
         """Hand the note back, without the try if it was `begun`: the next worker may claim it at once."""
@@ -106,14 +109,7 @@ class NoteStates:
             "digest": digest,
             "preview": text[:PREVIEW_LENGTH],
         }
-        async with self._database.writing() as connection:
-            changed = await connection.execute(update(notes).where(_processed_by(note_id, fence)).values(values))
-            if changed.rowcount == 0:
-                return False
-            await connection.execute(delete(transcripts).where(transcripts.c.note_id == note_id))
-            row = {"note_id": note_id, "transcript": transcript.to_json()}
-            await connection.execute(transcripts.insert().values(row))
-        return True
+        return await self._end(_processed_by(note_id, fence), values, transcript=transcript)
 
     async def fail(self, note_id: str, fence: int, failure: Failure) -> bool:
         """Store why there is no transcript. False if the note is no longer the caller's."""
@@ -123,13 +119,13 @@ class NoteStates:
             "error_code": failure.code,
             "error_params": failure.params,
         }
-        return await self._change(_processed_by(note_id, fence), values) is not None
+        return await self._end(_processed_by(note_id, fence), values)
 
     async def cancel(self, note_id: str) -> bool:
         """End the note without a transcript. False if it had ended already."""
         unfinished = and_(notes.c.id == note_id, notes.c.state.in_((State.QUEUED, State.PROCESSING)))
         values = {"state": State.CANCELLED.value, "finished_at": moment(), "beat_at": None, "worker": None}
-        return await self._change(unfinished, values) is not None
+        return await self._end(unfinished, values, quiet_s=QUIET_S)
 
     async def retry(self, note_id: str, *, language: str | None) -> Note:
         """Queue a note that has ended once more, as a new run with its own status message.
@@ -158,13 +154,13 @@ class NoteStates:
 
     async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> bool:
         """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's."""
-        return await self._settle(_while(note_id, fence, run), {"delivered_at": moment()})
+        return await self._settle(_while(note_id, fence, run), {"delivered_at": moment()}, DELIVERED)
 
     async def mark_undeliverable(
         self, note_id: str, reason: str, fence: int | None = None, *, run: int | None = None
     ) -> bool:
         """Record that the chat can never be told, and why; arguments as for `mark_delivered`."""
-        return await self._settle(_while(note_id, fence, run), {"undeliverable": reason})
+        return await self._settle(_while(note_id, fence, run), {"undeliverable": reason}, UNDELIVERABLE, reason)
 
     async def delete(self, note_id: str) -> bool:
         """Delete the note, its transcript and its replies. False if there was none."""
@@ -175,15 +171,50 @@ class NoteStates:
         """Store the file name of the note's recording, or that it has none. False if the note is gone."""
         return await self._change(notes.c.id == note_id, {"recording": name}) is not None
 
-    async def _settle(self, who: ColumnElement[bool], how: Values) -> bool:
+    async def fetch_failed(self, note_id: str, fence: int) -> datetime | None:
+        """Record that the audio could not be fetched, and return since when. None if the note is not the caller's."""
+        since = func.coalesce(notes.c.unfetched_since, moment())
+        note = await self._change(_processed_by(note_id, fence), {"unfetched_since": since})
+        return None if note is None else note.unfetched_since
+
+    async def _end(
+        self, which: ColumnElement[bool], values: Values, *, transcript: Transcript | None = None, quiet_s: float = 0.0
+    ) -> bool:
+        """End the run of a note, whose outcome then has to be delivered, in `quiet_s` at the earliest."""
+        async with self._database.writing() as connection:
+            changed = update(notes).where(which).values(values).returning(notes.c.id, notes.c.run, notes.c.bot_id)
+            if (ended := (await connection.execute(changed)).one_or_none()) is None:
+                return False
+            if transcript is not None:
+                await connection.execute(delete(transcripts).where(transcripts.c.note_id == ended.id))
+                text = transcript.to_json()
+                await connection.execute(transcripts.insert().values(note_id=ended.id, transcript=text))
+            row = {"note_id": ended.id, "run": ended.run, "bot_id": ended.bot_id, "next_at": moment(ago_s=-quiet_s)}
+            await connection.execute(delete(deliveries).where(deliveries.c.note_id == ended.id))  # of earlier runs
+            await connection.execute(deliveries.insert().values(state=WAITING, attempts=0, **row))
+        return True
+
+    async def _settle(self, who: ColumnElement[bool], how: Values, state: str, reason: str | None = None) -> bool:
         unsettled = and_(who, notes.c.state.in_(FINAL), UNSETTLED)
-        return await self._change(unsettled, {**how, "beat_at": None, "worker": None}) is not None
+        values = {**how, "beat_at": None, "worker": None}
+        changed = update(notes).where(unsettled).values(values).returning(notes.c.id, notes.c.run)
+        async with self._database.writing() as connection:
+            if (settled := (await connection.execute(changed)).one_or_none()) is None:
+                return False
+            this = and_(deliveries.c.note_id == settled.id, deliveries.c.run == settled.run)
+            await connection.execute(update(deliveries).where(this).values(state=state, reason=reason))
+        return True
 
     async def _change(self, condition: ColumnElement[bool], values: Values) -> Note | None:
         async with self._database.writing() as connection:
             changed = await connection.execute(update(notes).where(condition).values(values).returning(*COLUMNS))
             row = changed.mappings().one_or_none()
         return None if row is None else note_from_row(row)
+
+
+def is_unheld() -> ColumnElement[bool]:
+    """Return the condition that no live worker holds a note."""
+    return or_(notes.c.beat_at.is_(None), notes.c.beat_at < moment(ago_s=HOLD_S))
 
 
 def _while(note_id: str, fence: int | None, run: int | None) -> ColumnElement[bool]:
@@ -236,5 +267,6 @@ def _unstarted(queued_at: Moment) -> dict[str, object]:
         "model",
         "error_code",
         "error_params",
+        "unfetched_since",
     )
     return {**dict.fromkeys(emptied), "state": State.QUEUED.value, "tries": 0, "queued_at": queued_at, "preview": ""}

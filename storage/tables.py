@@ -91,6 +91,7 @@ notes = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
+    Column("unfetched_since", UtcDateTime),  # when fetching the audio first failed; empty once it has been fetched
     Column("finished_at", UtcDateTime),
     Column("delivered_at", UtcDateTime),
     Column("undeliverable", Text),
@@ -135,6 +136,20 @@ transcripts = Table(
     Column("note_id", NOTE_ID, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", Text, nullable=False),
     Column("text", Text, nullable=False, default=""),  # as `notes.mime`
+)
+
+# Whether the outcome of a note's run has been delivered, when the next attempt is due, and why the last one failed.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("note_id", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
+    Column("run", Integer, primary_key=True),
+    Column("bot_id", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("reason", Text),
+    Index("ix_deliveries_due", "bot_id", "state", "next_at"),
 )
 
 # Every message that the bot sent for a note: part 0 is the status message, 1 and up are further parts of its text.

@@ -23,7 +23,6 @@ from engine import Transcript
 from jobs.door import RetryLater, Undeliverable
 from storage.note import Failure, Note, State
 
-TRY_AGAIN_S = 5.0
 REQUEST_TIMEOUT_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
 
 
@@ -125,6 +124,6 @@ async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
     except TelegramRetryAfter as flood:
         raise RetryLater(flood.retry_after) from flood
     except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.DownloadUnavailable) as trouble:
-        raise RetryLater(TRY_AGAIN_S) from trouble
+        raise RetryLater from trouble
     except PERMANENT_REFUSALS as refusal:
         raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal

@@ -13,6 +13,7 @@ from engine.request import Request
 from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs import reaper, worker
+from jobs.delivery import deliver
 from jobs.queue import Queue, connect
 from jobs.redis import QUEUE
 from jobs.redis_server import RedisServer
@@ -211,7 +212,8 @@ async def renew() -> None:
 
 
 async def work_on(context: WorkerContext, note: Note) -> Note:
-    await transcribe_note(context, note.id, renew)
+    if ended := await transcribe_note(context, note.id, renew):
+        await deliver(context, ended)
     found = await context.ledger.get(note.id)
     assert found is not None
     return found

@@ -1,24 +1,50 @@
 """How a note's outcome gets to the door, and what the ledger keeps of that."""
 
+import asyncio
+from itertools import pairwise
+from unittest import mock
+
 import pytest
+from arq import ArqRedis
 from structlog.testing import capture_logs
 
-from jobs import delivery
-from jobs.delivery import deliver
+from engine.transcript import Transcript
+from jobs import backoff, delivery
+from jobs.delivery import DeliveryLoop, deliver
 from jobs.door import RetryLater, Undeliverable
-from jobs.leases import Lease, LeaseLost
+from jobs.queue import Queue
+from jobs.resilience import cancel_and_wait
 from jobs.transcription import transcribe_note
+from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
-from storage.note import State
-from tests.jobs.conftest import Arrivals, renew, work_on
+from storage.note import Note, State
+from tests.jobs.conftest import Arrivals, renew, until, work_on
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import transcript
+from tests.storage.samples import BOT, transcript
 
 
 @pytest.fixture(autouse=True)
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "PAUSES_S", (0.0, 0.0))
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(delivery, "INTERVAL_S", 0.05)
+
+
+async def settled(context: WorkerContext, note: Note) -> Note:
+    """Let a worker deliver what is due until the note is settled."""
+
+    async def is_settled() -> bool:
+        return (await latest(context, note)).is_settled
+
+    async with DeliveryLoop(context).running():
+        await until(is_settled)
+    return await latest(context, note)
+
+
+async def latest(context: WorkerContext, note: Note) -> Note:
+    found = await context.ledger.get(note.id)
+    assert found is not None
+    return found
 
 
 async def test_a_cancelled_note_that_was_not_told_so_is_told(
@@ -33,25 +59,103 @@ async def test_a_cancelled_note_that_was_not_told_so_is_told(
 
 async def test_a_delivery_that_fails_is_tried_again(context: WorkerContext, arrivals: Arrivals, door: FileDoor) -> None:
     door.troubles = [OSError("network"), RuntimeError("what")]
-    ended = await work_on(context, await arrivals.note())
-    assert ended.delivered_at is not None
+    note = await work_on(context, await arrivals.note())
+    assert not note.is_settled
+    assert (await settled(context, note)).delivered_at is not None
     assert len(door.events("done")) == 3
 
 
 async def test_a_delivery_that_keeps_failing_comes_again_without_another_transcription(
     context: WorkerContext, arrivals: Arrivals, door: FileDoor
 ) -> None:
-    note = await arrivals.note()
-    door.troubles = [OSError("network")] * 3
-    with pytest.raises(RetryLater):
-        await transcribe_note(context, note.id, renew)
-    waiting = await context.ledger.get(note.id)
-    assert waiting is not None
-    assert (waiting.state, waiting.delivered_at) == (State.DONE, None)
-    ended = await work_on(context, note)
+    door.troubles = [OSError("network")] * 4
+    note = await work_on(context, await arrivals.note())
+    assert (note.state, note.delivered_at) == (State.DONE, None)
+    ended = await settled(context, note)
     assert ended.delivered_at is not None
     assert len(door.events("fetch")) == 1
     assert ended.tries == 1
+
+
+async def test_the_pauses_between_attempts_double(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_S", 0.3)
+    door.troubles = [OSError("network")] * 3
+    await settled(context, await work_on(context, await arrivals.note()))
+    at = [float(event["at"]) for event in door.events("done")]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
+    assert all(pause >= wanted for pause, wanted in zip(pauses, (0.3, 0.6, 1.2), strict=True))
+    assert pauses[0] < 1.2
+
+
+async def test_a_delivery_that_fails_for_a_day_is_given_up_with_the_reason(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "DEADLINE_H", 0)
+    door.troubles = [OSError("network")]
+    ended = await work_on(context, await arrivals.note())
+    assert ended.delivered_at is None
+    assert ended.undeliverable is not None
+    assert "OSError: network" in ended.undeliverable
+    assert len(door.events("done")) == 1
+
+
+async def test_notes_that_cannot_be_delivered_take_no_place_from_others(  # noqa: PLR0913, PLR0917 - fixtures
+    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, queue: Queue, door: FileDoor, redis: ArqRedis
+) -> None:
+    stuck = [await arrivals.note(chat_id=7) for _ in range(10)]
+    tell = door.done
+
+    async def hang_in_chat_7(note: Note, transcript: Transcript) -> None:
+        await tell(note, transcript)
+        if note.chat_id == 7:
+            await asyncio.sleep(20)
+            raise OSError("network")
+
+    with mock.patch.object(door, "done", hang_in_chat_7), mock.patch.object(delivery, "STOP_S", 0.1):
+        working = asyncio.create_task(
+            run_worker(
+                engine=context.engine,
+                ledger=ledger,
+                redis=redis,
+                door=door,
+                recordings=context.recordings,
+                data_dir=arrivals.folder,
+                timeout_s=60,
+                grace_s=1,
+                notes_at_once=2,
+            )
+        )
+        try:
+            for note in stuck:
+                await queue.enqueue(note)
+            await until(lambda: len(door.events("done")) == 10)
+            other = await arrivals.note(chat_id=8)
+            await queue.enqueue(other)
+            await until(lambda: bool(door.events("done", other.id)), 5)
+        finally:
+            await cancel_and_wait(working)
+    assert [(await latest(context, note)).is_settled for note in stuck] == [False] * 10
+
+
+async def test_a_worker_that_is_stopped_lets_go_of_what_it_delivers(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STOP_S", 0.1)
+    note = await transcribe_note(context, (await arrivals.note()).id, renew)
+    assert note is not None
+    loop = DeliveryLoop(context)
+
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(20)
+
+    with mock.patch.object(door, "done", hang):
+        async with loop.running():
+            loop.begin(note)
+            await asyncio.sleep(0.1)
+    assert await context.ledger.due_deliveries(BOT, 10) == [note.id]
+    assert (await settled(context, note)).delivered_at is not None
 
 
 async def test_a_chat_that_is_gone_ends_the_note(context: WorkerContext, arrivals: Arrivals, door: FileDoor) -> None:
@@ -65,11 +169,11 @@ async def test_a_chat_that_is_gone_ends_the_note(context: WorkerContext, arrival
 async def test_a_door_that_asks_for_patience_is_asked_again_only_then(
     context: WorkerContext, arrivals: Arrivals, door: FileDoor
 ) -> None:
-    door.troubles = [RetryLater(9)]
-    with pytest.raises(RetryLater) as later:
-        await transcribe_note(context, (await arrivals.note()).id, renew)
-    assert later.value.after_s == 9
-    assert len(door.events("done")) == 1
+    door.troubles = [RetryLater(1.5)]
+    note = await settled(context, await work_on(context, await arrivals.note()))
+    assert note.delivered_at is not None
+    first, second = [float(event["at"]) for event in door.events("done")]
+    assert second - first >= 1.5
 
 
 async def test_who_lost_the_note_delivers_nothing(
@@ -80,6 +184,5 @@ async def test_who_lost_the_note_delivers_nothing(
     assert await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
     assert await ledger.release(note.id, note.fence)
     assert await ledger.claim(note.id, "worker-b") is not None
-    with pytest.raises(LeaseLost):
-        await deliver(context, note, Lease(ledger, note, renew))
+    await deliver(context, note)
     assert door.events() == []

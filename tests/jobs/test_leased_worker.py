@@ -15,7 +15,6 @@ from engine.audio.samples import Audio
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_threads, worker as worker_module
-from jobs.door import RetryLater
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
@@ -141,22 +140,6 @@ async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again( 
         await until(lambda: bool(begun))
         await until(told_once_the_lease_is_over)
     assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
-
-
-async def test_a_long_note_that_only_has_to_be_delivered_needs_no_place_for_long_ones(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
-) -> None:
-    note = await arrivals.note(claimed_s=3600)
-    await queue.enqueue(note)
-    assert await redis.keys("earshot:long:*")
-    door.troubles.append(RetryLater(60))
-
-    async def put_back() -> bool:
-        return bool(await redis.get(f"arq:in-progress:{note.id}") == b"later")
-
-    async with working(context, redis):
-        await until(put_back)
-    assert await redis.keys("earshot:long:*") == []
 
 
 class Stuck:

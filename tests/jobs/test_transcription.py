@@ -19,7 +19,7 @@ from engine.audio.samples import Audio
 from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript
-from jobs import engine_threads, transcription
+from jobs import backoff, engine_threads, transcription
 from jobs.door import RetryLater
 from jobs.engine_threads import EngineThreads
 from jobs.speech_engine import SpeechEngine
@@ -34,6 +34,8 @@ from tests.engine.sounds import write_silent_opus
 from tests.jobs.conftest import Arrivals, renew, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import incoming
+
+Working = asyncio.Task[Note | None]
 
 
 @dataclass
@@ -137,7 +139,7 @@ async def test_a_stuck_engine_does_not_keep_the_failure_from_being_told(
     assert [event["code"] for event in door.events("failed")] == ["timeout"]
 
 
-async def begun(context: WorkerContext, engine: Listening, arrivals: Arrivals) -> tuple[Note, asyncio.Task[None]]:
+async def begun(context: WorkerContext, engine: Listening, arrivals: Arrivals) -> tuple[Note, Working]:
     """Begin a note over which the model sits until it is cancelled."""
     has_begun = threading.Event()
 
@@ -241,6 +243,34 @@ async def test_a_door_that_is_closed_for_now_costs_no_try(
     assert waiting is not None
     assert (waiting.state, waiting.tries) == (State.QUEUED, 0)
     assert (await work_on(context, note)).state is State.DONE
+
+
+async def test_a_file_that_cannot_be_fetched_is_left_alone_for_longer_each_time(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor
+) -> None:
+    note = await arrivals.note()
+    door.fetches = [RetryLater() for _ in range(3)]
+    pauses = []
+    for _ in range(3):
+        with pytest.raises(RetryLater) as later:
+            await transcribe_note(context, note.id, renew)
+        pauses.append(later.value.after_s)
+        await asyncio.sleep(0.9)
+    assert pauses[0] == 1
+    assert pauses[2] > pauses[0]
+    done = await work_on(context, note)
+    assert (done.state, done.unfetched_since) == (State.DONE, None)
+
+
+async def test_a_file_that_cannot_be_fetched_for_a_day_is_given_up(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff, "DEADLINE_H", 0)
+    door.fetches = [RetryLater()]
+    ended = await work_on(context, await arrivals.note())
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (State.FAILED, "audio_unavailable")
+    assert [event["code"] for event in door.events("failed")] == ["audio_unavailable"]
 
 
 async def test_the_same_file_is_answered_from_the_ledger(

@@ -64,6 +64,14 @@ async def fill(database: Database, count: int) -> None:
         for table, columns in {
             "notes": rows,
             "transcripts": {"note_id": note_id, "transcript": f"'{said}'", "text": "''"},
+            "deliveries": {
+                "note_id": note_id,
+                "run": "0",
+                "bot_id": str(BOT),
+                "state": "'delivered'",
+                "attempts": "0",
+                "next_at": _MOMENT[kind],
+            },
             "replies": {
                 "note_id": note_id,
                 "run": "0",

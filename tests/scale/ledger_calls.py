@@ -117,7 +117,12 @@ class Calls:
         await self._time("release", lambda: ledger.release(note.id, mine.fence))
         again = await ledger.claim(note.id, "worker", options=OPTIONS)
         assert again is not None
+        await self._time("fetch_failed", lambda: ledger.fetch_failed(note.id, again.fence))
         await self._time("fail", lambda: ledger.fail(note.id, again.fence, _FAILURE))
+        await self._time("delivery_attempts", lambda: ledger.delivery_attempts(note))
+        await self._time("postpone_delivery", lambda: ledger.postpone_delivery(again, 0, "network"))
+        await self._time("due_deliveries", lambda: ledger.due_deliveries(BOT, 16))
+        await self._time("claim_delivery", lambda: ledger.claim_delivery(note.id, "worker"))
         await ledger.delete(note.id)
 
     async def _asked_by_people(self) -> None:
@@ -135,6 +140,7 @@ class Calls:
     async def _asked_by_processes(self) -> None:
         ledger = self.ledger
         found = await self._time("orphaned", lambda: ledger.orphaned(0))
+        await self._time("adopt_deliveries", ledger.adopt_deliveries)
         await self._time("get_many", lambda: ledger.get_many(found[:100]))
         await self._time("counts_by_state", ledger.counts_by_state)
         await self._time("median_rtf", ledger.median_rtf)

@@ -18,6 +18,10 @@ async def _claim(ledger: Ledger, note: Note) -> bool:
     return await ledger.claim(note.id, "worker") is not None
 
 
+async def _claim_delivery(ledger: Ledger, note: Note) -> bool:
+    return await ledger.claim_delivery(note.id, "worker") is not None
+
+
 async def _finish(ledger: Ledger, note: Note) -> bool:
     return await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
 
@@ -28,6 +32,7 @@ async def _retry(ledger: Ledger, note: Note) -> bool:
 
 CHANGES: dict[str, Change] = {
     "claim": _claim,
+    "claim_delivery": _claim_delivery,
     "release": lambda ledger, note: ledger.release(note.id, note.fence),
     "finish": _finish,
     "fail": lambda ledger, note: ledger.fail(note.id, note.fence, Failure(code="error", params={})),

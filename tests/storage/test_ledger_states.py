@@ -103,6 +103,16 @@ class LedgerMachine(RuleBasedStateMachine):
         note.holder, note.beat, note.begun = note.fence, self.clock, 0
         note.claims.append(note.fence)
 
+    @rule(note=notes)
+    def claim_delivery(self, note: Expected) -> None:
+        claimed = self.loop.run_until_complete(self.ledger.claim_delivery(note.id, "worker"))
+        free = note.holder is None or self.clock - note.beat > states.HOLD_S
+        assert (claimed is not None) == (free and not note.settled and note.state.is_final)
+        if claimed is not None:
+            note.fence += 1
+            note.holder, note.beat, note.begun = note.fence, self.clock, 0
+            note.claims.append(note.fence)
+
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def begin(self, note: Expected, pick: Random) -> None:
         fence = pick.choice(note.claims)

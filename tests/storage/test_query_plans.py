@@ -19,14 +19,14 @@ BOUNDED = (
 )
 
 
-async def test_no_query_scans_or_sorts_what_grows_with_the_ledger(either_database: Database) -> None:
-    calls = Calls(Ledger(either_database))
-    await fill(either_database, NOTES)
-    with calls.recording(await engine_of(either_database)):
+async def test_no_query_scans_or_sorts_what_grows_with_the_ledger(database: Database) -> None:
+    calls = Calls(Ledger(database))
+    await fill(database, NOTES)
+    with calls.recording(await engine_of(database)):
         await calls.all()
-    async with either_database.reading() as connection:
+    async with database.reading() as connection:
         faults_in = _faults_in_sqlite if connection.dialect.name == "sqlite" else _faults_in_postgresql
-    explained = await plans(either_database, calls)
+    explained = await plans(database, calls)
     assert len(explained) > 40
     faults = {name: [fault for plan in found for fault in faults_in(plan)] for name, found in explained.items()}
     assert {name: found for name, found in faults.items() if found} == {}
