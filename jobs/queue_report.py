@@ -15,6 +15,7 @@ class QueueReport(TypedDict):
     queued: int
     processing: int
     failed: int
+    dead_letters: int
     workers: int
     workers_busy: int
     oldest_wait_s: float
@@ -37,6 +38,7 @@ async def report_for_workers(workers: Sequence[WorkerInfo], ledger: Ledger) -> Q
         queued=counts[State.QUEUED],
         processing=counts[State.PROCESSING],
         failed=counts[State.FAILED],
+        dead_letters=await ledger.count_dead_letters(),
         workers=len(workers),
         workers_busy=sum(bool(worker.notes) for worker in workers),
         oldest_wait_s=round(await ledger.oldest_wait_s(), 1),

@@ -1,5 +1,6 @@
 """The ledger: the record of every voice note and what became of it, and the only durable truth about them."""
 
+from storage.dead_letters import DeadLetters
 from storage.deliveries import Deliveries
 from storage.queries import NoteQueries
 from storage.replies import Replies
@@ -9,5 +10,5 @@ from storage.uninterruptible import uninterruptible
 
 
 @uninterruptible
-class Ledger(NoteStates, Deliveries, Replies, NoteQueries, Statistics):
-    """The whole ledger: states of notes, replies to them, queries, and statistics."""
+class Ledger(NoteStates, Deliveries, Replies, NoteQueries, Statistics, DeadLetters):
+    """The whole ledger: states of notes, replies to them, queries, statistics, and what could not be recorded."""

@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeDecorator
 from storage import note_ids
 
 PREVIEW_LENGTH = 120
+LOCALE_LENGTH = 35
 NOTE_ID = String(note_ids.LENGTH)
 
 
@@ -76,7 +77,7 @@ notes = Table(
     Column("claimed_bytes", BigInteger),
     Column("mime", Text),  # no longer used; to be dropped once no older version can be running
     Column("file_name", Text),
-    Column("locale", String(35), nullable=False),
+    Column("locale", String(LOCALE_LENGTH), nullable=False),
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
@@ -163,6 +164,17 @@ replies = Table(
     Column("chat_id", BigInteger, nullable=False),
     Column("message_id", BigInteger, nullable=False),
     Index("ix_replies_message", "bot_id", "chat_id", "message_id"),
+)
+
+# What came in at a door and could not be recorded as a note, however often it would be tried.
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("door", String(16), primary_key=True),
+    Column("key", Text, primary_key=True),  # what tells one from another at its door
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON, with all but ASCII escaped
 )
 
 

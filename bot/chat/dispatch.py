@@ -6,6 +6,7 @@ from aiogram import Bot, Dispatcher
 
 from bot.chat.access import Access
 from bot.chat.background_tasks import BackgroundTasks
+from bot.chat.dead_letters import DeadLetterKeeper
 from bot.chat.delivery import Delivery
 from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import audio, cancel, delete, fallback, group_migration, help, history, notes, retry, stats  # noqa: A004 - /help
@@ -56,6 +57,7 @@ def build_dispatcher(
     delivery = Delivery(bot, ledger)
     access = Access(settings.access)
     background = BackgroundTasks()
+    record_within_s = WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None
     intake = Intake(
         delivery=delivery,
         ledger=ledger,
@@ -64,7 +66,7 @@ def build_dispatcher(
         outage_notice=OutageNotice(bot, NoticeStore(queue.redis)),
         limits=size_limits(settings),
         options=options_hash(model_name(settings.engine), default_request(settings.engine)),
-        record_within_s=WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None,
+        record_within_s=record_within_s,
     )
     gatekeeper = Gatekeeper(access, background)
     dispatcher = Dispatcher(
@@ -78,6 +80,7 @@ def build_dispatcher(
         actions=NoteActions(delivery, ledger, queue, intake, recordings),
         lookup=NoteLookup(bot, ledger, access),
     )
+    dispatcher.update.outer_middleware(DeadLetterKeeper(ledger, background, record_within_s))
     dispatcher.update.outer_middleware(gatekeeper)
     for module in HANDLERS:
         dispatcher.include_router(module.router())

@@ -26,6 +26,7 @@ from jobs.resilience import Outage, retry_until_written, running_periodically
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
+from storage.storable import storable
 
 _ANSWERED_WITHIN_S = 20.0
 _ESTIMATE_TIMEOUT_S = 2.0
@@ -49,7 +50,13 @@ class Intake:
     outage: Outage = field(default_factory=lambda: Outage("record"))
 
     async def accept(self, incoming: Incoming) -> None:
-        """Record the note; if it is new, answer and enqueue it in the background."""
+        """Record the note; if it is new, answer and enqueue it in the background.
+
+        Raises:
+            TimeoutError: the database did not work for `record_within_s`.
+            ValueNotStorable: no database can hold the note's ids.
+        """
+        incoming = storable(incoming)
         with self.outage_notice.notify_if_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.

@@ -20,6 +20,8 @@ def command(*, as_json: bool) -> None:
         print_json(report)
         return
     click.echo(f"{report['queued']} queued, {report['processing']} processing, {report['failed']} failed")
+    if report["dead_letters"]:
+        click.echo(f"{report['dead_letters']} updates could not be taken in (table dead_letters)")
     click.echo(f"{report['workers']} workers, {report['workers_busy']} busy")
     click.echo(f"the oldest waits for {report['oldest_wait_s']:.0f} s")
     if report["rtf"] is not None:

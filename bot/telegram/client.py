@@ -3,6 +3,7 @@
 What this module raises or logs never contains the token.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -22,9 +23,12 @@ from bot.telegram.errors import TokenMissing
 from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateBudget, RateWindows
 from bot.telegram.rate_limits import RateLimits
 from bot.telegram.retries import Retries
+from bot.telegram.unreadable import unreadable_update
 from jobs.queue import connect
+from storage.storable import storable_text
 
 REQUEST_TIMEOUT_S = 30
+SURROGATE = "\\ud"  # how each of them begins in JSON
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +42,9 @@ def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bo
     token = settings.token.get_secret_value()
     if not token:
         raise TokenMissing
-    session = _Session(api=TelegramAPIServer.from_base(settings.api_base), timeout=REQUEST_TIMEOUT_S)
+    session = _Session(
+        api=TelegramAPIServer.from_base(settings.api_base), timeout=REQUEST_TIMEOUT_S, json_loads=_load_json
+    )
     session.middleware(Retries())
     session.middleware(RateLimits(budget))
     return Bot(token, session=session)
@@ -91,9 +97,25 @@ class _Session(AiohttpSession):
             return cast("Response[TelegramType]", Response[list[Update]](ok=True, result=updates))
 
 
+def _load_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Decode JSON. Half of a surrogate pair, for which an update would be refused as a whole, is replaced."""
+    decoded = json.loads(text)
+    return _without_surrogates(decoded) if SURROGATE in text.lower() else decoded
+
+
+def _without_surrogates(value: Any) -> Any:  # noqa: ANN401 - as above
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_surrogates(item) for name, item in value.items()}
+    return value
+
+
 def _decode_update(raw: dict[str, Any], bot: Bot) -> Update:
     try:
         return Update.model_validate(raw, context={"bot": bot})
     except ValidationError as error:
         log.warning("update_unreadable", update_id=raw["update_id"], errors=error.error_count())
-        return Update(update_id=raw["update_id"])
+        return unreadable_update(raw)

@@ -13,12 +13,13 @@ from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnaut
 from aiogram.types import User
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
 from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenRefused, WebhookUnsafe
 from bot.telegram.request_policy import total_timeout
+from bot.telegram.unreadable import unreadable_update
 from jobs.resilience import cancel_and_wait
 
 CONFIRM_S = 5
@@ -91,7 +92,7 @@ async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispa
     """Serve the webhook on `telegram.webhook_listen`; an update is acknowledged after it has been handled."""
     secret = settings.webhook_secret.get_secret_value()
     hook = SimpleRequestHandler(dispatcher, bot, handle_in_background=False, secret_token=secret)
-    app = web.Application(middlewares=[_skip_unreadable])
+    app = web.Application(middlewares=[_handle_unreadable(bot, dispatcher)])
     app.router.add_post(urlsplit(settings.webhook_url).path or "/", hook.handle)
     runner = web.AppRunner(app, handle_signals=False, access_log=None)
     await runner.setup()
@@ -103,11 +104,19 @@ async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispa
         await runner.cleanup()
 
 
-@web.middleware
-async def _skip_unreadable(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Acknowledge an update that cannot be decoded: Telegram would send it again and again, before all others."""
-    try:
-        return await handler(request)
-    except (ValidationError, JSONDecodeError) as error:
-        log.warning("update_unreadable", error=type(error).__name__)
+def _handle_unreadable(bot: Bot, dispatcher: Dispatcher) -> Middleware:
+    """Handle an update that cannot be decoded as such: Telegram would send it again and again, before all others."""
+
+    @web.middleware
+    async def handle(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except JSONDecodeError as error:
+            log.warning("update_unreadable", error=type(error).__name__)
+        except ValidationError as error:
+            raw = await request.json(loads=bot.session.json_loads)
+            log.warning("update_unreadable", update_id=raw["update_id"], errors=error.error_count())
+            await dispatcher.feed_update(bot, unreadable_update(raw))
         return web.json_response({})
+
+    return handle

@@ -34,6 +34,8 @@ async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Acc
         translate("Workers: {workers}, busy: {busy}", workers=report["workers"], busy=report["workers_busy"]),
         translate("Oldest wait: {wait}", wait=duration_text(report["oldest_wait_s"])),
     ]
+    if report["dead_letters"]:
+        lines.append(translate("Could not be taken in: {number}", number=report["dead_letters"]))
     if report["rtf"] is not None:
         factor = f"{1 / max(report['rtf'], 0.001):.1f}"
         lines.append(translate("Speed: {factor} times as fast as speech", factor=factor))
