@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from storage.database_errors import database_faults, discard_read_only_connections
 from storage.database_url import DatabaseAddress, read_database_url
-from storage.migration import migrate
+from storage.migration import is_up_to_date, migrate
 from storage.settings import POOL_SIZE
 from storage.uninterruptible import caller_has_cancelled
 
@@ -81,7 +81,7 @@ async def open_database(url: str, data_dir: Path, pool_size: int = POOL_SIZE) ->
     try:
         with database_faults(database.where):
             async with _alembic:
-                await _migrate(engine, data_dir, database.where)
+                await _migrate(engine, address, data_dir)
     except BaseException:
         await database.close()
         raise
@@ -93,9 +93,9 @@ def is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _engine(address: DatabaseAddress, pool_size: int) -> AsyncEngine:
+def _engine(address: DatabaseAddress, pool_size: int, *, is_patient: bool = False) -> AsyncEngine:
     if not address.is_sqlite:
-        options = {"command_timeout": COMMAND_TIMEOUT_S, **address.options}
+        options = {"command_timeout": None if is_patient else COMMAND_TIMEOUT_S, **address.options}
         engine = create_async_engine(address.url, pool_size=pool_size, max_overflow=0, connect_args=options)
         event.listen(engine.sync_engine, "checkin", _note_when_used)
         event.listen(engine.sync_engine, "checkout", _replace_if_broken)
@@ -177,12 +177,23 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("earshot_writes", False) else "BEGIN")
 
 
-async def _migrate(engine: AsyncEngine, data_dir: Path, where: str) -> None:
-    if engine.dialect.name != "sqlite":
-        async with engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            await connection.run_sync(migrate, data_dir, where)
+async def _migrate(engine: AsyncEngine, address: DatabaseAddress, data_dir: Path) -> None:
+    if address.is_sqlite:
+        await _migrate_sqlite(engine, data_dir, address.where)
         return
+    async with engine.connect() as connection:
+        if await connection.run_sync(is_up_to_date):
+            return
+    patient = _engine(address, 1, is_patient=True)  # to change a large table takes minutes
+    try:
+        async with patient.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+            await connection.run_sync(migrate, data_dir, address.where)
+    finally:
+        await patient.dispose()
+
+
+async def _migrate_sqlite(engine: AsyncEngine, data_dir: Path, where: str) -> None:
     await asyncio.to_thread(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
     # One process at a time opens SQLite: switching to WAL ignores the busy timeout.
     lock = AsyncFileLock(data_dir / ".opening", mode=0o600)

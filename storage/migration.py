@@ -31,6 +31,11 @@ def migrate(connection: Connection, data_dir: Path, where: str) -> None:
     _run_alembic(connection, where)
 
 
+def is_up_to_date(connection: Connection) -> bool:
+    """Return whether the database has all migrations, and no others."""
+    return current_revision(connection) == latest_revision()
+
+
 def _back_up(source: Path, copy: Path) -> None:
     """Copy a SQLite file as it was before the open transaction, which keeps others from changing it meanwhile."""
     partial = copy.with_name(f".{copy.name}.part")

@@ -13,11 +13,12 @@ from tests.storage.samples import BOT, transcript
 GROUP = -100
 POPULAR = "popular"
 OPTIONS = "o"
+BATCH = 20_000  # notes in a statement, which PostgreSQL is given some seconds for
 COUNTS = ("queued", "processing", "done", "failed", "cancelled")
 
 _NUMBERS = {
-    "sqlite": "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {count}) ",
-    "postgresql": "WITH numbers(i) AS (SELECT generate_series(1, {count})) ",
+    "sqlite": "WITH RECURSIVE numbers(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM numbers WHERE i < {last}) ",
+    "postgresql": "WITH numbers(i) AS (SELECT generate_series({first}, {last})) ",
 }
 _ID = {"sqlite": "printf('00%024d', i)", "postgresql": "'00' || lpad(CAST(i AS text), 24, '0')"}
 _MOMENT = {
@@ -53,41 +54,33 @@ _PLAIN = {
 async def fill(database: Database, count: int) -> None:
     """Write `count` notes that are done and delivered, each with its transcript and a status message."""
     async with database.writing() as connection:
-        kind = connection.dialect.name
         triggers = await _without_triggers(connection)
-        numbers, note_id = _NUMBERS[kind].format(count=count), _ID[kind]
-        moments = dict.fromkeys(
-            ("received_at", "queued_at", "started_at", "finished_at", "delivered_at"), _MOMENT[kind]
-        )
-        rows = {"id": note_id, **_PLAIN, **moments}
-        said = transcript().to_json().replace("'", "''").replace(":", r"\:")
-        for table, columns in {
-            "notes": rows,
-            "transcripts": {"note_id": note_id, "transcript": f"'{said}'", "text": "''"},
-            "deliveries": {
-                "note_id": note_id,
-                "run": "0",
-                "bot_id": str(BOT),
-                "state": "'delivered'",
-                "attempts": "0",
-                "next_at": _MOMENT[kind],
-            },
-            "replies": {
-                "note_id": note_id,
-                "run": "0",
-                "part": "0",
-                "bot_id": str(BOT),
-                "chat_id": _CHAT,
-                "message_id": "2 * i + 1",
-            },
-        }.items():
-            values = f"{numbers} SELECT {', '.join(columns.values())} FROM numbers"  # noqa: S608 - this file's own words
-            head = f"INSERT INTO {table} ({', '.join(columns)})"
-            await connection.execute(text(f"{head} {values}"))
+        for first in range(1, count + 1, BATCH):
+            await _insert(connection, first, min(first + BATCH - 1, count))
         await _count(connection)
         for trigger in triggers:
             await connection.exec_driver_sql(trigger)
-    await _analyze(database)
+    async with database.reading() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("ANALYZE"))
+
+
+async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
+    kind = connection.dialect.name
+    numbers, note_id = _NUMBERS[kind].format(first=first, last=last), _ID[kind]
+    moments = dict.fromkeys(("received_at", "queued_at", "started_at", "finished_at", "delivered_at"), _MOMENT[kind])
+    said = transcript().to_json().replace("'", "''").replace(":", r"\:")
+    status_message = {"run": "0", "part": "0", "bot_id": str(BOT), "chat_id": _CHAT, "message_id": "2 * i + 1"}
+    delivery = {"run": "0", "bot_id": str(BOT), "state": "'delivered'", "attempts": "0"}
+    tables = {
+        "notes": {"id": note_id, **_PLAIN, **moments},
+        "transcripts": {"note_id": note_id, "transcript": f"'{said}'", "text": "''"},
+        "deliveries": {"note_id": note_id, **delivery, "next_at": _MOMENT[kind]},
+        "replies": {"note_id": note_id, **status_message},
+    }
+    for table, columns in tables.items():
+        values = f"{numbers} SELECT {', '.join(columns.values())} FROM numbers"  # noqa: S608 - this file's own words
+        await connection.execute(text(f"INSERT INTO {table} ({', '.join(columns)}) {values}"))
 
 
 async def _without_triggers(connection: AsyncConnection) -> list[str]:
@@ -117,9 +110,3 @@ async def _count(connection: AsyncConnection) -> None:
     one = "(SELECT min(shard) FROM bot_totals)"
     set_total = f"UPDATE bot_totals SET ({names}) = ({total}) WHERE shard = {one}"  # noqa: S608 - as above
     await connection.execute(text(set_total))
-
-
-async def _analyze(database: Database) -> None:
-    async with database.reading() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text("ANALYZE"))

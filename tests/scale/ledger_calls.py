@@ -53,7 +53,8 @@ class Calls:
         finally:
             event.remove(engine, "before_cursor_execute", keep)
 
-    async def _time(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the ledger returns
+    async def time(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever the ledger returns
+        """Make a call, and keep what it took by that name."""
         self._name = name
         began = perf_counter()
         found = await call()
@@ -68,19 +69,19 @@ class Calls:
     async def _arrive(self, what: Incoming) -> Note:
         ledger = self.ledger
         note: Note
-        note, _ = await self._time("record", lambda: ledger.record(what))
-        await self._time("record again", lambda: ledger.record(what))
-        await self._time("find_same_file", lambda: ledger.find_same_file(note, OPTIONS))
-        await self._time("unfinished_before", lambda: ledger.unfinished_before(note))
-        await self._time("status", lambda: ledger.set_status_message(note.id, note.message_id + 1, instead_of=None))
+        note, _ = await self.time("record", lambda: ledger.record(what))
+        await self.time("record again", lambda: ledger.record(what))
+        await self.time("find_same_file", lambda: ledger.find_same_file(note, OPTIONS))
+        await self.time("unfinished_before", lambda: ledger.unfinished_before(note))
+        await self.time("status", lambda: ledger.set_status_message(note.id, note.message_id + 1, instead_of=None))
         return note
 
     async def _answered(self, note: Note) -> None:
         """Answer the note from one with the same file."""
         ledger = self.ledger
         popular = await ledger.record(replace(self._message(), file_unique_id=POPULAR))
-        twin = await self._time("find_same_file, popular", lambda: ledger.find_same_file(popular[0], OPTIONS))
-        await self._time("transcript", lambda: ledger.transcript(twin.id))
+        twin = await self.time("find_same_file, popular", lambda: ledger.find_same_file(popular[0], OPTIONS))
+        await self.time("transcript", lambda: ledger.transcript(twin.id))
         mine = await ledger.claim(note.id, "bot", options=OPTIONS)
         assert mine is not None
         await ledger.finish(note.id, mine.fence, transcript(), engine_s=0.0, digest="d")
@@ -89,65 +90,65 @@ class Calls:
 
     async def _transcribed(self, note: Note) -> None:
         ledger = self.ledger
-        mine: Note = await self._time("claim", lambda: ledger.claim(note.id, "worker", options=OPTIONS))
+        mine: Note = await self.time("claim", lambda: ledger.claim(note.id, "worker", options=OPTIONS))
         fence = mine.fence
-        await self._time("is_same_audio_running", lambda: ledger.is_same_audio_running(mine))
-        await self._time("begin_attempt", lambda: ledger.begin_attempt(note.id, fence))
-        await self._time("set_digest", lambda: ledger.set_digest(note.id, fence, POPULAR, audio_s=20))
-        known: Note = await self._time("get", lambda: ledger.get(note.id))
-        await self._time("find_same_digest", lambda: ledger.find_same_digest(known, OPTIONS, POPULAR))
-        await self._time("is_same_audio_running, digest", lambda: ledger.is_same_audio_running(known))
-        await self._time("set_recording", lambda: ledger.set_recording(note.id, "name"))
-        await self._time("heartbeat", lambda: ledger.heartbeat(note.id, fence))
-        await self._time("is_owned", lambda: ledger.is_owned(note.id, fence))
-        await self._time("finish", lambda: ledger.finish(note.id, fence, transcript(), engine_s=1.0, digest=POPULAR))
-        await self._time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
-        await self._time("text_parts", lambda: ledger.text_parts(note.id))
-        await self._time("mark_delivered", lambda: ledger.mark_delivered(note.id, fence))
-        await self._time("retry", lambda: ledger.retry(note.id, language=None))
-        await self._time("cancel", lambda: ledger.cancel(note.id))
-        await self._time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
-        await self._time("delete", lambda: ledger.delete(note.id))
+        await self.time("is_same_audio_running", lambda: ledger.is_same_audio_running(mine))
+        await self.time("begin_attempt", lambda: ledger.begin_attempt(note.id, fence))
+        await self.time("set_digest", lambda: ledger.set_digest(note.id, fence, POPULAR, audio_s=20))
+        known: Note = await self.time("get", lambda: ledger.get(note.id))
+        await self.time("find_same_digest", lambda: ledger.find_same_digest(known, OPTIONS, POPULAR))
+        await self.time("is_same_audio_running, digest", lambda: ledger.is_same_audio_running(known))
+        await self.time("set_recording", lambda: ledger.set_recording(note.id, "name"))
+        await self.time("heartbeat", lambda: ledger.heartbeat(note.id, fence))
+        await self.time("is_owned", lambda: ledger.is_owned(note.id, fence))
+        await self.time("finish", lambda: ledger.finish(note.id, fence, transcript(), engine_s=1.0, digest=POPULAR))
+        await self.time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
+        await self.time("text_parts", lambda: ledger.text_parts(note.id))
+        await self.time("mark_delivered", lambda: ledger.mark_delivered(note.id, fence))
+        await self.time("retry", lambda: ledger.retry(note.id, language=None))
+        await self.time("cancel", lambda: ledger.cancel(note.id))
+        await self.time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
+        await self.time("delete", lambda: ledger.delete(note.id))
 
     async def _ended_otherwise(self) -> None:
         ledger = self.ledger
         note, _ = await ledger.record(self._message())
         mine = await ledger.claim(note.id, "worker", options=OPTIONS)
         assert mine is not None
-        await self._time("release", lambda: ledger.release(note.id, mine.fence))
+        await self.time("release", lambda: ledger.release(note.id, mine.fence))
         again = await ledger.claim(note.id, "worker", options=OPTIONS)
         assert again is not None
-        await self._time("fetch_failed", lambda: ledger.fetch_failed(note.id, again.fence))
-        await self._time("fail", lambda: ledger.fail(note.id, again.fence, _FAILURE))
-        await self._time("delivery_attempts", lambda: ledger.delivery_attempts(note))
-        await self._time("postpone_delivery", lambda: ledger.postpone_delivery(again, 0, "network"))
-        await self._time("due_deliveries", lambda: ledger.due_deliveries(BOT, 16))
-        await self._time("claim_delivery", lambda: ledger.claim_delivery(note.id, "worker"))
+        await self.time("fetch_failed", lambda: ledger.fetch_failed(note.id, again.fence))
+        await self.time("fail", lambda: ledger.fail(note.id, again.fence, _FAILURE))
+        await self.time("delivery_attempts", lambda: ledger.delivery_attempts(note))
+        await self.time("postpone_delivery", lambda: ledger.postpone_delivery(again, 0, "network"))
+        await self.time("due_deliveries", lambda: ledger.due_deliveries(BOT, 16))
+        await self.time("claim_delivery", lambda: ledger.claim_delivery(note.id, "worker"))
         await ledger.delete(note.id)
 
     async def _asked_by_people(self) -> None:
         ledger = self.ledger
-        await self._time("by_message", lambda: ledger.by_message(BOT, GROUP, 200))
-        await self._time("by_message, of a reply", lambda: ledger.by_message(BOT, GROUP, 201))
-        await self._time("newest", lambda: ledger.newest(BOT, GROUP))
-        await self._time("page, first", lambda: ledger.page(BOT, GROUP, 0))
-        await self._time("page, tenth", lambda: ledger.page(BOT, GROUP, 9))
-        await self._time("recent", ledger.recent)
-        await self._time("recent of a chat", lambda: ledger.recent(GROUP))
-        await self._time("stats of a person", lambda: ledger.stats(BOT, 4))
-        await self._time("stats of all", lambda: ledger.stats(BOT))
+        await self.time("by_message", lambda: ledger.by_message(BOT, GROUP, 200))
+        await self.time("by_message, of a reply", lambda: ledger.by_message(BOT, GROUP, 201))
+        await self.time("newest", lambda: ledger.newest(BOT, GROUP))
+        await self.time("page, first", lambda: ledger.page(BOT, GROUP, 0))
+        await self.time("page, tenth", lambda: ledger.page(BOT, GROUP, 9))
+        await self.time("recent", ledger.recent)
+        await self.time("recent of a chat", lambda: ledger.recent(GROUP))
+        await self.time("stats of a person", lambda: ledger.stats(BOT, 4))
+        await self.time("stats of all", lambda: ledger.stats(BOT))
 
     async def _asked_by_processes(self) -> None:
         ledger = self.ledger
-        found = await self._time("orphaned", lambda: ledger.orphaned(0))
-        await self._time("adopt_deliveries", ledger.adopt_deliveries)
-        await self._time("get_many", lambda: ledger.get_many(found[:100]))
-        await self._time("counts_by_state", ledger.counts_by_state)
-        await self._time("median_rtf", ledger.median_rtf)
-        await self._time("average_concurrency", ledger.average_concurrency)
-        await self._time("oldest_wait_s", ledger.oldest_wait_s)
-        await self._time("migrated_chats", lambda: ledger.migrated_chats(BOT))
-        await self._time("without_status_message", lambda: ledger.without_status_message(BOT, datetime.now(UTC)))
+        found = await self.time("orphaned", lambda: ledger.orphaned(0))
+        await self.time("adopt_deliveries", ledger.adopt_deliveries)
+        await self.time("get_many", lambda: ledger.get_many(found[:100]))
+        await self.time("counts_by_state", ledger.counts_by_state)
+        await self.time("median_rtf", ledger.median_rtf)
+        await self.time("average_concurrency", ledger.average_concurrency)
+        await self.time("oldest_wait_s", ledger.oldest_wait_s)
+        await self.time("migrated_chats", lambda: ledger.migrated_chats(BOT))
+        await self.time("without_status_message", lambda: ledger.without_status_message(BOT, datetime.now(UTC)))
 
 
 async def plans(database: Database, calls: Calls) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, MetaData, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from structlog.testing import capture_logs
 
+from storage import database as database_module
 from storage.database import Database, open_database
 from storage.ledger import Ledger
 from storage.migration import MIGRATIONS
@@ -159,6 +160,21 @@ async def test_a_migration_that_fails_changes_nothing(
     database = await open_database(old_url, tmp_path)
     assert await Ledger(database).get(IDS["told"]) is not None
     await database.close()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+async def test_a_migration_may_take_longer_than_any_other_command(
+    old_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "COMMAND_TIMEOUT_S", 1)
+    with monkeypatch.context() as slow:
+        slow.setattr(command, "upgrade", _upgrade_slowly)
+        await (await open_database(old_url, tmp_path)).close()
+
+
+def _upgrade_slowly(config: Config, revision: str) -> None:
+    config.attributes["connection"].execute(text("SELECT pg_sleep(2)"))
+    UPGRADE(config, revision)
 
 
 def _upgrade_and_fail(config: Config, revision: str) -> None:
