@@ -25,6 +25,7 @@ COMMANDS = {
     "models": "List the speech models, or fetch one.",
     "queue": "Show what waits and what runs.",
     "history": "Show the newest voice notes.",
+    "migrate": "Bring the database up to date after an update.",
     "bench": "Measure speed and accuracy.",
     "doctor": "Check whether everything is in place.",
 }

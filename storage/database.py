@@ -3,16 +3,16 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import AsyncFileLock
 from sqlalchemy import Connection, event, text
-from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -20,20 +20,22 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from storage.database_errors import database_faults, discard_read_only_connections
 from storage.database_url import DatabaseAddress, read_database_url
-from storage.migration import is_up_to_date, migrate
+from storage.migration import check_revision, create_or_check, current_revision, migrate
 from storage.settings import POOL_SIZE
 from storage.uninterruptible import caller_has_cancelled
 
 BUSY_TIMEOUT_S = 10.0
 BUSY_STEP_S = 0.25  # SQLite itself waits for a lock in a thread, which nobody can call back
-COMMAND_TIMEOUT_S = 15  # a server that vanished from the network never answers
+COMMAND_TIMEOUT_S = 15.0  # a server that vanished from the network never answers
 MAX_IDLE_S = 60.0  # firewalls and balancers forget connections after some minutes
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
 _alembic = asyncio.Lock()  # Alembic keeps its state in globals
 
+Result = TypeVar("Result")
+
 
 class Database:
-    """An open, migrated database, made by `open_database`. `where` names it in messages, without a password."""
+    """An open database of this version, made by `open_database`. `where` names it in messages, without a password."""
 
     def __init__(self, engine: AsyncEngine, where: str) -> None:
         """Wrap an SQLAlchemy engine."""
@@ -68,34 +70,38 @@ class Database:
 
 
 async def open_database(url: str, data_dir: Path, pool_size: int = POOL_SIZE) -> Database:
-    """Open the database at `url`, or SQLite in `data_dir` if that is empty, and migrate it.
+    """Open the database at `url`, or SQLite in `data_dir` if that is empty. An empty one gets its tables.
 
     `pool_size` is the highest number of connections to PostgreSQL.
 
     Raises:
-        DatabaseFault: it cannot be opened, with the remedy.
+        DatabaseFault: it cannot be opened, or is not of this version; with the remedy.
     """
     address = read_database_url(url, data_dir)
-    engine = _engine(address, pool_size)
-    database = Database(engine, address.where)
+    database = Database(_engine(address, pool_size, COMMAND_TIMEOUT_S), address.where)
     try:
         with database_faults(database.where):
-            async with _alembic:
-                await _migrate(engine, address, data_dir)
+            await _create_or_check(database, address, data_dir)
     except BaseException:
         await database.close()
         raise
     return database
 
 
-def is_sqlite(url: URL) -> bool:
-    """Return whether `url` is that of a SQLite file."""
-    return url.get_backend_name() == "sqlite"
+async def migrate_database(url: str, data_dir: Path) -> tuple[str, str | None]:
+    """Bring the database up to date, however long that takes; return its name and the revision that it had before.
+
+    Raises:
+        DatabaseFault: it cannot be opened or changed, with the remedy.
+    """
+    address = read_database_url(url, data_dir)
+    with database_faults(address.where):
+        return address.where, await _change(address, data_dir, migrate)
 
 
-def _engine(address: DatabaseAddress, pool_size: int, *, is_patient: bool = False) -> AsyncEngine:
+def _engine(address: DatabaseAddress, pool_size: int, command_timeout_s: float | None) -> AsyncEngine:
     if not address.is_sqlite:
-        options = {"command_timeout": None if is_patient else COMMAND_TIMEOUT_S, **address.options}
+        options = {"command_timeout": command_timeout_s, **address.options}
         engine = create_async_engine(address.url, pool_size=pool_size, max_overflow=0, connect_args=options)
         event.listen(engine.sync_engine, "checkin", _note_when_used)
         event.listen(engine.sync_engine, "checkout", _replace_if_broken)
@@ -177,28 +183,37 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("earshot_writes", False) else "BEGIN")
 
 
-async def _migrate(engine: AsyncEngine, address: DatabaseAddress, data_dir: Path) -> None:
-    if address.is_sqlite:
-        await _migrate_sqlite(engine, data_dir, address.where)
-        return
-    async with engine.connect() as connection:
-        if await connection.run_sync(is_up_to_date):
+async def _create_or_check(database: Database, address: DatabaseAddress, data_dir: Path) -> None:
+    if not address.is_sqlite:
+        async with database.reading() as connection:
+            revision = await connection.run_sync(current_revision)
+        if revision is not None:
+            check_revision(revision, address.where)
             return
-    patient = _engine(address, 1, is_patient=True)  # to change a large table takes minutes
+    await _change(address, data_dir, create_or_check)
+
+
+async def _change(address: DatabaseAddress, data_dir: Path, step: Callable[[Connection, Path, str], Result]) -> Result:
+    """Run `step` in a transaction, alone among all processes and without a time limit for a command."""
+    engine = _engine(address, pool_size=1, command_timeout_s=None)
     try:
-        async with patient.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-            await connection.run_sync(migrate, data_dir, address.where)
+        async with _alembic, _alone(engine, address, data_dir) as connection:
+            return await connection.run_sync(step, data_dir, address.where)
     finally:
-        await patient.dispose()
+        await engine.dispose()
 
 
-async def _migrate_sqlite(engine: AsyncEngine, data_dir: Path, where: str) -> None:
+@asynccontextmanager
+async def _alone(engine: AsyncEngine, address: DatabaseAddress, data_dir: Path) -> AsyncIterator[AsyncConnection]:
+    if not address.is_sqlite:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+            yield connection
+        return
     await asyncio.to_thread(data_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
     # One process at a time opens SQLite: switching to WAL ignores the busy timeout.
     lock = AsyncFileLock(data_dir / ".opening", mode=0o600)
     async with lock, engine.connect() as connection:
         await connection.execution_options(earshot_migrates=True)
         async with _write_transaction(connection):
-            await connection.run_sync(migrate, data_dir, where)
-    await engine.dispose()  # connections that are opened from now on check foreign keys
+            yield connection

@@ -88,6 +88,16 @@ class DatabaseSchemaChanged(DatabaseFault):
     )
 
 
+class DatabaseOutdated(DatabaseFault):
+    """An older Earshot made the tables, and nobody has brought them up to date."""
+
+    code = "database_outdated"
+    sentence = (
+        "The database {where} was made by an older Earshot (its revision is {revision}). Stop whatever uses it, "
+        "then run `earshot migrate`."
+    )
+
+
 class DatabaseTooNew(DatabaseFault):
     """A newer Earshot has already migrated the tables."""
 

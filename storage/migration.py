@@ -8,15 +8,41 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from storage.errors import DatabaseTooNew
+from storage.errors import DatabaseOutdated, DatabaseTooNew
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 log = structlog.get_logger()
 
 
-def migrate(connection: Connection, data_dir: Path, where: str) -> None:
-    """Run the migrations that the database, which messages call `where`, lacks.
+def create_or_check(connection: Connection, data_dir: Path, where: str) -> None:
+    """Make the tables in an empty database; check that any other is up to date.
+
+    Raises:
+        DatabaseOutdated: an older Earshot made it.
+        DatabaseTooNew: a newer Earshot has already changed it.
+    """
+    if (revision := current_revision(connection)) is None:
+        migrate(connection, data_dir, where)
+    else:
+        check_revision(revision, where)
+
+
+def check_revision(revision: str, where: str) -> None:
+    """Check that the last migration that was run on a database is the last one there is.
+
+    Raises:
+        DatabaseOutdated: an older Earshot made it.
+        DatabaseTooNew: a newer Earshot has already changed it.
+    """
+    if revision not in revisions():
+        raise DatabaseTooNew(where=where, revision=revision)
+    if revision != latest_revision():
+        raise DatabaseOutdated(where=where, revision=revision)
+
+
+def migrate(connection: Connection, data_dir: Path, where: str) -> str | None:
+    """Run the migrations that the database, which messages call `where`, lacks; return the revision that it had.
 
     A copy of an older SQLite file is left in `data_dir` first.
 
@@ -25,15 +51,11 @@ def migrate(connection: Connection, data_dir: Path, where: str) -> None:
     """
     before, latest = current_revision(connection), latest_revision()
     if before == latest:
-        return
+        return before
     if before is not None and before < latest and connection.dialect.name == "sqlite":
         _back_up(Path(connection.engine.url.database or ""), data_dir / f"earshot.revision-{before}.db")
     _run_alembic(connection, where)
-
-
-def is_up_to_date(connection: Connection) -> bool:
-    """Return whether the database has all migrations, and no others."""
-    return current_revision(connection) == latest_revision()
+    return before
 
 
 def _back_up(source: Path, copy: Path) -> None:
@@ -50,8 +72,13 @@ def _back_up(source: Path, copy: Path) -> None:
 
 
 def latest_revision() -> str:
-    """Return the number of the last migration, with which its file name begins."""
-    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+    """Return the number of the last migration."""
+    return max(revisions())
+
+
+def revisions() -> frozenset[str]:
+    """Return the numbers of all migrations, with which their file names begin."""
+    return frozenset(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def current_revision(connection: Connection) -> str | None:

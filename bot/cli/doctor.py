@@ -122,7 +122,7 @@ async def redis(settings: Settings) -> str:
 
 
 async def database(settings: Settings) -> str:
-    """Check that the ledger opens; this also applies migrations."""
+    """Check that the ledger opens and is up to date."""
     async with open_ledger(settings) as ledger:
         notes = sum((await ledger.counts_by_state()).values())
     return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, MetaData, Table, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from structlog.testing import capture_logs
 
-from storage import database as database_module
-from storage.database import Database, open_database
+import storage.database
+from storage.database import Database, migrate_database, open_database
+from storage.errors import DatabaseOutdated, DatabaseTooNew
 from storage.ledger import Ledger
-from storage.migration import MIGRATIONS
+from storage.migration import MIGRATIONS, latest_revision
 from storage.note import State
 from tests.storage.samples import BOT, incoming, transcript
 from tests.storage.totals import assert_totals_are_right
@@ -76,6 +77,7 @@ async def old_url(empty_url: str) -> str:
 
 @pytest.fixture
 async def migrated(old_url: str, tmp_path: Path) -> AsyncIterator[Database]:
+    assert (await migrate_database(old_url, tmp_path))[1] == "0002"
     database = await open_database(old_url, tmp_path)
     yield database
     await database.close()
@@ -131,14 +133,32 @@ async def test_foreign_keys_are_checked_after_a_migration(migrated: Database) ->
 @pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
 async def test_a_sqlite_file_is_copied_before_it_is_migrated(old_url: str, tmp_path: Path) -> None:
     with capture_logs() as logs:
-        await (await open_database(old_url, tmp_path)).close()
-        await (await open_database(old_url, tmp_path)).close()
+        for before in ("0002", latest_revision()):
+            assert await migrate_database(old_url, tmp_path) == (f"{tmp_path}/ledger.db", before)
     copy = tmp_path / "earshot.revision-0002.db"
     assert [(entry["event"], entry["file"]) for entry in logs] == [("database_backed_up", str(copy))]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     with closing(sqlite3.connect(copy)) as database:
         assert database.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
         assert database.execute("SELECT count(*) FROM notes").fetchone() == (len(PLACES),)
+
+
+async def test_an_old_ledger_is_left_as_it_is_by_all_but_the_migration(old_url: str, tmp_path: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(DatabaseOutdated, match=r"revision is 0002.*run `earshot migrate`"):
+            await open_database(old_url, tmp_path)
+
+
+async def test_a_migration_makes_the_tables_of_an_empty_database(empty_url: str, tmp_path: Path) -> None:
+    assert (await migrate_database(empty_url, tmp_path))[1] is None
+    await (await open_database(empty_url, tmp_path)).close()
+
+
+async def test_a_migration_leaves_a_newer_ledger_alone(migrated: Database, old_url: str, tmp_path: Path) -> None:
+    async with migrated.writing() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(DatabaseTooNew, match="9999"):
+        await migrate_database(old_url, tmp_path)
 
 
 async def test_a_new_sqlite_file_is_not_copied(tmp_path: Path) -> None:
@@ -154,9 +174,10 @@ async def test_a_migration_that_fails_changes_nothing(
     with monkeypatch.context() as broken:
         broken.setattr(command, "upgrade", _upgrade_and_fail)
         with pytest.raises(ZeroDivisionError):
-            await open_database(old_url, tmp_path)
+            await migrate_database(old_url, tmp_path)
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as file:
         assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+    await migrate_database(old_url, tmp_path)
     database = await open_database(old_url, tmp_path)
     assert await Ledger(database).get(IDS["told"]) is not None
     await database.close()
@@ -166,10 +187,10 @@ async def test_a_migration_that_fails_changes_nothing(
 async def test_a_migration_may_take_longer_than_any_other_command(
     old_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database_module, "COMMAND_TIMEOUT_S", 1)
+    monkeypatch.setattr(storage.database, "COMMAND_TIMEOUT_S", 1)
     with monkeypatch.context() as slow:
         slow.setattr(command, "upgrade", _upgrade_slowly)
-        await (await open_database(old_url, tmp_path)).close()
+        await migrate_database(old_url, tmp_path)
 
 
 def _upgrade_slowly(config: Config, revision: str) -> None:

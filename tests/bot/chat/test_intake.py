@@ -33,6 +33,17 @@ async def test_a_voice_note_is_answered_with_its_text_in_the_status_reply(house:
     assert (await house.delivered(note)).state is State.DONE
 
 
+async def test_the_token_of_the_bot_is_in_no_row(house: House) -> None:
+    await house.start_worker()
+    note = house.speak(1)
+    await house.answered(note)
+    await house.delivered(note)
+    token = house.settings.telegram.token.get_secret_value().encode()
+    rows = b"".join(file.read_bytes() for file in house.settings.data_dir.glob("earshot.db*"))
+    assert b"fake 1.0s" in rows
+    assert token not in rows
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_every_kind_of_recording_is_answered(house: House, kind: Kind) -> None:
     await house.start_worker()
