@@ -1,11 +1,12 @@
 # Every target sets up .venv by itself (.ci/install), the first time only.
 .POSIX:
-.PHONY: help install demo run test test-all chaos bench check clean
+.PHONY: help install demo run test test-all chaos bench scale check clean
 
 NOTES = 2000
 KILLS = 200
 SEED = 1
 BENCH =
+SCALE =
 
 help:
 	@echo "make demo      send a sample voice note through the whole bot, without a token"
@@ -13,6 +14,7 @@ help:
 	@echo "make test      run the tests; make test-all runs the slow ones too"
 	@echo "make chaos     kill whatever can be killed while notes come: make chaos NOTES=2000 KILLS=200 SEED=1"
 	@echo "make bench     compare the speed with other programs: make bench BENCH='--quick --only notes'"
+	@echo "make scale     measure what the queue costs with 100,000 notes: make scale SCALE='--waiting 10000'"
 	@echo "make check     look for mistakes without running anything: lint, format, types, layers"
 	@echo "make install   only set up .venv; see README.md for the GPU and the CPU build of torch"
 	@echo "make clean     remove .venv and what tools left behind; data/ stays"
@@ -37,6 +39,9 @@ chaos: install
 
 bench: install
 	@.venv/bin/python -m tests.bench $(BENCH)
+
+scale: install
+	@.venv/bin/python -m tests.scale $(SCALE)
 
 check: install
 	@.venv/bin/ruff check --quiet .

@@ -1,9 +1,7 @@
 """Fair order between chats, as a pure function: each note of a chat is scored a quantum behind its earlier ones."""
 
 QUANTUM_MS = 60_000
-MAX_BEHIND = 20_000
 BEGUN_SCORE = 0  # before all notes that no worker has begun
-PAST_MS = 30 * 86_400_000  # scores lie in the past: arq does not run what has a score in the future, even when idle
 
 
 def score_ms(queued_at_ms: int, unfinished_before: int) -> int:
@@ -12,4 +10,4 @@ def score_ms(queued_at_ms: int, unfinished_before: int) -> int:
     `unfinished_before` is how many notes of the same chat came earlier and are not over. The first note of a chat is
     scored by its time alone; so a chat that sends many at once does not hold up one that sends a single note.
     """
-    return queued_at_ms - PAST_MS + QUANTUM_MS * min(unfinished_before, MAX_BEHIND)
+    return queued_at_ms + QUANTUM_MS * unfinished_before

@@ -1,18 +1,16 @@
 """arq's worker with stronger guarantees: short leases that only their holder can end, and outages that it survives.
 
-Unlike arq, it picks a job in one atomic step, past any number that run elsewhere, with a lease of seconds; only the run
-that holds the lease may end the job; errors of Redis are waited out.
+arq runs the jobs, keeps their format and obeys the signals; which job is next, who may end it, and what happens while
+Redis is away is decided here. Only what arq makes public is used.
 """
 
 import asyncio
 import math
 import secrets
 from collections.abc import Awaitable, Callable
-from functools import partial
-from time import time
 
 import structlog
-from arq import ArqRedis, Retry, Worker
+from arq import Retry, Worker
 from arq.worker import func
 
 from jobs.admission import has_room_for_long
@@ -20,7 +18,7 @@ from jobs.door import RetryLater
 from jobs.leases import LEASE_S
 from jobs.lua_scripts import LuaScripts, Run
 from jobs.queue import TRANSCRIBE
-from jobs.redis import QUEUE, REDIS_ERRORS, from_json, to_json
+from jobs.redis import REDIS_ERRORS, PrefixedRedis, from_json, to_json
 from jobs.resilience import Outage
 
 POLL_S = 0.05
@@ -37,7 +35,7 @@ class LeasedWorker(Worker):
 
     def __init__(  # noqa: PLR0913 - what it is made of, the numbers by name
         self,
-        redis: ArqRedis,
+        redis: PrefixedRedis,
         worker_id: str,
         run_note: Callable[[str], Awaitable[None]],
         can_take_more: Callable[[], bool],
@@ -56,62 +54,66 @@ class LeasedWorker(Worker):
             try:
                 await run_note(note_id)
             except RetryLater as later:
-                self._delays_s[note_id] = later.after_s
+                self._delays_s[redis.job_id(note_id)] = later.after_s
                 raise Retry from None
 
         super().__init__(
             [func(transcribe, name=TRANSCRIBE)],
-            queue_name=QUEUE,
             redis_pool=redis,
+            queue_name=redis.default_queue_name,
             job_completion_wait=math.ceil(grace_s),
             max_jobs=at_once,
             job_timeout=FOREVER,
             max_tries=FOREVER,
             keep_result=0,
-            poll_delay=POLL_S,
-            queue_read_limit=1,  # only to see whether there is any job; `start_jobs` looks further by itself
             job_serializer=to_json,
             job_deserializer=from_json,
             log_results=False,
         )
+        self._redis = redis
         self._worker_id = worker_id
         self._can_take_more = can_take_more
         self._scripts = LuaScripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
-        self.outage = Outage("queue")
+        self._outage = Outage("queue")
 
-    async def record_health(self) -> None:
-        """Write no health key of arq's: the worker registry says who is alive."""
+    async def work(self) -> None:
+        """Pick and run jobs until cancelled, or until this process should end."""
+        while True:
+            try:
+                self._collect_ended()
+                if self._can_take_more() and self.allow_pick_jobs and len(self.tasks) < self.max_jobs:
+                    await self._pick()
+            except REDIS_ERRORS as error:
+                self._outage.report_failure(error)
+                await asyncio.sleep(OUTAGE_PAUSE_S)
+            else:
+                self._outage.report_success()
+                await asyncio.sleep(POLL_S)
 
-    async def start_jobs(self, job_ids: list[bytes]) -> None:
-        """Pick the first job that nobody runs, if `job_ids` shows that there is any job at all."""
-        if not job_ids or self.job_counter >= self.max_jobs or not self._can_take_more():
-            return
+    def _collect_ended(self) -> None:
+        """Free the places of jobs that have ended, and raise what ended one before its lease was given back."""
+        for job_id, task in list(self.tasks.items()):
+            if task.done():
+                del self.tasks[job_id]
+                self._runs.pop(job_id, None)
+                if not task.cancelled():
+                    task.result()
+
+    async def _pick(self) -> None:
         token = f"{self._worker_id}:{secrets.token_hex(8)}"
         takes_long = has_room_for_long(sum(run.is_long for run in self._runs.values()), self.max_jobs)
-        run = await self._scripts.pick(round(time() * 1000), token, LEASE_MS, takes_long=takes_long)
+        run = await self._scripts.pick(token, LEASE_MS, takes_long=takes_long)
         if run is None:
             return
-        if run.job_id in self._runs:  # this process was frozen until its lease was over, and is the first to pick again
-            self._runs[run.job_id] = run
-            return
-        await self.sem.acquire()
-        self.job_counter += 1
         self._runs[run.job_id] = run
-        task = asyncio.create_task(self.run_job(run.job_id, run.score))
-        task.add_done_callback(partial(self._release_place, run.job_id))
-        self.tasks[run.job_id] = task
-
-    def _release_place(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        """Free the job's place; nothing else does where arq lost the run to an error of Redis."""
-        self._release_sem_dec_counter_on_complete()
-        if self.tasks.get(job_id, task) is task:
-            self._runs.pop(job_id, None)
+        if run.job_id not in self.tasks:  # else this process was frozen until its lease was over, and is first again
+            self.tasks[run.job_id] = asyncio.create_task(self.run_job(run.job_id, run.score))
 
     async def renew(self, note_id: str) -> None:
         """Renew the lease of the note's run."""
-        if run := self._runs.get(note_id):
+        if run := self._runs.get(self._redis.job_id(note_id)):
             await self._scripts.renew(run.job_id, run.token, LEASE_MS)
 
     async def finish_job(  # noqa: PLR0913, PLR0917 - the signature is arq's
@@ -153,17 +155,7 @@ class LeasedWorker(Worker):
             done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
         except REDIS_ERRORS as error:
             # The lease expires by itself, and whoever picks the job then finds the note ended.
-            self.outage.report_failure(error)
+            self._outage.report_failure(error)
         else:
             if not done:
                 log.info("lease_lost", job=job_id)
-
-    async def _poll_iteration(self) -> None:
-        self._can_take_more()
-        try:
-            await super()._poll_iteration()
-        except REDIS_ERRORS as error:
-            self.outage.report_failure(error)
-            await asyncio.sleep(OUTAGE_PAUSE_S)
-        else:
-            self.outage.report_success()

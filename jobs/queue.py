@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import time
 
-from arq import ArqRedis
 from arq.jobs import serialize_job
 
-from jobs.admission import is_long
+from jobs.admission import expected_audio_s
 from jobs.errors import QueueUnreachable
 from jobs.fairness import BEGUN_SCORE, score_ms
-from jobs.lua_scripts import LuaScripts, long_key
-from jobs.redis import QUEUE, REDIS_ERRORS, connect, to_json
+from jobs.lua_scripts import LuaScripts, Place, QueuedJob
+from jobs.redis import REDIS_ERRORS, PrefixedRedis, connect, to_json
 from jobs.redis_refusals import refusal
 from jobs.resilience import Outage
 from jobs.worker_registry import WorkerInfo, live_workers
@@ -21,13 +20,13 @@ from storage.note import Note, State
 __all__ = ["TRANSCRIBE", "Queue", "connect"]
 
 TRANSCRIBE = "transcribe"  # the name of the job that workers register
-JOB_TTL_MS = 30 * 86_400_000
+BATCH = 200  # how many are queued in one step, in which Redis answers nobody else
 
 
 class Queue:
     """The queue in which notes wait for a worker."""
 
-    def __init__(self, redis: ArqRedis, ledger: Ledger) -> None:
+    def __init__(self, redis: PrefixedRedis, ledger: Ledger) -> None:
         """Queue the notes of `ledger` in `redis`."""
         self.redis = redis
         self._ledger = ledger
@@ -39,15 +38,14 @@ class Queue:
 
         False when Redis does not answer: the note is safe in the ledger and is queued once Redis is back.
         """
-        score = await self._score_ms(note)
-        job = serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json)
+        return await self.enqueue_many([(note, await self._unfinished_before(note))])
+
+    async def enqueue_many(self, notes: Sequence[tuple[Note, int]]) -> bool:
+        """Queue notes, each with how many of the same chat came earlier and are not over. False as for `enqueue`."""
+        jobs = [self._job(note, before) for note, before in notes]
         try:
-            async with self.redis.pipeline() as pipe:
-                pipe.set(f"arq:job:{note.id}", job, px=JOB_TTL_MS)
-                if is_long(note):
-                    pipe.set(long_key(note.id), b"", px=JOB_TTL_MS)
-                pipe.zadd(QUEUE, {note.id: score}, nx=True)
-                await pipe.execute()
+            for start in range(0, len(jobs), BATCH):
+                await self._scripts.enqueue(jobs[start : start + BATCH])
         except REDIS_ERRORS as error:
             self._outage.report_failure(error)
             return False
@@ -57,22 +55,19 @@ class Queue:
     async def remove(self, note_id: str) -> None:
         """Remove the note, if it is queued. If Redis does not answer it stays, and a worker finds it ended."""
         try:
-            await self.redis.zrem(QUEUE, note_id)
-            await self.redis.delete(f"arq:job:{note_id}", long_key(note_id))
+            await self._scripts.remove(self.redis.job_id(note_id))
         except REDIS_ERRORS as error:
             self._outage.report_failure(error)
 
-    async def ids_ahead(self, note: Note) -> list[str] | None:
-        """Return the ids of the waiting notes that run before this one, which may be about to be queued.
-
-        None if the note itself runs.
+    async def place(self, note: Note) -> Place | None:
+        """Return the place of the note, which may be about to be queued; None if it runs.
 
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        score = await self._score_ms(note)
+        score = _score_ms(note, await self._unfinished_before(note))
         async with _redis_errors_as_faults():
-            return await self._scripts.waiting_before(note.id, score)
+            return await self._scripts.place(self.redis.job_id(note.id), score)
 
     async def missing(self, note_ids: Sequence[str]) -> list[str]:
         """Return those of the ids that are not in the queue, neither waiting nor running.
@@ -82,9 +77,12 @@ class Queue:
         """
         if not note_ids:
             return []
-        async with _redis_errors_as_faults():
-            scores = await self.redis.zmscore(QUEUE, list(note_ids))
-        return [note_id for note_id, score in zip(note_ids, scores, strict=True) if score is None]
+        jobs = [self.redis.job_id(note_id) for note_id in note_ids]
+        async with _redis_errors_as_faults(), self.redis.pipeline() as pipe:
+            for name in ("waiting", "running", "later"):
+                pipe.zmscore(self.redis.key(name), jobs)
+            found = zip(*await pipe.execute(), strict=True)
+        return [note_id for note_id, scores in zip(note_ids, found, strict=True) if scores == (None, None, None)]
 
     async def workers(self) -> list[WorkerInfo]:
         """Return the live workers.
@@ -95,15 +93,27 @@ class Queue:
         async with _redis_errors_as_faults():
             return await live_workers(self.redis)
 
-    async def _score_ms(self, note: Note) -> int:
-        if note.state is not State.QUEUED:
-            return BEGUN_SCORE
-        before = await self._ledger.unfinished_before(note)
-        return score_ms(round(note.queued_at.timestamp() * 1000), before)
+    def _job(self, note: Note, unfinished_before: int) -> QueuedJob:
+        return QueuedJob(
+            job_id=self.redis.job_id(note.id),
+            payload=serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json),
+            score=_score_ms(note, unfinished_before),
+            audio_ms=round(1000 * expected_audio_s(note)),
+        )
+
+    async def _unfinished_before(self, note: Note) -> int:
+        return await self._ledger.unfinished_before(note) if note.state is State.QUEUED else 0
 
     async def close(self) -> None:
         """Close the connections."""
         await self.redis.aclose(close_connection_pool=True)
+
+
+def _score_ms(note: Note, unfinished_before: int) -> int:
+    """Return the note's score: what a worker has begun comes first."""
+    if note.state is not State.QUEUED:
+        return BEGUN_SCORE
+    return score_ms(round(note.queued_at.timestamp() * 1000), unfinished_before)
 
 
 @asynccontextmanager

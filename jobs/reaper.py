@@ -1,40 +1,92 @@
 """Reaper: queues again what the ledger holds unfinished and the queue does not know, for whatever reason."""
 
+from collections.abc import Sequence
+
 import structlog
-from arq import ArqRedis
+from redis.exceptions import LockError
 
 from jobs.queue import Queue
+from jobs.redis import PrefixedRedis
 from storage.ledger import Ledger
+from storage.note import Note
 
 INTERVAL_S = 2.0
 QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to answer in the chat
-LOCK_KEY = "earshot:reaper"
-BATCH = 1000
+LOCK = "reaper"
+LOCK_S = 5.0  # renewed before every page: a reaper whose worker died is replaced after this time
+PAGE = 1000
+PAGES_IN_ORDER = 10  # after so many pages of which nothing is missing, the next round goes on
 
 log = structlog.get_logger()
 
 
 class Reaper:
-    """Every worker has one; a lock in Redis lets one of them at a time do the work."""
+    """Every worker has one; the one that holds a lock in Redis does the work until it ends."""
 
-    def __init__(self, redis: ArqRedis, ledger: Ledger, queue: Queue, bot_id: int) -> None:
+    def __init__(self, redis: PrefixedRedis, ledger: Ledger, queue: Queue, bot_id: int) -> None:
         """Compare the notes of a bot in `ledger` with `queue`."""
-        self._redis = redis
+        self._lock = redis.lock(redis.key(LOCK, str(bot_id)), timeout=LOCK_S, blocking=False, thread_local=False)
         self._ledger = ledger
         self._queue = queue
         self._bot_id = bot_id
+        self._after = ""  # the id up to which the ledger has been compared
 
     async def requeue_orphans(self) -> int:
-        """Queue orphaned notes again, unless another reaper has just done so; returns how many were queued."""
-        lock_ms = round(INTERVAL_S * 900)
-        if not await self._redis.set(f"{LOCK_KEY}:{self._bot_id}", "1", px=lock_ms, nx=True):
-            return 0
-        orphaned = await self._ledger.orphaned(QUIET_S, bot_id=self._bot_id)
-        queued = 0
-        for start in range(0, len(orphaned), BATCH):
-            missing = await self._queue.missing(orphaned[start : start + BATCH])
-            for note in await self._ledger.get_many(missing):
-                queued += await self._queue.enqueue(note)
+        """Queue orphaned notes again, unless another reaper does; returns how many were queued.
+
+        While some are missing it goes on to the end of the ledger; else a round is `PAGES_IN_ORDER` pages, and the next
+        one goes on behind them.
+        """
+        queued, in_order = 0, 0
+        turns = _Turns(self._ledger)
+        while in_order < PAGES_IN_ORDER and await self._holds_lock():
+            page = await self._ledger.orphaned(QUIET_S, bot_id=self._bot_id, after=self._after, limit=PAGE)
+            missing = await self._queue.missing(page)
+            if missing:
+                notes = await turns.of(await self._ledger.get_many(missing))
+                if not await self._queue.enqueue_many(notes):
+                    break
+                queued += len(notes)
+            else:
+                in_order += 1
+            self._after = page[-1] if len(page) == PAGE else ""
+            if not self._after:
+                break
         if queued:
             log.warning("queued_again", notes=queued)
         return queued
+
+    async def _holds_lock(self) -> bool:
+        try:
+            return bool(await self._lock.reacquire())
+        except LockError:
+            return bool(await self._lock.acquire())
+
+
+class _Turns:
+    """Counts, for notes in the order of their ids, how many of the same chat came earlier and are not over.
+
+    The ledger is asked once for each chat; a chat's further notes come one behind the other.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._next: dict[tuple[int, int], int] = {}
+
+    async def of(self, notes: Sequence[Note]) -> list[tuple[Note, int]]:
+        unfinished = [note for note in notes if not note.state.is_final]
+        firsts = {_chat(note): note.id for note in reversed(unfinished) if _chat(note) not in self._next}
+        before = await self._ledger.unfinished_before_each([*firsts.values()])
+        self._next |= {chat: before[note_id] for chat, note_id in firsts.items()}
+        return [(note, self._take(note)) for note in notes]
+
+    def _take(self, note: Note) -> int:
+        if note.state.is_final:
+            return 0
+        turn = self._next[_chat(note)]
+        self._next[_chat(note)] = turn + 1
+        return turn
+
+
+def _chat(note: Note) -> tuple[int, int]:
+    return note.bot_id, note.chat_id

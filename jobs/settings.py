@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+DEFAULT_PREFIX = "earshot"
+
 
 class RedisSettings(BaseModel):
     """The table `[redis]`."""
@@ -9,6 +11,7 @@ class RedisSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: str = ""
+    prefix: str = Field(default=DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9_.-]{1,64}$")
 
 
 class WorkersSettings(BaseModel):

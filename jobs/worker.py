@@ -11,17 +11,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import structlog
-from arq import ArqRedis
 
 from engine import Request
 from jobs import engine_threads
 from jobs.delivery import DeliveryLoop
 from jobs.door import Door, RetryLater
 from jobs.errors import EngineStuck, MemoryLimitTooSmall
-from jobs.leased_worker import OUTAGE_PAUSE_S, LeasedWorker
+from jobs.leased_worker import LeasedWorker
 from jobs.queue import Queue
 from jobs.reaper import INTERVAL_S, Reaper
-from jobs.redis import REDIS_ERRORS
+from jobs.redis import REDIS_ERRORS, PrefixedRedis
 from jobs.resilience import cancel_and_wait, running_periodically
 from jobs.scratch_folders import sweep
 from jobs.speech_engine import SpeechEngine
@@ -56,7 +55,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     *,
     engine: SpeechEngine,
     ledger: Ledger,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     door: Door,
     recordings: Recordings,
     data_dir: Path,
@@ -115,7 +114,12 @@ class _WorkerRun:
     """A worker from its first note to its end."""
 
     def __init__(
-        self, context: WorkerContext, redis: ArqRedis, registration: WorkerRegistration, at_once: int, grace_s: float
+        self,
+        context: WorkerContext,
+        redis: PrefixedRedis,
+        registration: WorkerRegistration,
+        at_once: int,
+        grace_s: float,
     ) -> None:
         self._context = context
         self._deliveries = DeliveryLoop(context)
@@ -132,7 +136,7 @@ class _WorkerRun:
             await self._work()
 
     async def _work(self) -> None:
-        working = asyncio.create_task(_run_through_outages(self._worker))
+        working = asyncio.create_task(self._worker.work())
         signalled = self._worker.main_task = asyncio.create_task(_until_cancelled())  # what arq cancels to stop
         try:
             await asyncio.wait({working, signalled}, return_when=asyncio.FIRST_COMPLETED)
@@ -172,16 +176,6 @@ class _WorkerRun:
 
 async def _until_cancelled() -> None:
     await asyncio.Event().wait()
-
-
-async def _run_through_outages(worker: LeasedWorker) -> None:
-    """Run arq's loop again and again; it begins with a call to Redis, which may not be up yet."""
-    while True:
-        try:
-            await worker.main()
-        except REDIS_ERRORS as error:
-            worker.outage.report_failure(error)
-            await asyncio.sleep(OUTAGE_PAUSE_S)
 
 
 async def _stop(worker: LeasedWorker, working: asyncio.Task[None]) -> None:

@@ -108,18 +108,21 @@ class NoteQueries:
         async with self._database.reading() as connection:
             return (await connection.execute(asked.limit(1))).first() is not None
 
-    async def orphaned(self, quiet_s: float, *, bot_id: int | None = None) -> list[str]:
+    async def orphaned(
+        self, quiet_s: float, *, bot_id: int | None = None, after: str = "", limit: int | None = None
+    ) -> list[str]:
         """Return the ids of unfinished notes that no live worker holds and that have been queued for `quiet_s`.
 
-        With `bot_id`, only those of that bot.
+        They come in their order, from the first one after the id `after` on, and not more than `limit`; with `bot_id`,
+        only those of that bot.
         """
         whose = [] if bot_id is None else [notes.c.bot_id == bot_id]
         held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= moment(ago_s=HOLD_S))
         unfinished = notes.c.state.in_((State.QUEUED, State.PROCESSING))
-        orphan = and_(UNSETTLED, unfinished, ~func.coalesce(held, False))
+        orphan = and_(UNSETTLED, unfinished, ~func.coalesce(held, False), notes.c.id > after)
         asked = select(notes.c.id).where(orphan, *whose, notes.c.queued_at < moment(ago_s=quiet_s))
         async with self._database.reading() as connection:
-            return list((await connection.execute(asked.order_by(notes.c.id))).scalars())
+            return list((await connection.execute(asked.order_by(notes.c.id).limit(limit))).scalars())
 
     async def get_many(self, note_ids: Sequence[str]) -> list[Note]:
         """Return those of the notes that exist, by id."""

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from statistics import median
 
-from sqlalchemy import Label, RowMapping, Table, func, select
+from sqlalchemy import Label, RowMapping, Table, and_, func, select
 
 from storage.clock import moment
 from storage.database import Database
 from storage.note import Note, State, Stats
 from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
 
-DEFAULT_AUDIO_S = 20.0  # for a note whose duration is not known yet
 MEASURED_NOTES = 50
-
-SECONDS = func.coalesce(notes.c.audio_s, notes.c.claimed_s, DEFAULT_AUDIO_S)
 
 
 class Statistics:
@@ -62,12 +59,6 @@ class Statistics:
         spans = [(age_s, age_s + engine_s) for age_s, engine_s in ages]
         return sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0
 
-    async def total_audio_s(self, note_ids: Sequence[str]) -> float:
-        """Return the seconds of audio of these notes together, as far as is known."""
-        asked = select(func.coalesce(func.sum(SECONDS), 0.0)).where(notes.c.id.in_(note_ids))
-        async with self._database.reading() as connection:
-            return float((await connection.execute(asked)).scalar_one())
-
     async def unfinished_before(self, note: Note) -> int:
         """Return how many notes of the same chat were queued earlier and are not finished."""
         asked = select(func.count()).where(
@@ -79,6 +70,21 @@ class Statistics:
         )
         async with self._database.reading() as connection:
             return (await connection.execute(asked)).scalar_one()
+
+    async def unfinished_before_each(self, note_ids: Sequence[str]) -> dict[str, int]:
+        """Return, for each of these notes, how many of the same chat were queued earlier and are not finished."""
+        each = notes.alias()
+        earlier = and_(
+            UNSETTLED,
+            notes.c.bot_id == each.c.bot_id,
+            notes.c.chat_id == each.c.chat_id,
+            notes.c.state.in_((State.QUEUED, State.PROCESSING)),
+            notes.c.queued_at < each.c.queued_at,
+        )
+        asked = select(each.c.id, func.count(notes.c.id).label("before")).select_from(each.outerjoin(notes, earlier))
+        async with self._database.reading() as connection:
+            rows = await connection.execute(asked.where(each.c.id.in_(note_ids)).group_by(each.c.id))
+            return {row.id: row.before for row in rows}
 
     async def oldest_wait_s(self) -> float:
         """Return for how long the note that waits longest has been waiting, in seconds; 0 if none waits."""

@@ -17,7 +17,7 @@ from bot.cli.startup import print_json, start_command
 from bot.config.loading import InvalidSettings
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings, settings_file
-from bot.process.connections import open_ledger, redis_url
+from bot.process.connections import open_ledger, open_redis
 from bot.telegram.errors import TokenMissing
 from engine import (
     CATALOGUE,
@@ -32,8 +32,7 @@ from engine import (
     decode,
     is_downloaded,
 )
-from jobs.queue import connect
-from jobs.redis import QUEUE, REDIS_ERRORS
+from jobs.redis import REDIS_ERRORS
 from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import find_server
 
@@ -106,9 +105,9 @@ async def token(settings: Settings) -> str:
 
 async def redis(settings: Settings) -> str:
     """Check that the configured Redis answers, or that the embedded one can be started."""
-    client = connect(redis_url(settings))
+    client = open_redis(settings)
     try:
-        await check_not_refused(client, QUEUE)
+        await check_not_refused(client)
         await client.ping()
     except REDIS_ERRORS as error:
         if settings.redis.url:

@@ -9,7 +9,7 @@ import structlog
 from bot.chat.command_texts import command_texts_by_language
 from bot.chat.dispatch import BotApplication, build_dispatcher
 from bot.config.settings import Settings, TelegramSettings
-from bot.process.connections import open_ledger, open_queue, open_recordings, redis_url
+from bot.process.connections import open_ledger, open_queue, open_recordings, open_redis
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
 from bot.telegram.updates import check_webhook, poll, subscribe, webhook_server
@@ -29,7 +29,7 @@ async def run_bot(settings: Settings) -> None:
     check_webhook(settings.telegram)
     stop = stop_signal()
     async with (
-        open_bot(settings.telegram, redis_url(settings)) as bot,
+        open_bot(settings.telegram, open_redis(settings)) as bot,
         open_ledger(settings) as ledger,
         open_queue(settings, ledger) as queue,
     ):

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from bot.config.settings import Settings
 from jobs.queue import Queue, connect
-from jobs.redis import QUEUE
+from jobs.redis import PrefixedRedis
 from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import embedded_url
 from storage.database import open_database
@@ -30,12 +30,21 @@ async def open_queue(settings: Settings, ledger: Ledger) -> AsyncIterator[Queue]
     Raises:
         QueueUnreachable: Redis answers, and refuses us.
     """
-    queue = Queue(connect(redis_url(settings)), ledger)
+    queue = Queue(open_redis(settings), ledger)
     try:
-        await check_not_refused(queue.redis, QUEUE)
+        await check_not_refused(queue.redis)
         yield queue
     finally:
         await queue.close()
+
+
+def open_redis(settings: Settings) -> PrefixedRedis:
+    """Return a client of the configured Redis, or of the embedded one; it connects when first used.
+
+    Raises:
+        RedisUrlInvalid: `redis.url` cannot be read.
+    """
+    return connect(redis_url(settings), settings.redis.prefix)
 
 
 def redis_url(settings: Settings) -> str:

@@ -7,12 +7,10 @@ from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.process.connections import open_ledger, open_recordings, redis_url
+from bot.process.connections import open_ledger, open_recordings, open_redis
 from bot.process.model_setup import load_engine_in_background
 from bot.telegram.client import open_bot
 from engine import Engine
-from jobs.queue import connect
-from jobs.redis import QUEUE
 from jobs.redis_refusals import check_not_refused
 from jobs.worker import run_worker
 
@@ -25,10 +23,10 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
     """
     loading = loading or load_engine_in_background(settings.engine)
     defaults = default_request(settings.engine)
-    redis = connect(redis_url(settings))
+    redis = open_redis(settings)
     try:
-        await check_not_refused(redis, QUEUE)
-        async with open_bot(settings.telegram, redis_url(settings)) as bot, open_ledger(settings) as ledger:
+        await check_not_refused(redis)
+        async with open_bot(settings.telegram, open_redis(settings)) as bot, open_ledger(settings) as ledger:
             engine = await asyncio.wrap_future(loading)
             await run_worker(
                 engine=engine,

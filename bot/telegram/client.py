@@ -24,7 +24,7 @@ from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateBudget, RateWindows
 from bot.telegram.rate_limits import RateLimits
 from bot.telegram.retries import Retries
 from bot.telegram.unreadable import unreadable_update
-from jobs.queue import connect
+from jobs.redis import PrefixedRedis
 from storage.storable import storable_text
 
 REQUEST_TIMEOUT_S = 30
@@ -52,15 +52,13 @@ def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bo
 
 @asynccontextmanager
 async def open_bot(
-    settings: TelegramSettings, redis_url: str, windows: RateWindows = DEFAULT_WINDOWS
+    settings: TelegramSettings, redis: PrefixedRedis, windows: RateWindows = DEFAULT_WINDOWS
 ) -> AsyncIterator[Bot]:
-    """Open a bot that shares its rate budget with all other processes through Redis, and close it.
+    """Open a bot that shares its rate budget with all other processes through `redis`; close both.
 
     Raises:
         TokenMissing: The token is empty.
-        RedisUrlWrong: The URL of Redis is invalid.
     """
-    redis = connect(redis_url)
     try:
         async with make_bot(settings, RateBudget(redis, windows)) as bot:
             yield bot

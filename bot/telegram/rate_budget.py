@@ -11,9 +11,7 @@ from time import monotonic
 from typing import cast
 from uuid import uuid4
 
-from redis.asyncio import Redis
-
-from jobs.redis import REDIS_ERRORS
+from jobs.redis import REDIS_ERRORS, PrefixedRedis
 from jobs.resilience import Outage
 
 ANSWER_S = 0.5
@@ -72,7 +70,7 @@ DEFAULT_WINDOWS = RateWindows()
 class RateBudget:
     """Grants requests. While Redis is away it grants everything, and asks again every `TRY_AGAIN_S`."""
 
-    def __init__(self, redis: Redis, windows: RateWindows = DEFAULT_WINDOWS) -> None:
+    def __init__(self, redis: PrefixedRedis, windows: RateWindows = DEFAULT_WINDOWS) -> None:
         """Count requests in `redis`."""
         self._redis = redis
         self._windows = windows
@@ -88,7 +86,7 @@ class RateBudget:
         their scope is blocked.
         """
         windows = self._windows_for(bot_id, scope) if is_counted else {}
-        keys = [_key(bot_id, "quiet", scope), *windows]
+        keys = [self._key(bot_id, "quiet", scope), *windows]
         args: list[str | int] = [uuid4().hex]
         for window in windows.values():
             args += [window.limit_for(is_low_priority=is_low_priority), round(1000 * window.seconds)]
@@ -97,13 +95,13 @@ class RateBudget:
 
     async def block(self, bot_id: int, scope: str, seconds: float) -> None:
         """Block all requests to `scope` for so many seconds."""
-        key, px = _key(bot_id, "quiet", scope), max(1, round(1000 * seconds))
+        key, px = self._key(bot_id, "quiet", scope), max(1, round(1000 * seconds))
         await self._ask_redis(lambda: self._redis.set(key, b"", px=px))
 
     def _windows_for(self, bot_id: int, scope: str) -> dict[str, RateWindow]:
-        windows = {_key(bot_id, "all"): self._windows.all, _key(bot_id, "chat", scope): self._windows.chat}
+        windows = {self._key(bot_id, "all"): self._windows.all, self._key(bot_id, "chat", scope): self._windows.chat}
         if scope.startswith("-"):
-            windows[_key(bot_id, "group", scope)] = self._windows.group
+            windows[self._key(bot_id, "group", scope)] = self._windows.group
         return windows
 
     async def _ask_redis(self, ask: Callable[[], Awaitable[object]]) -> object | None:
@@ -121,6 +119,5 @@ class RateBudget:
             self._outage.report_success()
             return answer
 
-
-def _key(bot_id: int, *rest: str) -> str:
-    return ":".join(("earshot", "flood", str(bot_id), *rest))
+    def _key(self, bot_id: int, *rest: str) -> str:
+        return self._redis.key("flood", str(bot_id), *rest)

@@ -23,13 +23,13 @@ from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.process.bot import serve
-from bot.process.connections import open_ledger, open_queue, open_recordings, redis_url
+from bot.process.connections import open_ledger, open_queue, open_recordings, open_redis
 from bot.telegram import rate_budget
 from bot.telegram.client import open_bot
 from bot.telegram.rate_budget import RateWindow, RateWindows
 from engine.settings import EngineSettings
 from engine.speech import Engine
-from jobs.queue import Queue, connect
+from jobs.queue import Queue
 from jobs.redis_server import RedisServer
 from jobs.worker import run_worker
 from storage.ledger import Ledger
@@ -228,7 +228,7 @@ async def open_house(
         await stack.enter_async_context(running_redis(settings))
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings, ledger))
-        bot = await stack.enter_async_context(open_bot(settings.telegram, redis_url(settings), windows))
+        bot = await stack.enter_async_context(open_bot(settings.telegram, open_redis(settings), windows))
         app = build_dispatcher(settings, bot, ledger, queue, open_recordings(settings))
         await stack.enter_async_context(_serving(settings, app))
         workers = await stack.enter_async_context(AsyncExitStack())
@@ -260,9 +260,9 @@ async def _serving(settings: Settings, app: BotApplication) -> AsyncIterator[Non
 @asynccontextmanager
 async def _working(settings: Settings, ledger: Ledger, windows: RateWindows) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        redis = connect(redis_url(settings))
+        redis = open_redis(settings)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)
-        bot = await stack.enter_async_context(open_bot(settings.telegram, redis_url(settings), windows))
+        bot = await stack.enter_async_context(open_bot(settings.telegram, open_redis(settings), windows))
         working = asyncio.create_task(
             run_worker(
                 engine=Engine.open(settings.engine),

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from arq import ArqRedis
 
 from engine.request import Request
 from engine.settings import EngineSettings
@@ -15,7 +14,7 @@ from engine.speech import Engine
 from jobs import reaper, worker
 from jobs.delivery import deliver
 from jobs.queue import Queue, connect
-from jobs.redis import QUEUE
+from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
@@ -41,14 +40,14 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 @pytest.fixture
-async def redis(server: RedisServer) -> AsyncIterator[ArqRedis]:
+async def redis(server: RedisServer) -> AsyncIterator[PrefixedRedis]:
     redis = connect(server.url)
     yield redis
     await redis.aclose(close_connection_pool=True)
 
 
 @pytest.fixture
-def queue(redis: ArqRedis, ledger: Ledger) -> Queue:
+def queue(redis: PrefixedRedis, ledger: Ledger) -> Queue:
     return Queue(redis, ledger)
 
 
@@ -196,9 +195,9 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], timeout_s: floa
 
 async def waiting(queue: Queue) -> list[str]:
     """Give the ids of the notes in the queue that no worker runs, in their order."""
-    ids = [note_id.decode() for note_id in await queue.redis.zrange(QUEUE, 0, -1)]
-    leases = await queue.redis.mget([f"arq:in-progress:{note_id}" for note_id in ids]) if ids else []
-    return [note_id for note_id, lease in zip(ids, leases, strict=True) if lease in {None, b"later"}]
+    redis = queue.redis
+    jobs = [*await redis.zrange(redis.key("later"), 0, -1), *await redis.zrange(redis.key("waiting"), 0, -1)]
+    return [job.decode().removeprefix(redis.job_id("")) for job in jobs]
 
 
 async def position(queue: Queue, note: Note) -> int:

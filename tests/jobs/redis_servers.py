@@ -24,7 +24,7 @@ USERS = f"""
 user default off
 user replica on >copy +psync +replconf +ping
 user watcher on >watch allchannels +multi +slaveof +ping +exec +subscribe +config|rewrite +role +publish +info +client
-user {USER} on >{PASSWORD} ~* &* +@all -@admin -@dangerous +info
+user {USER} on >{PASSWORD} ~earshot:* ~arq:job:earshot:* ~arq:retry:earshot:* +@all -@admin -@dangerous
 user reader on >read ~* &* +@read +@connection
 user stranger on >other ~other:* &* +@all
 masteruser replica

@@ -5,7 +5,6 @@ from itertools import pairwise
 from unittest import mock
 
 import pytest
-from arq import ArqRedis
 from structlog.testing import capture_logs
 
 from engine.transcript import Transcript
@@ -13,6 +12,7 @@ from jobs import backoff, delivery
 from jobs.delivery import DeliveryLoop, deliver
 from jobs.door import RetryLater, Undeliverable
 from jobs.queue import Queue
+from jobs.redis import PrefixedRedis
 from jobs.resilience import cancel_and_wait
 from jobs.transcription import transcribe_note
 from jobs.worker import run_worker
@@ -102,7 +102,7 @@ async def test_a_delivery_that_fails_for_a_day_is_given_up_with_the_reason(
 
 
 async def test_notes_that_cannot_be_delivered_take_no_place_from_others(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, queue: Queue, door: FileDoor, redis: ArqRedis
+    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, queue: Queue, door: FileDoor, redis: PrefixedRedis
 ) -> None:
     stuck = [await arrivals.note(chat_id=7) for _ in range(10)]
     tell = door.done

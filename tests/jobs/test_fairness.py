@@ -2,18 +2,13 @@ import time
 
 from hypothesis import given, strategies as st
 
-from jobs.fairness import MAX_BEHIND, QUANTUM_MS, score_ms
+from jobs.fairness import QUANTUM_MS, score_ms
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, waiting
 
 moments = st.integers(min_value=1_600_000_000_000, max_value=4_000_000_000_000)
-behind = st.integers(min_value=0, max_value=10 * MAX_BEHIND)
-
-
-@given(moments, behind)
-def test_no_score_lies_in_the_future(moment: int, before: int) -> None:
-    assert score_ms(moment, before) < moment
+behind = st.integers(min_value=0, max_value=200_000)
 
 
 @given(moments, behind, st.integers(min_value=0, max_value=10_000))
@@ -22,7 +17,7 @@ def test_within_a_chat_the_earlier_note_runs_first(moment: int, before: int, pau
     assert earlier < later
 
 
-@given(moments, st.integers(min_value=1, max_value=MAX_BEHIND))
+@given(moments, st.integers(min_value=1, max_value=200_000))
 def test_a_chat_s_first_note_runs_before_another_s_backlog(moment: int, before: int) -> None:
     assert score_ms(moment + QUANTUM_MS - 1, 0) < score_ms(moment, before)
 

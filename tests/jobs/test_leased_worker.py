@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from arq import ArqRedis
 from structlog.testing import capture_logs
 
 from engine.audio.samples import Audio
@@ -17,16 +16,17 @@ from engine.transcript import Transcript
 from jobs import engine_threads, worker as worker_module
 from jobs.errors import EngineStuck
 from jobs.leased_worker import LeasedWorker
+from jobs.lua_scripts import LuaScripts, QueuedJob
 from jobs.queue import Queue
 from jobs.queue_report import queue_report
-from jobs.redis import QUEUE
+from jobs.redis import PrefixedRedis
 from jobs.speech_engine import SpeechEngine
 from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, position, until
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import unfinished
+from tests.storage.samples import BOT, unfinished
 
 pytestmark = pytest.mark.usefixtures("quick_reaper")
 
@@ -36,7 +36,7 @@ LIMIT_S = 2.0
 @asynccontextmanager
 async def working(
     context: WorkerContext,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     engine: SpeechEngine | None = None,
     *,
     notes_at_once: int = 1,
@@ -68,21 +68,26 @@ async def told(ledger: Ledger) -> bool:
     return await unfinished(ledger) == []
 
 
-async def forgotten(redis: ArqRedis) -> bool:
+async def forgotten(redis: PrefixedRedis) -> bool:
     """Tell whether Redis has nothing more of any note, as it is a moment after the last was told."""
-    patterns = ("arq:job:*", "arq:in-progress:*", "earshot:long:*")
-    return not any([await redis.keys(pattern) for pattern in patterns])
+    return not any([await redis.keys(pattern) for pattern in ("arq:*", "earshot:lengths", "earshot:tokens")])
 
 
 @pytest.mark.parametrize(
     "payload", [None, b"\x80\x04nonsense", b'{"f":"unknown","a":[],"k":{},"t":null,"et":1}', b"{}"]
 )
 async def test_a_job_that_arq_drops_comes_back(  # noqa: PLR0913, PLR0917 - fixtures
-    payload: bytes | None, context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    payload: bytes | None,
+    context: WorkerContext,
+    queue: Queue,
+    redis: PrefixedRedis,
+    arrivals: Arrivals,
+    door: FileDoor,
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    await (redis.delete(f"arq:job:{note.id}") if payload is None else redis.set(f"arq:job:{note.id}", payload))
+    key = f"arq:job:{redis.job_id(note.id)}"
+    await (redis.delete(key) if payload is None else redis.set(key, payload))
     async with working(context, redis) as task:
         await until(lambda: told(context.ledger))
         assert not task.done()
@@ -90,7 +95,7 @@ async def test_a_job_that_arq_drops_comes_back(  # noqa: PLR0913, PLR0917 - fixt
 
 
 async def test_a_bug_in_a_job_does_not_end_the_worker(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def explode(*_: object) -> None:
         raise ZeroDivisionError
@@ -115,7 +120,7 @@ async def test_a_bug_in_a_job_does_not_end_the_worker(
 async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again(  # noqa: PLR0913, PLR0917 - fixtures
     context: WorkerContext,
     queue: Queue,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     arrivals: Arrivals,
     door: FileDoor,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +138,7 @@ async def test_a_run_that_trouble_with_redis_ended_before_it_began_comes_again( 
     await queue.enqueue(note)
 
     async def told_once_the_lease_is_over() -> bool:
-        await redis.delete(f"arq:in-progress:{note.id}")
+        await redis.zadd(redis.key("running"), {redis.job_id(note.id): 1}, xx=True)
         return await told(context.ledger)
 
     async with working(context, redis):
@@ -180,7 +185,7 @@ class Patient(Stuck):
 async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(  # noqa: PLR0913, PLR0917 - fixtures
     context: WorkerContext,
     queue: Queue,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     arrivals: Arrivals,
     door: FileDoor,
     monkeypatch: pytest.MonkeyPatch,
@@ -197,11 +202,11 @@ async def test_a_worker_whose_engine_is_stuck_tells_the_chat_and_ends(  # noqa: 
     assert [event["code"] for event in door.events("failed", note.id)] == ["timeout"]
     assert door.events(note_id=following.id) == []
     assert await position(queue, following) == 1
-    assert await redis.keys("arq:in-progress:*") == []
+    assert await redis.zcard(redis.key("running")) == 0
 
 
 async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals
 ) -> None:
     await queue.enqueue(await arrivals.note())  # not while the reaper is there, who may be quicker
     async with working(context, redis):
@@ -209,27 +214,29 @@ async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
         await until(lambda: forgotten(redis))
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []
-    assert await redis.zcard(QUEUE) == 0
+    assert await redis.keys("earshot:*") == [f"earshot:reaper:{BOT}".encode()]
 
 
 async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals
 ) -> None:
-    for number in range(250):
-        await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
-        await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
+    theirs = [QueuedJob(job_id=f"elsewhere-{number}", payload=b"", score=number, audio_ms=0) for number in range(250)]
+    scripts = LuaScripts(redis)
+    await scripts.enqueue(theirs)
+    for _ in theirs:
+        assert await scripts.pick("others", 60_000)
     await queue.enqueue(await arrivals.note())
     async with working(context, redis):
         await until(lambda: told(context.ledger), timeout_s=10)
 
         async def only_theirs_are_left() -> bool:
-            return int(await redis.zcard(QUEUE)) == 250
+            return int(await redis.zcard(redis.key("running"))) == len(theirs)
 
         await until(only_theirs_are_left)
 
 
 async def test_workers_show_themselves_and_what_they_do(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_module, "ANNOUNCE_INTERVAL_S", 0.1)
     engine = Patient(context.engine)
@@ -251,7 +258,7 @@ async def test_workers_show_themselves_and_what_they_do(
         await until(idle)
 
 
-async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: ArqRedis) -> None:
+async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: PrefixedRedis) -> None:
     async def do(_: str) -> None:
         """Nothing comes."""
 
@@ -271,7 +278,7 @@ async def test_being_cancelled_twice_does_not_break_off_how_a_job_ends(redis: Ar
     assert handed_back.is_set()
 
 
-async def test_a_worker_clears_away_what_dead_ones_fetched(context: WorkerContext, redis: ArqRedis) -> None:
+async def test_a_worker_clears_away_what_dead_ones_fetched(context: WorkerContext, redis: PrefixedRedis) -> None:
     left = context.scratch / "0123456789abcdef-1"
     left.mkdir(parents=True)
     async with working(context, redis):

@@ -1,25 +1,24 @@
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
-from arq import ArqRedis
 
 from engine.transcript import Transcript
 from jobs.errors import QueueUnreachable
 from jobs.estimate import DEFAULT_RTF, LOADING_S, OVERHEAD_S, estimate_wait
-from jobs.lua_scripts import LuaScripts
+from jobs.lua_scripts import NEAREST, LuaScripts, QueuedJob, Run
 from jobs.queue import Queue, connect
 from jobs.queue_report import queue_report
-from jobs.redis import QUEUE
+from jobs.redis import PrefixedRedis
 from jobs.worker_registry import WorkerRegistration, live_workers
 from storage.ledger import Ledger
+from storage.note import Note
 from tests.jobs.conftest import Arrivals, position, waiting
-
-NOW_MS = 10**13
 
 
 @pytest.fixture
-def scripts(redis: ArqRedis) -> LuaScripts:
+def scripts(redis: PrefixedRedis) -> LuaScripts:
     return LuaScripts(redis)
 
 
@@ -28,10 +27,10 @@ async def away(tmp_path: Path, ledger: Ledger) -> Queue:
     return Queue(connect(f"unix://{tmp_path}/nobody.sock"), ledger)
 
 
-async def test_redis_carries_nothing_but_the_id(queue: Queue, redis: ArqRedis, arrivals: Arrivals) -> None:
+async def test_redis_carries_nothing_but_the_id(queue: Queue, redis: PrefixedRedis, arrivals: Arrivals) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    job = json.loads(await redis.get(f"arq:job:{note.id}") or "")
+    job = json.loads(await redis.get(f"arq:job:earshot:note:{note.id}") or "")
     assert (job["a"], job["k"]) == ([note.id], {})
 
 
@@ -46,13 +45,76 @@ async def test_only_notes_that_wait_are_ahead_of_another(queue: Queue, scripts: 
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2, 3)]
     for note in notes:
         await queue.enqueue(note)
-    first, second, _ = [note.id for note in notes]
-    assert [await queue.ids_ahead(note) for note in notes] == [[], [first], [first, second]]
-    run = await scripts.pick(NOW_MS, "token", 60_000)
+    assert [await ahead(queue, note) for note in notes] == [0, 1, 2]
+    run = await scripts.pick("token", 60_000)
     assert run is not None
-    assert [await queue.ids_ahead(note) for note in notes] == [None, [], [second]]
+    assert [await ahead(queue, note) for note in notes] == [None, 0, 1]
     assert await scripts.put_back(run, 60_000)
-    assert [await queue.ids_ahead(note) for note in notes] == [[], [first], [first, second]]
+    assert [await ahead(queue, note) for note in notes] == [0, 1, 2]
+
+
+async def ahead(queue: Queue, note: Note) -> int | None:
+    """Give how many notes run before this one; None if it runs."""
+    place = await queue.place(note)
+    return None if place is None else place.ahead
+
+
+async def test_the_audio_ahead_is_that_of_all_that_wait_and_half_of_what_runs_whatever_became_of_them(
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
+) -> None:
+    lengths = (10.0, 20.0, 400.0, 3.0)
+    notes = [await arrivals.note(chat_id=chat, claimed_s=seconds) for chat, seconds in enumerate(lengths)]
+    for note in (*notes, *notes):
+        await queue.enqueue(note)
+    last = notes[-1]
+    assert await audio(queue, last) == (430, 0)
+    first = await scripts.pick("token", 60_000)
+    assert first is not None
+    assert await audio(queue, last) == (420, 10)
+    assert await scripts.put_back(first, 0)
+    assert await audio(queue, last) == (430, 0)
+    first = await scripts.pick("dead", 1)
+    assert first is not None
+    await asyncio.sleep(0.01)
+    second = await scripts.pick("token", 60_000, takes_long=False)
+    assert second is not None
+    assert second.job_id == first.job_id, "its lease was over"
+    assert await scripts.end(second)
+    assert await audio(queue, last) == (420, 0)
+    await queue.remove(notes[1].id)
+    assert await audio(queue, last) == (400, 0)
+    await queue.remove(notes[2].id)
+    await queue.remove(last.id)
+    assert await redis.keys("*") == []
+
+
+async def test_behind_the_nearest_a_note_counts_as_the_average_of_those_that_are_not_near(
+    scripts: LuaScripts,
+) -> None:
+    lengths = [1000] * NEAREST + [4000, 8000, 9000]
+    await scripts.enqueue(
+        [QueuedJob(job_id=f"job-{number}", payload=b"", score=number, audio_ms=ms) for number, ms in enumerate(lengths)]
+    )
+    place = await scripts.place(f"job-{NEAREST + 2}", 0)
+    assert place is not None
+    assert (place.ahead, place.ahead_s) == (NEAREST + 2, NEAREST + 2 * 7)
+
+
+async def audio(queue: Queue, note: Note) -> tuple[float, float]:
+    """Give the seconds of audio that wait before the note, and those that run."""
+    place = await queue.place(note)
+    assert place is not None
+    return place.ahead_s, place.running_s
+
+
+def note_of(run: Run | None) -> str | None:
+    """Give the id of the note that was picked."""
+    return None if run is None else run.job_id.removeprefix("earshot:note:")
+
+
+async def lose_lease(redis: PrefixedRedis, note: Note) -> None:
+    """Let the lease of the note's run be over."""
+    await redis.zadd(redis.key("running"), {redis.job_id(note.id): 1}, xx=True)
 
 
 async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> None:
@@ -69,7 +131,7 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
     note = await arrivals.note()
     assert not await away.enqueue(note)
     await away.remove(note.id)
-    asking = (away.ids_ahead(note), away.workers(), away.missing([note.id]), queue_report(ledger, away))
+    asking = (away.place(note), away.workers(), away.missing([note.id]), queue_report(ledger, away))
     for asked in (*asking, estimate_wait(ledger, away, note)):
         with pytest.raises(QueueUnreachable):
             await asked
@@ -77,7 +139,7 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
 
 
 async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
-    queue: Queue, redis: ArqRedis, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
 ) -> None:
     notes = [await arrivals.note(chat_id=chat, seconds=2) for chat in (1, 2, 3)]
     for note in notes:
@@ -97,7 +159,7 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
 
 
 async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
-    queue: Queue, redis: ArqRedis, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
 ) -> None:
     await WorkerRegistration(redis, "a", "fake", at_once=4).refresh()
     ahead, last = await arrivals.note(chat_id=1, seconds=8), await arrivals.note(chat_id=2, seconds=2)
@@ -130,7 +192,7 @@ async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledg
     assert foreseen.position == await position(queue, newcomer) == 2
 
 
-async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
+async def test_workers_that_fall_silent_disappear(redis: PrefixedRedis) -> None:
     registration = WorkerRegistration(redis, "a", "fake", at_once=2)
     registration.notes.add("note")
     await registration.refresh()
@@ -146,69 +208,119 @@ async def test_workers_that_fall_silent_disappear(redis: ArqRedis) -> None:
 
 
 async def test_only_the_run_that_has_the_lease_can_end_a_job(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    first = await scripts.pick(NOW_MS, "first", 1000)
+    first = await scripts.pick("first", 1000)
     assert first is not None
-    assert await scripts.pick(NOW_MS, "second", 1000) is None
-    await redis.delete(f"arq:in-progress:{note.id}")
-    second = await scripts.pick(NOW_MS, "second", 1000)
+    assert await scripts.pick("second", 1000) is None
+    await lose_lease(redis, note)
+    second = await scripts.pick("second", 1000)
     assert second is not None
-    assert not await scripts.renew(note.id, "first", 1000)
+    assert not await scripts.renew(first.job_id, "first", 1000)
     assert not await scripts.end(first)
     assert not await scripts.put_back(first, 0)
-    assert await scripts.renew(note.id, "second", 1000)
+    assert await scripts.renew(first.job_id, "second", 1000)
     assert await scripts.end(second)
-    assert await redis.keys("arq:*") == []
+    assert await redis.keys("*") == []
 
 
 async def test_a_lease_that_redis_forgot_is_taken_again(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
-    await queue.enqueue(await arrivals.note())
-    run = await scripts.pick(NOW_MS, "token", 1000)
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    run = await scripts.pick("token", 1000)
     assert run is not None
     await redis.flushall()
     assert await scripts.renew(run.job_id, run.token, 1000)
-    assert 0 < await redis.pttl(f"arq:in-progress:{run.job_id}") <= 1000
+    assert await redis.zrange(redis.key("running"), 0, -1) == [run.job_id.encode()]
+    await queue.enqueue(note)
+    assert await scripts.pick("other", 1000) is None
+
+
+async def test_a_lease_that_was_over_is_taken_again_unless_another_run_has_the_job(
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
+) -> None:
+    note, other = await arrivals.note(chat_id=1), await arrivals.note(chat_id=2)
+    await queue.enqueue(note)
+    run = await scripts.pick("token", 60_000)
+    assert run is not None
+    await lose_lease(redis, note)
+    await queue.enqueue(other)
+    assert await scripts.pick("other", 60_000, takes_long=False)  # takes the note back, which is first
+    assert not await scripts.renew(run.job_id, "token", 60_000)
+    await lose_lease(redis, note)
+    assert await scripts.renew(run.job_id, "other", 60_000)
+    assert await waiting(queue) == [other.id]
+
+
+async def test_what_a_run_that_redis_forgot_leaves_behind_is_dropped(
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note()
+    await queue.enqueue(note)
+    run = await scripts.pick("token", 60_000)
+    assert run is not None
+    await redis.flushall()
+    assert await scripts.renew(run.job_id, run.token, 60_000)
+    await lose_lease(redis, note)
+    assert await scripts.pick("other", 60_000) is None
+    assert await queue.missing([note.id]) == [note.id]
+    assert await redis.keys("*") == []
 
 
 async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, ledger: Ledger, arrivals: Arrivals
 ) -> None:
     early, behind, late = [await arrivals.note(chat_id=chat) for chat in (1, 1, 2)]
     for note in (early, behind, late):
         await queue.enqueue(note)
-    picked = [await scripts.pick(NOW_MS, "dead", 60_000) for _ in range(3)]
-    assert [run.job_id for run in picked if run] == [early.id, late.id, behind.id]
-    await redis.delete(f"arq:in-progress:{behind.id}")
+    picked = [await scripts.pick("dead", 60_000) for _ in range(3)]
+    assert [note_of(run) for run in picked] == [early.id, late.id, behind.id]
+    await lose_lease(redis, behind)
     newcomer = await arrivals.note(chat_id=3)
     await queue.enqueue(newcomer)
-    first = await scripts.pick(NOW_MS, "alive", 60_000)
-    assert first is not None
-    assert first.job_id == behind.id
+    assert note_of(await scripts.pick("alive", 60_000)) == behind.id
     done = await ledger.claim(newcomer.id, "worker")
     assert done is not None
     await redis.flushall()
     for note in (early, done):
         await queue.enqueue(note)
-    again = await scripts.pick(NOW_MS, "alive", 60_000)
+    assert note_of(await scripts.pick("alive", 60_000)) == newcomer.id
+
+
+async def test_a_note_queued_anew_while_it_runs_waits_again_when_its_run_has_ended(
+    queue: Queue, scripts: LuaScripts, arrivals: Arrivals
+) -> None:
+    note = await arrivals.note(claimed_s=3600)
+    await queue.enqueue(note)
+    run = await scripts.pick("token", 60_000)
+    assert run is not None
+    await queue.enqueue(note)
+    assert await scripts.pick("token", 60_000) is None
+    assert await scripts.end(run)
+    assert await position(queue, note) == 1
+    assert await scripts.pick("token", 60_000, takes_long=False) is None
+    again = await scripts.pick("token", 60_000)
     assert again is not None
-    assert again.job_id == newcomer.id
+    assert await scripts.end(again)
+    assert await position(queue, note) == 0
 
 
-async def test_a_note_queued_anew_while_it_runs_stays_queued(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
+async def test_a_note_that_is_removed_while_it_runs_does_not_wait_again(
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    run = await scripts.pick(NOW_MS, "token", 1000)
+    run = await scripts.pick("token", 60_000)
     assert run is not None
-    await redis.set(f"arq:job:{note.id}", run.payload + b" ")
+    await queue.enqueue(note)
+    await queue.remove(note.id)
+    assert await scripts.renew(run.job_id, run.token, 60_000)
     assert await scripts.end(run)
-    assert await position(queue, note) == 1
+    assert await redis.keys("*") == []
 
 
 async def test_what_is_put_back_keeps_its_place_and_waits(
@@ -217,75 +329,46 @@ async def test_what_is_put_back_keeps_its_place_and_waits(
     notes = [await arrivals.note(chat_id=chat) for chat in (1, 2)]
     for note in notes:
         await queue.enqueue(note)
-    run = await scripts.pick(NOW_MS, "token", 1000)
+    run = await scripts.pick("token", 1000)
     assert run is not None
     assert await scripts.put_back(run, 60_000)
     assert await position(queue, notes[0]) == 1
-    following = await scripts.pick(NOW_MS, "token", 1000)
-    assert following is not None
-    assert following.job_id == notes[1].id
-    assert await scripts.pick(NOW_MS, "token", 1000) is None
-
-
-async def test_the_first_free_job_is_found_behind_hundreds_that_run(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
-) -> None:
-    for number in range(250):
-        await redis.zadd(QUEUE, {f"elsewhere-{number}": number + 1})
-        await redis.set(f"arq:in-progress:elsewhere-{number}", "others", ex=60)
-    note = await arrivals.note()
-    await queue.enqueue(note)
-    assert await position(queue, note) == 1
-    run = await scripts.pick(NOW_MS, "token", 1000)
-    assert run is not None
-    assert run.job_id == note.id
+    assert note_of(await scripts.pick("token", 1000)) == notes[1].id
+    assert await scripts.pick("token", 1000) is None
 
 
 async def test_who_has_no_place_for_long_notes_takes_the_short_one_behind_them(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals
+    queue: Queue, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
     long, short = await arrivals.note(claimed_s=3600), await arrivals.note()
     await queue.enqueue(long)
-    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False) is None
+    assert await scripts.pick("token", 60_000, takes_long=False) is None
     await queue.enqueue(short)
-    first = await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
+    first = await scripts.pick("token", 60_000, takes_long=False)
     assert first is not None
-    assert (first.job_id, first.is_long) == (short.id, False)
-    second = await scripts.pick(NOW_MS, "token", 60_000)
+    assert (note_of(first), first.is_long) == (short.id, False)
+    second = await scripts.pick("token", 60_000)
     assert second is not None
-    assert (second.job_id, second.is_long) == (long.id, True)
+    assert (note_of(second), second.is_long) == (long.id, True)
     assert await scripts.end(second)
-    assert await redis.keys("earshot:long:*") == []
-
-
-@pytest.mark.parametrize("free", [500, 499])
-async def test_hundreds_of_long_notes_that_wait_are_passed_over_and_no_more(
-    redis: ArqRedis, scripts: LuaScripts, free: int
-) -> None:
-    names = [f"long-{number}" for number in range(600)]
-    await redis.zadd(QUEUE, {name: number + 1 for number, name in enumerate([*names, "short"])})
-    await redis.mset({f"earshot:long:{name}": "" for name in names})
-    await redis.mset({f"arq:in-progress:{name}": "others" for name in names[free:]})
-    run = await scripts.pick(NOW_MS, "token", 60_000, takes_long=False)
-    assert (run and run.job_id) == (None if free == 500 else "short")
 
 
 @pytest.mark.parametrize("delay_ms", [0, 60_000])
 async def test_a_long_note_that_was_put_back_is_still_long(
-    queue: Queue, redis: ArqRedis, scripts: LuaScripts, arrivals: Arrivals, delay_ms: int
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals, delay_ms: int
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)
-    handed_back = await scripts.pick(NOW_MS, "token", 60_000)
+    handed_back = await scripts.pick("token", 60_000)
     assert handed_back is not None
     assert await scripts.put_back(handed_back, delay_ms)
-    await redis.delete(f"arq:in-progress:{note.id}")  # as it is once a delay is over
-    assert await scripts.pick(NOW_MS, "token", 60_000, takes_long=False) is None
-    assert await scripts.pick(NOW_MS, "token", 60_000)
+    await redis.zadd(redis.key("later"), {handed_back.job_id: 1}, xx=True)
+    assert await scripts.pick("token", 60_000, takes_long=False) is None
+    assert await scripts.pick("token", 60_000)
 
 
 async def test_nothing_is_kept_of_a_long_note_that_is_forgotten(
-    queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note(claimed_s=3600)
     await queue.enqueue(note)

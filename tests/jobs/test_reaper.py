@@ -1,33 +1,34 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from arq import ArqRedis
 
 from jobs import reaper as reaper_module
 from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue
-from jobs.reaper import LOCK_KEY, Reaper
-from jobs.redis import QUEUE
+from jobs.reaper import LOCK, Reaper
+from jobs.redis import PrefixedRedis
 from storage.ledger import Ledger
+from storage.note import Note
 from tests.jobs.conftest import Arrivals, position, until
 from tests.storage.samples import BOT, incoming, transcript
 
 
 @pytest.fixture
-def reaper(redis: ArqRedis, ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Reaper:
+def reaper(redis: PrefixedRedis, ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Reaper:
     monkeypatch.setattr(reaper_module, "QUIET_S", 0.0)
     return Reaper(redis, ledger, queue, BOT)
 
 
 async def test_what_the_queue_lost_is_queued_again_in_its_order(
-    reaper: Reaper, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    reaper: Reaper, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals
 ) -> None:
     for chat_id in (1, 1, 2):
         await queue.enqueue(await arrivals.note(chat_id=chat_id))
-    before = await redis.zrange(QUEUE, 0, -1, withscores=True)
+    before = await redis.zrange(redis.key("waiting"), 0, -1, withscores=True)
     await redis.flushall()
     assert await reaper.requeue_orphans() == 3
-    assert await redis.zrange(QUEUE, 0, -1, withscores=True) == before
+    assert await redis.zrange(redis.key("waiting"), 0, -1, withscores=True) == before
 
 
 async def test_what_the_queue_knows_is_left_alone(reaper: Reaper, queue: Queue, arrivals: Arrivals) -> None:
@@ -44,18 +45,18 @@ async def test_a_note_that_never_got_into_the_queue_gets_there(
 
 
 async def test_a_job_that_arq_drops_because_it_expired_comes_back(
-    reaper: Reaper, queue: Queue, redis: ArqRedis, arrivals: Arrivals
+    reaper: Reaper, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     await queue.enqueue(note)
-    await redis.pexpire(f"arq:job:{note.id}", 1)
+    await redis.pexpire(f"arq:job:{redis.job_id(note.id)}", 1)
 
     async def has_expired() -> bool:
-        return not await redis.exists(f"arq:job:{note.id}")
+        return not await redis.exists(f"arq:job:{redis.job_id(note.id)}")
 
     await until(has_expired)
     scripts = LuaScripts(redis)
-    run = await scripts.pick(10**13, "token", 1000)
+    run = await scripts.pick("token", 1000)
     assert run is not None
     assert await scripts.end(run)  # as the worker does with a job that arq would not begin
     assert await position(queue, note) == 0
@@ -77,9 +78,84 @@ async def test_what_a_living_worker_holds_is_left_alone(reaper: Reaper, ledger: 
     assert await reaper.requeue_orphans() == 0
 
 
-async def test_only_one_reaper_goes_round_at_a_time(reaper: Reaper, redis: ArqRedis, arrivals: Arrivals) -> None:
+async def test_a_ledger_of_many_pages_is_queued_again_in_its_order_in_one_round(
+    reaper: Reaper, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for chat_id in (1, 1, 2, 1, 1, 2, 1):
+        await queue.enqueue(await arrivals.note(chat_id=chat_id))
+    run = await LuaScripts(redis).pick("token", 60_000)
+    assert run is not None
+    taken = run.job_id.removeprefix(redis.job_id(""))
+    assert await arrivals.ledger.claim(taken, "worker")
+    before = await redis.zrange(redis.key("waiting"), 0, -1, withscores=True)
+    await redis.flushall()
+    monkeypatch.setattr(reaper_module, "PAGE", 2)
+    monkeypatch.setattr(reaper_module, "PAGES_IN_ORDER", 1)
+    assert await reaper.requeue_orphans() == 6
+    assert await redis.zrange(redis.key("waiting"), 0, -1, withscores=True) == before
+
+
+async def test_a_round_goes_on_where_the_one_before_it_ended_and_fetches_only_what_is_missing(
+    reaper: Reaper, queue: Queue, ledger: Ledger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = [await arrivals.note() for _ in range(5)]
+    for note in notes:
+        await queue.enqueue(note)
+    fetched: list[str] = []
+    get_many = ledger.get_many
+
+    async def spy(note_ids: Sequence[str]) -> list[Note]:
+        fetched.extend(note_ids)
+        return await get_many(note_ids)
+
+    monkeypatch.setattr(ledger, "get_many", spy)
+    monkeypatch.setattr(reaper_module, "PAGE", 2)
+    monkeypatch.setattr(reaper_module, "PAGES_IN_ORDER", 1)
+    await queue.remove(notes[3].id)
+    assert [await reaper.requeue_orphans() for _ in range(4)] == [0, 1, 0, 0]
+    assert fetched == [notes[3].id]
+    await queue.remove(notes[0].id)
+    assert sum([await reaper.requeue_orphans() for _ in range(3)]) == 1, "it begins again behind the last page"
+
+
+async def test_a_page_that_redis_did_not_take_comes_again(
+    reaper: Reaper, queue: Queue, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = await arrivals.note()
+    take = queue.enqueue_many
+
+    async def refuse(notes: Sequence[tuple[Note, int]]) -> bool:
+        del notes
+        return False
+
+    monkeypatch.setattr(queue, "enqueue_many", refuse)
+    assert await reaper.requeue_orphans() == 0
+    monkeypatch.setattr(queue, "enqueue_many", take)
+    assert await reaper.requeue_orphans() == 1
+    assert await position(queue, note) == 1
+
+
+async def test_the_reaper_that_works_goes_on_working_and_another_takes_over_once_it_is_gone(
+    reaper: Reaper, queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
+) -> None:
+    other = Reaper(redis, ledger, queue, BOT)
     await arrivals.note()
-    await redis.set(f"{LOCK_KEY}:{BOT}", "1", px=1000)
+    assert await reaper.requeue_orphans() == 1
+    await arrivals.note()
+    assert await other.requeue_orphans() == 0
+    await redis.pexpire(redis.key(LOCK, str(BOT)), 500)
+    assert await reaper.requeue_orphans() == 1
+    assert await redis.pttl(redis.key(LOCK, str(BOT))) > 500, "renewed"
+    await redis.delete(redis.key(LOCK, str(BOT)))  # as it is LOCK_S after its holder died
+    await arrivals.note()
+    assert await other.requeue_orphans() == 1
+    await arrivals.note()
+    assert await reaper.requeue_orphans() == 0
+
+
+async def test_only_one_reaper_goes_round_at_a_time(reaper: Reaper, redis: PrefixedRedis, arrivals: Arrivals) -> None:
+    await arrivals.note()
+    await redis.set(redis.key(LOCK, str(BOT)), "1", px=1000)
     assert await reaper.requeue_orphans() == 0
 
 

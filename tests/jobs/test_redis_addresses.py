@@ -4,13 +4,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from arq import ArqRedis
 from redis.exceptions import ConnectionError, RedisError  # noqa: A004 - redis-py's
 from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnreachable, RedisLoginRefused, RedisNotPermitted
 from jobs.queue import Queue
-from jobs.redis import QUEUE, connect
+from jobs.redis import PrefixedRedis, connect
 from jobs.redis_refusals import check_not_refused, refusal
 from jobs.resilience import Outage
 from storage.ledger import Ledger
@@ -31,7 +30,7 @@ from tests.jobs.redis_servers import (
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[ArqRedis]:
+async def connected(url: str) -> AsyncIterator[PrefixedRedis]:
     redis = connect(url)
     try:
         yield redis
@@ -52,9 +51,9 @@ async def test_a_user_with_a_password_of_any_characters_uses_a_database_of_its_o
         connected(f"redis://{LOGIN}@127.0.0.1:{port}/3") as third,
         connected(f"redis://127.0.0.1:{port}?username=app&password=p%40ss%2Fw%3Ard%25&db=0") as none,
     ):
-        await third.set("key", "value")
-        assert await third.get("key") == b"value"
-        assert await none.get("key") is None
+        await third.set("earshot:key", "value")
+        assert await third.get("earshot:key") == b"value"
+        assert await none.get("earshot:key") is None
 
 
 async def test_a_wrong_password_is_no_outage(port: int, ledger: Ledger, arrivals: Arrivals) -> None:
@@ -63,9 +62,9 @@ async def test_a_wrong_password_is_no_outage(port: int, ledger: Ledger, arrivals
         with pytest.raises(
             RedisLoginRefused, match=r"Redis refuses the login \(invalid username-password pair.*redis\.url"
         ):
-            await check_not_refused(redis, QUEUE)
+            await check_not_refused(redis)
         with pytest.raises(QueueUnreachable, match="refuses the login"):
-            await Queue(redis, ledger).ids_ahead(note)
+            await Queue(redis, ledger).place(note)
         with capture_logs() as logs:
             assert not await Queue(redis, ledger).enqueue(note)
     assert [(line["log_level"], "refuses the login" in line["error"]) for line in logs] == [("error", True)]
@@ -74,11 +73,11 @@ async def test_a_wrong_password_is_no_outage(port: int, ledger: Ledger, arrivals
 async def test_a_missing_password_is_no_outage(port: int) -> None:
     async with connected(f"redis://127.0.0.1:{port}") as redis:
         with pytest.raises(RedisLoginRefused, match="Authentication required"):
-            await check_not_refused(redis, QUEUE)
+            await check_not_refused(redis)
 
 
 @pytest.mark.parametrize(
-    ("login", "reason"), [("reader:read", "info"), ("stranger:other", "key")], ids=["commands", "keys"]
+    ("login", "reason"), [("reader:read", "evalsha"), ("stranger:other", "key")], ids=["commands", "keys"]
 )
 async def test_missing_rights_are_no_outage(
     port: int, ledger: Ledger, arrivals: Arrivals, login: str, reason: str
@@ -86,9 +85,9 @@ async def test_missing_rights_are_no_outage(
     note = await arrivals.note()
     async with connected(f"redis://{login}@127.0.0.1:{port}") as redis:
         with pytest.raises(RedisNotPermitted, match=f"does not permit what Earshot needs .*{reason}"):
-            await check_not_refused(redis, QUEUE)
+            await check_not_refused(redis)
         with pytest.raises(RedisNotPermitted):
-            await Queue(redis, ledger).ids_ahead(note)
+            await Queue(redis, ledger).place(note)
 
 
 async def test_a_key_that_a_script_may_not_touch_is_no_outage(port: int) -> None:
@@ -100,7 +99,7 @@ async def test_a_key_that_a_script_may_not_touch_is_no_outage(port: int) -> None
 
 async def test_a_redis_that_is_away_is_an_outage() -> None:
     async with connected(f"redis://127.0.0.1:{free_port()}") as redis:
-        await check_not_refused(redis, QUEUE)
+        await check_not_refused(redis)
         with pytest.raises(ConnectionError) as error:
             await redis.ping()
     assert refusal(error.value) is None
@@ -155,15 +154,15 @@ async def test_sentinels_have_a_password_of_their_own(tmp_path: Path) -> None:
         for url in (servers.bare_url, f"{servers.bare_url}?sentinel_password=wrong"):
             async with connected(url) as redis:
                 with pytest.raises(RedisLoginRefused, match="sentinel_password"):
-                    await check_not_refused(redis, QUEUE)
+                    await check_not_refused(redis)
         async with connected(servers.url.replace(LOGIN, "app:wrong")) as redis:
             with pytest.raises(RedisLoginRefused, match="invalid username-password pair"):
-                await check_not_refused(redis, QUEUE)
+                await check_not_refused(redis)
 
 
-async def _answers(redis: ArqRedis) -> bool:
+async def _answers(redis: PrefixedRedis) -> bool:
     try:
-        return bool(await redis.set("probe", "1"))
+        return bool(await redis.set("earshot:probe", "1"))
     except (ConnectionError, OSError):
         return False
 

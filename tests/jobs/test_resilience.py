@@ -1,9 +1,9 @@
 import asyncio
 
-from arq import ArqRedis
 from structlog.testing import capture_logs
 
 from jobs.errors import QueueUnreachable
+from jobs.redis import PrefixedRedis
 from jobs.resilience import cancel_and_wait, running_periodically
 from tests.jobs.conftest import until
 
@@ -53,7 +53,7 @@ async def test_it_ends_with_the_block() -> None:
     assert steps == stood
 
 
-async def test_it_ends_with_the_block_though_redis_swallows_the_cancellation(redis: ArqRedis) -> None:
+async def test_it_ends_with_the_block_though_redis_swallows_the_cancellation(redis: PrefixedRedis) -> None:
     await redis.ping()
     async with asyncio.timeout(60):
         for turns in (1, 2, 3, 4, 5, 6):  # at one of them the command is being sent

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from arq import ArqRedis
 from numpy.typing import NDArray
 
 from engine.audio.samples import Audio
@@ -24,6 +23,7 @@ from jobs import worker
 from jobs.errors import EngineStuck
 from jobs.queue import Queue
 from jobs.queue_report import queue_report
+from jobs.redis import PrefixedRedis
 from jobs.worker_context import WorkerContext
 from storage import clock, states
 from storage.clock import now
@@ -111,7 +111,7 @@ async def died_over(ledger: Ledger, notes: Iterable[Note], monkeypatch: pytest.M
 
 
 async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_worker_is_busy(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     notes = await queued(queue, arrivals, AT_ONCE + 2)
     async with working(context, redis, engine, notes_at_once=0):
@@ -132,7 +132,7 @@ async def test_as_many_notes_as_suit_the_engine_run_at_the_same_time_and_one_wor
 
 
 async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     long = [await arrivals.note(claimed_s=3600) for _ in range(AT_ONCE + 1)]
     for note in long:
@@ -147,11 +147,11 @@ async def test_a_short_note_finds_a_place_however_many_long_ones_there_are(  # n
         await until(lambda: told(context.ledger))
         await until(lambda: forgotten(redis))  # what the reaper queued as well is picked once more
     assert len(door.events("done")) == len(arrivals.texts)
-    assert await redis.keys("arq:*") == await redis.keys("earshot:long:*") == []
+    assert await redis.keys("arq:*") == await redis.keys("earshot:lengths") == []
 
 
 async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, engine: Holding
 ) -> None:
     notes = await queued(queue, arrivals, AT_ONCE)
     async with working(context, redis, engine, notes_at_once=0):
@@ -165,7 +165,7 @@ async def test_a_worker_that_is_told_to_stop_hands_back_all_its_notes(
 
 
 async def test_cancelling_one_note_leaves_the_others_alone(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     first, second = await queued(queue, arrivals, 2)
     async with working(context, redis, engine, notes_at_once=0):
@@ -181,7 +181,7 @@ async def test_cancelling_one_note_leaves_the_others_alone(  # noqa: PLR0913, PL
 async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  # noqa: PLR0913, PLR0917 - fixtures
     context: WorkerContext,
     queue: Queue,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     arrivals: Arrivals,
     engine: Holding,
     door: FileDoor,
@@ -203,7 +203,7 @@ async def test_a_worker_that_grew_too_large_ends_its_notes_but_takes_no_other(  
 async def test_a_note_over_which_a_worker_died_goes_alone(  # noqa: PLR0913, PLR0917 - fixtures
     context: WorkerContext,
     queue: Queue,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     arrivals: Arrivals,
     engine: Holding,
     monkeypatch: pytest.MonkeyPatch,
@@ -260,7 +260,7 @@ async def test_who_is_cancelled_while_it_waits_to_go_alone_leaves_the_company_op
 async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_happened(  # noqa: PLR0913, PLR0917 - fixtures
     context: WorkerContext,
     queue: Queue,
-    redis: ArqRedis,
+    redis: PrefixedRedis,
     arrivals: Arrivals,
     door: FileDoor,
     monkeypatch: pytest.MonkeyPatch,
@@ -286,7 +286,7 @@ async def test_who_waited_behind_a_note_that_hangs_goes_back_as_if_nothing_had_h
 
 
 async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wants(
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, door: FileDoor
 ) -> None:
     model = Hanging()
     backend = TranscriptionPipeline("hanging", ("en",), model)
@@ -309,16 +309,16 @@ async def test_a_worker_takes_nothing_more_while_its_model_is_at_what_nobody_wan
 
 
 async def test_a_worker_that_finds_its_own_note_free_again_goes_on_with_it(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, queue: Queue, redis: ArqRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
+    context: WorkerContext, queue: Queue, redis: PrefixedRedis, arrivals: Arrivals, engine: Holding, door: FileDoor
 ) -> None:
     (note,) = await queued(queue, arrivals, 1)
-    lease = f"arq:in-progress:{note.id}"
+    running, job_id = redis.key("running"), redis.job_id(note.id)
     async with working(context, redis, engine, notes_at_once=0):
         await until(lambda: bool(engine.held.inside))
-        await redis.delete(lease)  # as it is after the process was frozen for long enough
+        await redis.zadd(running, {job_id: 1}, xx=True)  # as it is after the process was frozen for long enough
 
         async def taken_again() -> bool:
-            return await redis.get(lease) is not None
+            return (await redis.zscore(running, job_id) or 0) > 1
 
         await until(taken_again)
         await asyncio.sleep(0.3)  # for a second run of it, which would find nothing to do and take it out of the queue

@@ -320,7 +320,7 @@ async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: L
 async def test_figures(ledger: Ledger) -> None:
     assert await ledger.median_rtf() is None
     assert await ledger.oldest_wait_s() == 0
-    one = await done(ledger, user_id=1)
+    await done(ledger, user_id=1)
     await done(ledger, user_id=2)
     waiting, _ = await ledger.record(incoming(user_id=1, claimed_s=30.0))
     behind, _ = await ledger.record(incoming(user_id=1, claimed_s=None))
@@ -329,10 +329,9 @@ async def test_figures(ledger: Ledger) -> None:
     assert (everybody.counts[State.DONE], everybody.engine_s, everybody.users) == (2, 1.0, 2)
     assert await ledger.counts_by_state() == everybody.counts
     assert await ledger.median_rtf() == pytest.approx(0.25)
-    assert await ledger.total_audio_s([one.id, waiting.id]) == 32.0
-    assert await ledger.total_audio_s([]) == 0
     assert await ledger.unfinished_before(waiting) == 0
     assert await ledger.unfinished_before(behind) == 1
+    assert await ledger.unfinished_before_each([behind.id, waiting.id]) == {behind.id: 1, waiting.id: 0}
     assert await ledger.oldest_wait_s() > 0
 
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
-from bot.process.connections import redis_url
+from bot.process.connections import open_redis
 from bot.telegram.client import make_bot, open_bot
 from bot.telegram.errors import TokenMissing
 from bot.telegram.rate_budget import RateWindow, RateWindows
@@ -112,8 +112,11 @@ async def two_bots(settings: Settings, playground: Playground, windows: RateWind
     telegram = settings.telegram.model_copy(update={"api_base": playground.url})
     settings = settings.model_copy(update={"telegram": telegram})
     playground.private_chat(playground.user(1))
-    line = settings.telegram, redis_url(settings), windows
-    async with running_redis(settings), open_bot(*line) as one, open_bot(*line) as other:
+    async with (
+        running_redis(settings),
+        open_bot(settings.telegram, open_redis(settings), windows) as one,
+        open_bot(settings.telegram, open_redis(settings), windows) as other,
+    ):
         yield one, other
 
 

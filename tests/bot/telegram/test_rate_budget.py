@@ -1,4 +1,4 @@
-"""The flood budget that all processes share, against a real Redis."""
+"""The flood budget that all processes share, against a real PrefixedRedis."""
 
 import asyncio
 import os
@@ -10,12 +10,12 @@ from time import monotonic
 
 import pytest
 from hypothesis import HealthCheck, given, settings as effort, strategies as st
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from bot.telegram import rate_budget as budget_module
 from bot.telegram.rate_budget import RateBudget, RateWindow, RateWindows
 from jobs.queue import connect
+from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
 from tests.bot.conftest import awaited
 
@@ -26,13 +26,13 @@ BOTS = count(1000)
 
 
 @pytest.fixture
-async def redis(server: RedisServer) -> AsyncIterator[Redis]:
+async def redis(server: RedisServer) -> AsyncIterator[PrefixedRedis]:
     async with client(server) as redis:
         yield redis
 
 
 @asynccontextmanager
-async def client(server: RedisServer) -> AsyncIterator[Redis]:
+async def client(server: RedisServer) -> AsyncIterator[PrefixedRedis]:
     redis = connect(server.url)
     try:
         yield redis
@@ -57,7 +57,7 @@ async def test_two_processes_share_one_budget(server: RedisServer) -> None:
     assert 59 < waits[3] <= 60
 
 
-async def test_what_was_refused_is_not_counted(redis: Redis) -> None:
+async def test_what_was_refused_is_not_counted(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60), all=RateWindow(3, 60)))
     assert await granted(budget, "1", 10) == 1
     assert await granted(budget, "2", 10) == 1
@@ -65,25 +65,25 @@ async def test_what_was_refused_is_not_counted(redis: Redis) -> None:
     assert await granted(budget, "4", 10) == 0
 
 
-async def test_only_groups_have_the_groups_limit(redis: Redis) -> None:
+async def test_only_groups_have_the_groups_limit(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=WIDE, group=RateWindow(2, 60), all=WIDE))
     assert await granted(budget, "-5", 4) == 2
     assert await granted(budget, "5", 4) == 4
 
 
-async def test_bots_have_budgets_of_their_own(redis: Redis) -> None:
+async def test_bots_have_budgets_of_their_own(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(all=RateWindow(1, 60)))
     assert [await ask(budget, bot_id=1), await ask(budget, bot_id=2)] == [0, 0]
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 20])
-async def test_what_gives_way_comes_only_while_at_most_half_is_used(redis: Redis, most: int) -> None:
+async def test_what_gives_way_comes_only_while_at_most_half_is_used(redis: PrefixedRedis, most: int) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(most, 60), group=WIDE, all=WIDE))
     assert await granted(budget, "1", most, is_low_priority=True) == most // 2 + 1
     assert await granted(budget, "1", most) == most - most // 2 - 1
 
 
-async def test_what_gives_way_is_told_when_half_is_free_again(redis: Redis) -> None:
+async def test_what_gives_way_is_told_when_half_is_free_again(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(4, 60), all=WIDE))
     await granted(budget, "1", 1)
     await asyncio.sleep(0.3)
@@ -101,21 +101,21 @@ async def test_everybody_hears_who_must_be_quiet(server: RedisServer) -> None:
         assert await ask(budget, "2") == 0
 
 
-async def test_what_does_not_count_takes_nothing(redis: Redis) -> None:
+async def test_what_does_not_count_takes_nothing(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
     for _ in range(5):
         assert await budget.acquire(BOT, "1", is_counted=False, is_low_priority=False) == 0
     assert await ask(budget) == 0
 
 
-async def test_a_clock_that_was_set_back_stops_nobody(redis: Redis) -> None:
+async def test_a_clock_that_was_set_back_stops_nobody(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(1, 60)))
     seconds, _ = await redis.time()
     await redis.zadd(f"earshot:flood:{BOT}:chat:1", {"from the future": 1000 * (seconds + 3600)})
     assert await ask(budget) == 0
 
 
-async def test_nothing_is_left_in_redis(redis: Redis) -> None:
+async def test_nothing_is_left_in_redis(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, SMALL)
     await ask(budget, "-5")
     await budget.block(BOT, "-5", 0.01)
@@ -219,13 +219,13 @@ async def test_a_redis_that_is_away_is_asked_again_only_after_a_while(server: Re
         assert await ask(budget) == 0, "it was not asked"
 
 
-async def test_a_full_redis_still_counts(redis: Redis) -> None:
+async def test_a_full_redis_still_counts(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis, RateWindows(chat=RateWindow(2, 60)))
     await redis.config_set("maxmemory", 1)
     assert await granted(budget, "1", 3) == 2
 
 
-async def test_a_full_redis_that_cannot_spread_the_word_stops_nobody(redis: Redis) -> None:
+async def test_a_full_redis_that_cannot_spread_the_word_stops_nobody(redis: PrefixedRedis) -> None:
     budget = RateBudget(redis)
     await redis.config_set("maxmemory", 1)
     with capture_logs() as logs:
