@@ -42,6 +42,7 @@ bench: install
 
 scale: install
 	@.venv/bin/python -m tests.scale $(SCALE)
+	@.venv/bin/python -m tests.scale.ledger
 
 check: install
 	@.venv/bin/ruff check --quiet .
