@@ -141,8 +141,9 @@ class Calls:
     async def _asked_by_processes(self) -> None:
         ledger = self.ledger
         found = await self.time("orphaned", lambda: ledger.orphaned(0, limit=1000))
-        await self.time("orphaned, next page", lambda: ledger.orphaned(0, after=found[-1], limit=1000))
-        await self.time("unfinished_before_each", lambda: ledger.unfinished_before_each(found[:100]))
+        await self.time("orphaned, next page", lambda: ledger.orphaned(0, after="0", limit=1000))
+        some = [note.id for note in await ledger.recent()]
+        await self.time("unfinished_before_each", lambda: ledger.unfinished_before_each(some))
         await self.time("adopt_deliveries", ledger.adopt_deliveries)
         await self.time("get_many", lambda: ledger.get_many(found[:100]))
         await self.time("counts_by_state", ledger.counts_by_state)
