@@ -75,6 +75,8 @@ async def test_a_name_and_a_language_that_no_database_can_hold_cost_no_note(hous
     note = house.speak(3, kind="audio", file_name="a\ud800b\0.ogg")
     await house.answered(note)
     assert (await house.note_of(note)).file_name == "a\ufffdb\ufffd.ogg"
+    other = await house.note_of(house.speak(4, kind="audio", file_name="a\0b.ogg"))
+    assert (other.file_name, len(other.locale)) == ("a\ufffdb.ogg", 35)
     assert await house.ledger.count_dead_letters() == 0
 
 
