@@ -140,8 +140,10 @@ class Calls:
 
     async def _asked_by_processes(self) -> None:
         ledger = self.ledger
-        found = await self.time("orphaned", lambda: ledger.orphaned(0, limit=1000))
-        await self.time("orphaned, next page", lambda: ledger.orphaned(0, after="0", limit=1000))
+        waiting, _ = await ledger.record(self._message())
+        found = [waiting.id]
+        await self.time("orphaned", lambda: ledger.orphaned(0, bot_id=BOT, limit=1000))
+        await self.time("orphaned, next page", lambda: ledger.orphaned(0, bot_id=BOT, after=waiting.id, limit=1000))
         some = [note.id for note in await ledger.recent()]
         await self.time("unfinished_before_each", lambda: ledger.unfinished_before_each(some))
         await self.time("adopt_deliveries", ledger.adopt_deliveries)
@@ -152,6 +154,7 @@ class Calls:
         await self.time("oldest_wait_s", ledger.oldest_wait_s)
         await self.time("migrated_chats", lambda: ledger.migrated_chats(BOT))
         await self.time("without_status_message", lambda: ledger.without_status_message(BOT, datetime.now(UTC)))
+        await ledger.delete(waiting.id)
 
 
 async def plans(database: Database, calls: Calls) -> dict[str, list[str]]:
