@@ -98,6 +98,16 @@ async def test_behind_the_nearest_a_note_counts_as_the_average_of_those_that_are
     place = await scripts.place(f"job-{NEAREST + 2}", 0)
     assert place is not None
     assert (place.ahead, place.ahead_s) == (NEAREST + 2, NEAREST + 2 * 7)
+    run = await scripts.pick("token", 60_000)
+    assert run is not None
+    assert await scripts.end(run)
+    await scripts.remove("job-1")
+    place = await scripts.place(f"job-{NEAREST + 2}", 0)
+    assert place is not None
+    assert (place.ahead, place.ahead_s) == (NEAREST, NEAREST - 2 + 4 + 8), "all that are left are near"
+    place = await scripts.place("later than all", 10**9)
+    assert place is not None
+    assert (place.ahead, place.ahead_s) == (NEAREST + 1, NEAREST - 2 + 4 + 8 + 9)
 
 
 async def audio(queue: Queue, note: Note) -> tuple[float, float]:

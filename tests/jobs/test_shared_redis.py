@@ -76,6 +76,7 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
         assert others_door.events() == []
     names = {key.decode() for key in await redis.keys("*")} - {f"earshot:reaper:{BOT}"}
     assert all(key.startswith(("other:", "arq:job:other:")) for key in names), names
+    assert {f"arq:job:{others_redis.job_id(note.id)}" for note in notes} <= names
     others = WorkerContext(
         worker_id="other",
         ledger=others_ledger,
