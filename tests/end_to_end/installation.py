@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from aiogram.types import Chat, Message, User
 
+from bot.chat.delivery import PLACEHOLDER
 from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 
@@ -154,7 +155,7 @@ def is_reply(said: Message, note: Message) -> bool:
 
 def is_final(said: Message) -> bool:
     """Tell whether a status reply says the last it will say."""
-    return not (said.text or "").startswith(("In the queue", "Transcribing"))
+    return not (said.text or "").startswith(("In the queue", "Transcribing", PLACEHOLDER))
 
 
 def command_line(pid: int) -> str:

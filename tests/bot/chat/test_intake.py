@@ -150,7 +150,7 @@ async def test_a_bad_update_holds_up_nobody(house: House) -> None:
 async def test_a_chat_that_is_slow_to_write_to_holds_up_nobody(house: House) -> None:
     await house.start_worker()
     house.chat(BOB)
-    house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=3)
+    house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=8)
     late = house.speak(10, id=BOB)
     await house.answered(house.speak(11))
     assert not any(text.startswith("fake") for text in house.texts(late.chat))
