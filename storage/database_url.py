@@ -1,10 +1,8 @@
 """Reads `database.url` as providers and libpq write it. Opens no connection."""
 
 import ssl
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
 from uuid import uuid4
@@ -12,10 +10,10 @@ from uuid import uuid4
 from sqlalchemy.engine import URL
 
 from storage.errors import DatabaseUrlInvalid
+from storage.url_parts import UrlPartInvalid, check_words, is_number, read_host, reading_file, split_url
 
 CONNECT_TIMEOUT_S = 10.0
 POSTGRESQL_PORT = 5432
-LAST_PORT = 65535
 SQLITE = frozenset({"sqlite", "sqlite+aiosqlite"})
 POSTGRESQL = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
 APPLICATION_NAME = "earshot"
@@ -65,12 +63,19 @@ def read_database_url(url: str, data_dir: Path) -> DatabaseAddress:
     """
     if not url:
         return _sqlite_address(str(data_dir / "earshot.db"))
+    try:
+        return _read(url)
+    except UrlPartInvalid as error:
+        raise DatabaseUrlInvalid(reason=str(error)) from None
+
+
+def _read(url: str) -> DatabaseAddress:
     scheme, separator, rest = url.partition("://")
     if separator and scheme in SQLITE:
         return _sqlite_address(_sqlite_path(rest))
     if separator and scheme in POSTGRESQL:
         return _postgresql_address(rest)
-    raise DatabaseUrlInvalid(reason="it begins with neither postgresql:// nor sqlite:///")
+    raise UrlPartInvalid("it begins with neither postgresql:// nor sqlite:///")
 
 
 def _sqlite_address(path: str) -> DatabaseAddress:
@@ -80,52 +85,36 @@ def _sqlite_address(path: str) -> DatabaseAddress:
 def _sqlite_path(rest: str) -> str:
     path, _, query = rest.partition("?")
     if query:
-        raise DatabaseUrlInvalid(reason=f"SQLite takes no {query.partition('=')[0]}")
+        raise UrlPartInvalid(f"SQLite takes no {query.partition('=')[0]}")
     if not path.startswith("/") or len(path) == 1:
-        raise DatabaseUrlInvalid(reason="the path of the SQLite file is missing")
+        raise UrlPartInvalid("the path of the SQLite file is missing")
     return path[1:]
 
 
 def _postgresql_address(rest: str) -> DatabaseAddress:
-    rest, _, query = rest.partition("?")
-    place, _, name = rest.partition("/")
-    login, has_login, hosts = place.rpartition("@")
-    if not has_login and "@" in name + query.partition("=")[0]:
-        raise DatabaseUrlInvalid(reason="a password has %2F in place of / and %3F in place of ?")
-    words = _words(query)
-    user, _, password = map(unquote, login.partition(":"))
-    user, password = user or words.get("user", ""), password or words.get("password", "")
-    name = unquote(name) or words.get("dbname", "")
+    parts = split_url(rest)
+    words = _checked(parts.words)
+    user, password = parts.user or words.get("user", ""), parts.password or words.get("password", "")
+    name = unquote(parts.path) or words.get("dbname", "")
     if not name:
-        raise DatabaseUrlInvalid(reason="the name of the database is missing")
-    found = _hosts(hosts or words.get("host", ""), words.get("port", ""))
+        raise UrlPartInvalid("the name of the database is missing")
+    hosts = _hosts(parts.hosts or words.get("host", ""), words.get("port", ""))
     return DatabaseAddress(
         URL.create("postgresql+asyncpg", username=user or None, password=password or None, database=name),
-        where=_where(user, found, name),
-        hosts=found,
-        options=_driver_options(words, has_several_hosts=len(found) > 1),
+        where=_where(user, hosts, name),
+        hosts=hosts,
+        options=_driver_options(words, has_several_hosts=len(hosts) > 1),
     )
 
 
-def _words(query: str) -> dict[str, str]:
-    """Return the words after the question mark, all of them known."""
-    pairs = (pair.partition("=") for pair in query.split("&") if pair)
-    words = {unquote(word): unquote(value) for word, _, value in pairs}
-    if "ssl" in words:  # what the driver calls it
-        words["sslmode"] = words.pop("ssl")
-    for word, value in words.items():
-        _check(word, value)
-    return words
-
-
-def _check(word: str, value: str) -> None:
-    if word not in WORDS:
-        near = get_close_matches(word, WORDS, n=1)
-        raise DatabaseUrlInvalid(reason=f"there is no {word}" + (f"; did you mean {near[0]}?" if near else ""))
-    if word in CHOICES and value not in CHOICES[word]:
-        raise DatabaseUrlInvalid(reason=f"{word} is one of {', '.join(CHOICES[word])}, and not {value}")
-    if word in NUMBERS and not (value.isascii() and value.isdecimal()):
-        raise DatabaseUrlInvalid(reason=f"{word} is a number, and not {value}")
+def _checked(words: Mapping[str, str]) -> dict[str, str]:
+    # "ssl" is what the driver calls it.
+    checked = {"sslmode" if word == "ssl" else word: value for word, value in words.items()}
+    check_words(checked, WORDS, CHOICES)
+    for word in NUMBERS:
+        if not is_number(checked.get(word, "0")):
+            raise UrlPartInvalid(f"{word} is a number, and not {checked[word]}")
+    return checked
 
 
 def _hosts(hosts: str, ports: str) -> tuple[tuple[str, int], ...]:
@@ -135,24 +124,8 @@ def _hosts(hosts: str, ports: str) -> tuple[tuple[str, int], ...]:
     if len(told) == 1:
         told *= len(names)
     if len(told) != len(names):
-        raise DatabaseUrlInvalid(reason="port names more or fewer ports than there are hosts")
-    return tuple(map(_host, names, told))
-
-
-def _host(text: str, port: str) -> tuple[str, int]:
-    if text.startswith("["):  # an IPv6 address
-        name, _, own_port = text[1:].partition("]")
-        own_port = own_port.removeprefix(":")
-    elif text.startswith("/"):  # the folder of a socket
-        name, own_port = text, ""
-    else:
-        name, _, own_port = text.partition(":")
-    port = own_port or port
-    if not name:
-        raise DatabaseUrlInvalid(reason="a host has no name")
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) <= LAST_PORT):
-        raise DatabaseUrlInvalid(reason=f"the port of the host {name} is not a number from 1 to {LAST_PORT}")
-    return unquote(name), int(port)
+        raise UrlPartInvalid("port names more or fewer ports than there are hosts")
+    return tuple(map(read_host, names, told))
 
 
 def _where(user: str, hosts: tuple[tuple[str, int], ...], name: str) -> str:
@@ -186,18 +159,18 @@ def _tls(words: Mapping[str, str]) -> str | ssl.SSLContext | None:
     mode = words.get("sslmode") or ("verify-full" if must_bind or "sslrootcert" in words else None)
     if mode not in WITH_TLS:
         if must_bind:
-            raise DatabaseUrlInvalid(reason=f"channel_binding=require needs TLS, which sslmode={mode} does not demand")
+            raise UrlPartInvalid(f"channel_binding=require needs TLS, which sslmode={mode} does not demand")
         return mode
     root = words.get("sslrootcert") or _user_certificates()
     if root == SYSTEM_CERTIFICATES:
         mode, root = "verify-full", ""
-    with _reading("sslrootcert", root):
+    with reading_file("sslrootcert", root):
         context = ssl.create_default_context(cafile=root or None)
     is_checked = bool(root) or must_bind or mode in CHECKED
     context.check_hostname = mode == "verify-full" or (is_checked and not root)
     context.verify_mode = ssl.CERT_REQUIRED if is_checked else ssl.CERT_NONE
     if certificate := words.get("sslcert"):
-        with _reading("sslcert", certificate):
+        with reading_file("sslcert", certificate):
             context.load_cert_chain(certificate, words.get("sslkey"), words.get("sslpassword", ""))
     return context
 
@@ -205,11 +178,3 @@ def _tls(words: Mapping[str, str]) -> str | ssl.SSLContext | None:
 def _user_certificates() -> str:
     path = USER_CERTIFICATES.expanduser()
     return str(path) if path.exists() else ""
-
-
-@contextmanager
-def _reading(word: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:  # TLS errors are among them
-        raise DatabaseUrlInvalid(reason=f"the file {path} of {word} cannot be read ({error.strerror})") from None

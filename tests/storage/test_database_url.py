@@ -101,7 +101,7 @@ def test_certificates_are_checked_as_far_as_the_words_demand(
         ("sqlite://", "path"),
         ("sqlite:///file.db?mode=ro", "mode"),
         ("postgres://host", "name of the database"),
-        ("postgres://host/n?sslmod=require", "there is no sslmod; did you mean sslmode?"),
+        ("postgres://host/n?sslmod=require", "there is no sslmod here; did you mean sslmode?"),
         ("postgres://host/n?sslmode=full", "sslmode is one of .*, and not full"),
         ("postgres://host/n?connect_timeout=soon", "connect_timeout is a number, and not soon"),
         ("postgres://host/n?sslmode=disable&channel_binding=require", "channel_binding"),
