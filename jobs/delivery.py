@@ -88,7 +88,8 @@ async def _postpone(context: WorkerContext, note: Note, error: Exception) -> Non
     """Let the next attempt be due later, or give up when the note has been over for too long."""
     reason = _reason(error)
     ended = await retry_until_written(lambda: context.ledger.get(note.id))
-    if ended and ended.finished_at and is_overdue(ended.finished_at):
+    now = await retry_until_written(context.ledger.current_time)
+    if ended and ended.finished_at and is_overdue((now - ended.finished_at).total_seconds()):
         await _give_up(context, note, f"given up after {DEADLINE_H} h: {reason}")
         return
     attempts = await retry_until_written(lambda: context.ledger.delivery_attempts(note)) + 1

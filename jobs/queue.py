@@ -102,7 +102,9 @@ class Queue:
         )
 
     async def _unfinished_before(self, note: Note) -> int:
-        return await self._ledger.unfinished_before(note) if note.state is State.QUEUED else 0
+        if note.state is not State.QUEUED:
+            return 0
+        return (await self._ledger.unfinished_before([note.id])).get(note.id, 0)
 
     async def close(self) -> None:
         """Close the connections."""

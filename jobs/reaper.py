@@ -9,9 +9,9 @@ from jobs.queue import Queue
 from jobs.redis import PrefixedRedis
 from storage.ledger import Ledger
 from storage.note import Note
+from storage.states import QUIET_S
 
 INTERVAL_S = 2.0
-QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to answer in the chat
 LOCK = "reaper"
 LOCK_S = 5.0  # renewed before every page: a reaper whose worker died is replaced after this time
 PAGE = 1000
@@ -76,7 +76,7 @@ class _Turns:
     async def of(self, notes: Sequence[Note]) -> list[tuple[Note, int]]:
         unfinished = [note for note in notes if not note.state.is_final]
         firsts = {_chat(note): note.id for note in reversed(unfinished) if _chat(note) not in self._next}
-        before = await self._ledger.unfinished_before_each([*firsts.values()])
+        before = await self._ledger.unfinished_before([*firsts.values()])
         self._next |= {chat: before[note_id] for chat, note_id in firsts.items()}
         return [(note, self._take(note)) for note in notes]
 

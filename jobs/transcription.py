@@ -185,9 +185,10 @@ class Transcription:
         since = await self._context.ledger.fetch_failed(self._note.id, self._note.fence)
         if since is None:
             raise LeaseLost
-        if is_overdue(since):
+        failing_s = (await self._context.ledger.current_time() - since).total_seconds()
+        if is_overdue(failing_s):
             raise AudioUnavailable(hours=DEADLINE_H)
-        return pause_since_s(since)
+        return pause_since_s(failing_s)
 
     async def _decode(self, path: Path) -> Audio:
         context, note = self._context, self._note

@@ -11,7 +11,8 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from filelock import AsyncFileLock
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, OperationalError
@@ -140,6 +141,12 @@ def _connect_to_first(
             return dialect.connect(*args, **options, host=host, port=port)
     host, port = last
     return dialect.connect(*args, **options, host=host, port=port)
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """Begin an INSERT of the database's own kind, which knows ON CONFLICT."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table)
 
 
 @asynccontextmanager

@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.clock import moment
-from storage.database import Database
+from storage.database import Database, insert_into
 from storage.storable import storable_text
 from storage.tables import dead_letters
 
@@ -29,8 +28,7 @@ class DeadLetters:
             "body": json.dumps(body),
         }
         async with self._database.writing() as connection:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            await connection.execute(insert(dead_letters).values(row).on_conflict_do_nothing())
+            await connection.execute(insert_into(connection, dead_letters).values(row).on_conflict_do_nothing())
 
     async def count_dead_letters(self) -> int:
         """Return how many are kept."""

@@ -1,15 +1,15 @@
 """Records what has yet to be delivered: when the next attempt is due, how many failed, and why the last one did."""
 
 from sqlalchemy import and_, literal, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.clock import moment
-from storage.database import Database
+from storage.database import Database, insert_into
 from storage.note import FINAL, Note
 from storage.rows import COLUMNS, note_from_row
 from storage.states import WAITING, is_unheld
 from storage.tables import UNSETTLED, deliveries, notes
 
+ADOPTED = ("note_id", "run", "bot_id", "state", "attempts", "next_at")
 _THIS_RUN = and_(deliveries.c.note_id == notes.c.id, deliveries.c.run == notes.c.run)
 
 
@@ -62,6 +62,5 @@ class Deliveries:
         without = and_(notes.c.state.in_(FINAL), UNSETTLED, ~select(deliveries.c.run).where(_THIS_RUN).exists())
         rows = select(notes.c.id, notes.c.run, notes.c.bot_id, literal(WAITING), literal(0), moment()).where(without)
         async with self._database.writing() as connection:
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            adopted = insert(deliveries).from_select(["note_id", "run", "bot_id", "state", "attempts", "next_at"], rows)
+            adopted = insert_into(connection, deliveries).from_select([*ADOPTED], rows)
             await connection.execute(adopted.on_conflict_do_nothing())

@@ -74,11 +74,10 @@ class NoteQueries:
 
         In a group that became another, the messages of the old one are out of reach, and not among them.
         """
-        chat = func.coalesce(notes.c.moved_to, notes.c.chat_id)
         asked = (
             select(replies.c.part, replies.c.message_id)
             .join(notes, and_(notes.c.id == replies.c.note_id, notes.c.run == replies.c.run))
-            .where(replies.c.note_id == note_id, replies.c.part > 0, replies.c.chat_id == chat)
+            .where(replies.c.note_id == note_id, replies.c.part > 0, replies.c.chat_id == notes.c.answer_chat_id)
             .order_by(replies.c.part)
         )
         async with self._database.reading() as connection:

@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine import Transcript
 from storage.clock import Moment, moment
-from storage.database import Database
+from storage.database import Database, insert_into
 from storage.errors import NoteDeleted
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
@@ -21,7 +19,7 @@ from storage.rows import COLUMNS, note_from_row
 from storage.tables import PREVIEW_LENGTH, UNSETTLED, deliveries, notes, transcripts
 
 HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and another may claim its note
-QUIET_S = 8.0  # whoever has just cancelled a note is about to say so
+QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to answer in the chat
 WAITING, DELIVERED, UNDELIVERABLE = "waiting", "delivered", "undeliverable"  # states of a delivery
 
 Values = Mapping[str, object]
@@ -39,7 +37,7 @@ class NoteStates:
         for _ in range(3):
             async with self._database.writing() as connection:
                 fresh = _fresh(incoming)
-                statement = _insert(connection, fresh).on_conflict_do_nothing().returning(*COLUMNS)
+                statement = insert_into(connection, notes).values(fresh).on_conflict_do_nothing().returning(*COLUMNS)
                 row = (await connection.execute(statement)).mappings().one_or_none()
                 if row is not None:
                     return note_from_row(row), True
@@ -232,12 +230,6 @@ def _owned(note_id: str, fence: int) -> ColumnElement[bool]:
 
 def _processed_by(note_id: str, fence: int) -> ColumnElement[bool]:
     return and_(_fenced(note_id, fence), notes.c.state == State.PROCESSING)
-
-
-def _insert(connection: AsyncConnection, values: Values) -> "sqlite.Insert | postgresql.Insert":
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(notes).values(values)
-    return postgresql.insert(notes).values(values)
 
 
 def _fresh(incoming: Incoming) -> dict[str, object]:

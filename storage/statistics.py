@@ -7,7 +7,7 @@ from sqlalchemy import Label, RowMapping, Table, and_, func, select
 
 from storage.clock import moment
 from storage.database import Database
-from storage.note import Note, State, Stats
+from storage.note import State, Stats
 from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
 
 MEASURED_NOTES = 50
@@ -59,19 +59,7 @@ class Statistics:
         spans = [(age_s, age_s + engine_s) for age_s, engine_s in ages]
         return sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0
 
-    async def unfinished_before(self, note: Note) -> int:
-        """Return how many notes of the same chat were queued earlier and are not finished."""
-        asked = select(func.count()).where(
-            UNSETTLED,
-            notes.c.bot_id == note.bot_id,
-            notes.c.chat_id == note.chat_id,
-            notes.c.state.in_((State.QUEUED, State.PROCESSING)),
-            notes.c.queued_at < note.queued_at,
-        )
-        async with self._database.reading() as connection:
-            return (await connection.execute(asked)).scalar_one()
-
-    async def unfinished_before_each(self, note_ids: Sequence[str]) -> dict[str, int]:
+    async def unfinished_before(self, note_ids: Sequence[str]) -> dict[str, int]:
         """Return, for each of these notes, how many of the same chat were queued earlier and are not finished."""
         each = notes.alias()
         earlier = and_(

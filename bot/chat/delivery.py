@@ -160,15 +160,16 @@ class Delivery:
         reply = _render_reply(transcript)
         first, *rest = reply.messages
         await self._show_status(current, first, mode=ParseMode.HTML)
+        known = await self.ledger.text_parts(note.id)
         for number, text in enumerate(rest, start=1):
-            await self._show_part(note, number, text)
+            await self._show_part(note, number, text, known.get(number))
         if reply.needs_document:
-            await self._part(note, 1, partial(self._document, current, transcript))
+            await self._part(note, 1, partial(self._document, current, transcript), known.get(1))
 
-    async def _show_part(self, note: Note, number: int, text: str) -> None:
+    async def _show_part(self, note: Note, number: int, text: str, known: int | None) -> None:
         """Show a part of the text in a message of its own. One that its reader deleted does not come back."""
         send = partial(self.reply, note, PLACEHOLDER, keyboard=status_message.cancel_button(note.id))
-        message_id = await self._part(note, number, send)
+        message_id = await self._part(note, number, send, known)
         if message_id is not None:
             try:
                 await self._edit(note, message_id, text, None, ParseMode.HTML)
@@ -176,14 +177,16 @@ class Delivery:
                 if not _is_gone(refusal):
                     raise
 
-    async def _part(self, note: Note, number: int, send: Callable[[], Awaitable[Message]]) -> int | None:
-        """Return the id of the message for a part of the text, which is sent if there is none.
+    async def _part(
+        self, note: Note, number: int, send: Callable[[], Awaitable[Message]], known: int | None
+    ) -> int | None:
+        """Return the id of the message for a part of the text, which is sent if none is known.
 
         None if the note was deleted or transcribed again, or another worker delivers it.
         """
         if await self._if_current(note) is None:
             return None
-        if known := (await self.ledger.text_parts(note.id)).get(number):
+        if known is not None:
             return known
         return await self._send_and_record(
             send, lambda sent: self.ledger.add_part(note.id, number, sent, run=note.run, fence=note.fence)

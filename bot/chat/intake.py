@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from aiogram.exceptions import AiogramError
@@ -63,9 +64,8 @@ class Intake:
                 note, is_new = await retry_until_written(lambda: self.ledger.record(incoming), self.outage)
         self.background.spawn(self._welcome(note) if is_new else self._accept_again(note))
 
-    async def resume(self) -> None:
-        """Answer and enqueue the notes recorded until now that have no status reply yet."""
-        before = await retry_until_written(self.ledger.current_time)
+    async def resume(self, before: datetime) -> None:
+        """Answer and enqueue the notes recorded before this moment that have no status reply yet."""
         for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
             await self._welcome(note)
 

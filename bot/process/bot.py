@@ -74,9 +74,10 @@ async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) ->
 
 async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
     """Subscribe to updates; once Telegram answers, register the command menus and resume unanswered notes."""
+    before = await retry_until_written(app.intake.ledger.current_time)  # what comes from now on is welcomed as it comes
     me = await subscribe(app.bot, settings, app.dispatcher)
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
-    app.background.spawn(app.intake.resume())
+    app.background.spawn(app.intake.resume(before))
     log.info("bot_started", username=me.username, mode=settings.mode)
 
 

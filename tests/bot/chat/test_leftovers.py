@@ -62,7 +62,7 @@ def texts(house: House) -> list[str]:
 
 async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it_did_not(house: House) -> None:
     note = await welcomed_by_a_dying_bot(house, 1)
-    await house.app.intake.resume()
+    await house.app.intake.resume(await house.ledger.current_time())
     newest = statuses(house)[-1]
     assert (await latest(house, note)).status_message_id == newest.message_id
     await house.queued(1)
@@ -71,7 +71,7 @@ async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it
 async def test_a_note_that_cannot_be_welcomed_keeps_none_of_the_others_from_it(house: House) -> None:
     notes = [await welcomed_by_a_dying_bot(house, number) for number in (1, 2)]
     house.playground.fail_next("sendMessage", code=500)
-    await house.app.intake.resume()
+    await house.app.intake.resume(await house.ledger.current_time())
     assert [bool((await latest(house, note)).status_message_id) for note in notes] == [False, True]
     await house.queued(2)
 
