@@ -127,6 +127,16 @@ class House:
         await self.queued(1)
         return note, group, self.playground.upgrade(group, self.person())
 
+    async def waits_in_a_topic(self) -> tuple[Message, int]:
+        """Let a note wait in a topic of a forum: gives the note and the topic."""
+        ada = self.person()
+        forum = self.playground.group(forum=True, members=(ada,))
+        thread = self.playground.topic(forum, ada, "Talks")
+        note = self.playground.send_voice(forum, ada, sound(18), thread_id=thread)
+        await self.hear("In the queue")
+        await self.queued(1)
+        return note, thread
+
     async def until_said(self, count: int) -> None:
         """Wait until the bot has said so much in private."""
         await until(lambda: len(self.texts(self.chat())) >= count)

@@ -3,7 +3,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs import reaper, worker
 from jobs.delivery import deliver
+from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue, connect
 from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
@@ -25,6 +26,7 @@ from storage.recordings import Recordings
 from tests.forks import FORKS
 from tests.jobs import worker_main
 from tests.jobs.doors import FileDoor
+from tests.jobs.listening_engine import Listening
 from tests.jobs.sounds import sound
 from tests.jobs.worker_main import Options
 from tests.storage.samples import BOT, incoming
@@ -52,6 +54,11 @@ def queue(redis: PrefixedRedis, ledger: Ledger) -> Queue:
 
 
 @pytest.fixture
+def scripts(redis: PrefixedRedis) -> LuaScripts:
+    return LuaScripts(redis)
+
+
+@pytest.fixture
 def door(tmp_path: Path) -> FileDoor:
     return FileDoor(tmp_path / "door.jsonl")
 
@@ -68,6 +75,16 @@ def context(tmp_path: Path, ledger: Ledger, door: FileDoor) -> WorkerContext:
         timeout_s=60,
         defaults=Request(),
     )
+
+
+@pytest.fixture
+def engine(context: WorkerContext) -> Listening:
+    return Listening(context.engine)
+
+
+@pytest.fixture
+def context_with(context: WorkerContext, engine: Listening) -> WorkerContext:
+    return replace(context, engine=engine)
 
 
 @pytest.fixture

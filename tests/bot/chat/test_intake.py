@@ -211,15 +211,20 @@ async def test_a_note_in_a_topic_is_answered_there(house: House) -> None:
 
 
 async def test_a_note_in_a_topic_that_was_deleted_is_done_with(house: House) -> None:
-    ada = house.person()
-    forum = house.playground.group(forum=True, members=(ada,))
-    thread = house.playground.topic(forum, ada, "Talks")
-    note = house.playground.send_voice(forum, ada, sound(18), thread_id=thread)
-    await house.hear("In the queue")
-    await house.queued(1)
-    house.playground.delete_topic(forum, thread)
+    note, thread = await house.waits_in_a_topic()
+    house.playground.delete_topic(note.chat, thread)
     await house.start_worker()
     await house.delivered(note)
+
+
+async def test_a_topic_that_was_closed_leaves_its_note_undelivered_and_stops_nothing_else(house: House) -> None:
+    note, thread = await house.waits_in_a_topic()
+    house.playground.delete(house.playground.messages(note.chat)[-1])
+    house.playground.close_topic(note.chat, thread)
+    await house.start_worker()
+    ended = await house.delivered(note)
+    assert (ended.delivered_at, "TOPIC_CLOSED" in (ended.undeliverable or "")) == (None, True)
+    await house.answered(house.speak(19))
 
 
 async def test_progress_is_shown_while_it_runs(slow_house: House) -> None:

@@ -240,18 +240,3 @@ async def test_a_group_that_became_a_supergroup_has_one_answer_however_often_it_
     (answer,) = [said for said in house.playground.messages(moved) if said.text == "The text."]
     assert answer.reply_to_message is None
     house.playground.violations[:] = [word for word in house.playground.violations if "not modified" not in word]
-
-
-async def test_a_topic_that_was_closed_leaves_its_note_undelivered_and_stops_nothing_else(house: House) -> None:
-    ada = house.person()
-    forum = house.playground.group(forum=True, members=(ada,))
-    thread = house.playground.topic(forum, ada, "Talks")
-    note = house.playground.send_voice(forum, ada, sound(18), thread_id=thread)
-    await house.hear("In the queue")
-    await house.queued(1)
-    house.playground.delete(house.playground.messages(forum)[-1])
-    house.playground.close_topic(forum, thread)
-    await house.start_worker()
-    ended = await house.delivered(note)
-    assert (ended.delivered_at, "TOPIC_CLOSED" in (ended.undeliverable or "")) == (None, True)
-    await house.answered(house.speak(19))

@@ -1,5 +1,3 @@
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -8,73 +6,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
-from engine.audio.samples import Audio
-from engine.errors import Cancelled
-from engine.pipeline import fair_pool
 from engine.pipeline.transcribe import RecognizedChunk, TranscriptionPipeline
-from engine.request import ChannelMode, Progress, Request
-from engine.speakers.clustering import SpeakerEmbedding
-from engine.transcript import Segment, Transcript, Word
+from engine.request import ChannelMode, Request
+from engine.transcript import Segment, Word
 from engine.vad.chunking import Region
-
-SECOND = 16_000
-SILENCE_S = 10
-
-
-@dataclass
-class LoudnessRecognizer:
-    """A recognizer that takes whole seconds of loud sound for speech, and reads how loud it is.
-
-    Of silence it tells every ten seconds.
-    """
-
-    max_chunk_s: float = 20
-    preferred_chunk_s: float = 5
-    max_parallel_chunks: int = 1
-    languages_heard: list[str | None] = field(default_factory=list)
-    hotwords_heard: list[tuple[str, ...]] = field(default_factory=list)
-    says: RecognizedChunk | None = None
-
-    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        start: int | None = None
-        second = quiet = 0
-        for block in blocks:
-            for loud in np.abs(block.reshape(-1, SECOND)).max(axis=1) > 1_000:
-                if loud and start is None:
-                    start = second
-                if not loud and start is not None:
-                    yield Region(start * SECOND, second * SECOND)
-                    start = None
-                    quiet = second
-                second += 1
-                if start is None and second - quiet == SILENCE_S:
-                    quiet = second
-                    yield Region(second * SECOND, second * SECOND)
-        if start is not None:
-            yield Region(start * SECOND, second * SECOND)
-
-    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        self.languages_heard.append(request.language)
-        self.hotwords_heard.append(request.hotwords)
-        if self.says:
-            return self.says
-        level = int(np.abs(samples).max())
-        return RecognizedChunk("" if level > 20_000 else f"level {level}", "en" if level < 10_000 else "de")
-
-
-def recording(*levels: int) -> NDArray[np.int16]:
-    return np.repeat(np.array(levels, "<i2"), SECOND)
-
-
-def transcribe(
-    samples: NDArray[np.int16], request: Request | None = None, model: LoudnessRecognizer | None = None
-) -> tuple[Transcript, list[Progress]]:
-    progress: list[Progress] = []
-    backend = TranscriptionPipeline("loudness", ("en", "de"), model or LoudnessRecognizer())
-    transcript = backend.transcribe(
-        Audio(samples=samples), request or Request(), on_progress=progress.append, cancelled=threading.Event()
-    )
-    return transcript, progress
+from tests.engine.pipeline.loudness import SECOND, LoudnessRecognizer, recording, transcribe
 
 
 def test_each_region_becomes_a_segment_with_its_own_times() -> None:
@@ -139,131 +75,8 @@ def test_only_safe_hotwords_are_passed_to_the_recognizer() -> None:
     assert model.hotwords_heard == [("Earshot",)]
 
 
-def test_progress_never_goes_back_and_ends_with_all_the_text() -> None:
-    transcript, progress = transcribe(recording(*([2_000, 0, 0] * 30)))
-    done = [step.done_s for step in progress]
-    assert done == sorted(done)
-    assert {step.total_s for step in progress} == {90}
-    assert progress[-1].text == " ".join(found.text for found in transcript.segments)
-    assert any(0 < step.done_s < 60 and step.text for step in progress)
-
-
-@dataclass
-class Patient(LoudnessRecognizer):
-    """Begins to read when the whole recording has been looked through."""
-
-    looked_through: threading.Event = field(default_factory=threading.Event)
-
-    def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-        yield from super().detect_speech(blocks)
-        self.looked_through.set()
-
-    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        assert self.looked_through.wait(10)
-        return super().recognize(samples, request)
-
-
-def test_speech_counts_as_done_only_when_it_is_recognized() -> None:
-    _, progress = transcribe(
-        recording(0, *[2_000] * 100, *[0] * 39), model=Patient(max_chunk_s=60, max_parallel_chunks=3)
-    )
-    assert {step.done_s for step in progress if not step.text} <= {0}
-    assert [step.done_s for step in progress][-2:] == [101, 140]
-
-
-@dataclass
-class Hanging(LoudnessRecognizer):
-    """Does not return from its first chunk before it may."""
-
-    started: threading.Event = field(default_factory=threading.Event)
-    may_end: threading.Event = field(default_factory=threading.Event)
-
-    def recognize(self, samples: NDArray[np.int16], request: Request) -> RecognizedChunk:
-        self.started.set()
-        assert self.may_end.wait(60)
-        return super().recognize(samples, request)
-
-
-def test_a_backend_whose_model_hangs_is_blocked_after_cancelling_and_stuck_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    model = Hanging()
-    backend = TranscriptionPipeline("hanging", ("en",), model)
-    cancelled = threading.Event()
-    errors: list[type[BaseException]] = []
-
-    def run() -> None:
-        with pytest.raises(Cancelled) as raised:
-            backend.transcribe(
-                Audio(samples=recording(2_000)), Request(), on_progress=lambda _: None, cancelled=cancelled
-            )
-        errors.append(raised.type)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert model.started.wait(60)
-    while not backend.running_s(cancelled):
-        time.sleep(0.001)
-    assert (backend.is_blocked, backend.is_stuck) == (False, False)
-    cancelled.set()
-    thread.join()
-    assert errors == [Cancelled]
-    assert (backend.is_blocked, backend.is_stuck) == (True, False)
-    assert backend.running_s(cancelled) == 0.0
-    monkeypatch.setattr(fair_pool, "STUCK_AFTER_S", -1.0)
-    assert backend.is_stuck
-    model.may_end.set()
-
-
 def test_a_backend_takes_one_recording_more_than_it_has_threads() -> None:
     assert TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer(max_parallel_chunks=3)).notes_at_once == 4
-
-
-def test_silence_counts_as_done_when_it_is_detected() -> None:
-    _, progress = transcribe(recording(*[0] * 75))
-    assert [step.done_s for step in progress] == [10, 20, 30, 40, 50, 60, 70, 75]
-
-
-def test_silence_counts_as_done_after_the_speech_before_it() -> None:
-    _, progress = transcribe(recording(0, 2_000, *[0] * 31), model=Patient())
-    assert [(step.done_s, step.text) for step in progress] == [
-        *[(0, "")] * 3,
-        (2, "level 2000"),
-        (33, "level 2000"),
-    ]
-
-
-def test_silence_of_one_channel_only_does_not_count_as_done() -> None:
-    _, progress = transcribe(
-        np.stack([recording(*[0] * 50), recording(*[0] * 5, *[2_000] * 45)], axis=1), Request(channels="split")
-    )
-    assert {step.done_s for step in progress if not step.text} <= {0}
-    assert progress[-1].done_s == 50
-
-
-levels = st.sampled_from([0, 2_000, 12_000, 30_000])
-
-
-stretches = st.lists(st.tuples(levels, st.integers(1, 25)), max_size=4)
-
-
-@settings(deadline=None, max_examples=50)
-@given(stretches, stretches, st.sampled_from(["mix", "split"]), st.integers(1, 3))
-def test_progress_never_runs_ahead_of_the_text(
-    left: list[tuple[int, int]], right: list[tuple[int, int]], channels: ChannelMode, max_parallel_chunks: int
-) -> None:
-    sounds = [recording(*(level for level, length in side for _ in range(length))) for side in (left, right)]
-    length = max(map(len, sounds))
-    stereo = np.stack([np.pad(sound, (0, length - len(sound))) for sound in sounds], axis=1)
-    transcript, progress = transcribe(
-        stereo, Request(channels=channels), LoudnessRecognizer(max_parallel_chunks=max_parallel_chunks)
-    )
-    done = [step.done_s for step in progress]
-    assert done == sorted(done)
-    assert done[-1] == length / SECOND
-    for step in progress:
-        read = [found for found in transcript.segments if found.start < step.done_s]
-        assert step.text.startswith(" ".join(found.text for found in read))
 
 
 @dataclass
@@ -316,65 +129,6 @@ def test_a_segment_starts_and_ends_with_its_sound_in_a_wider_region() -> None:
     model = Listening(regions=[Region(0, len(sound))])
     (segment,) = transcribe(sound, model=model)[0].segments
     assert (segment.start, segment.end) == pytest.approx((0.5, 1.7), abs=0.02)
-
-
-def test_cancelling_stops_before_the_next_chunk() -> None:
-    cancelled = threading.Event()
-    model = LoudnessRecognizer()
-
-    def cancel_after_the_first(progress: Progress) -> None:
-        if progress.text:
-            cancelled.set()
-
-    backend = TranscriptionPipeline("loudness", ("en",), model)
-    with pytest.raises(Cancelled):
-        backend.transcribe(
-            Audio(samples=recording(*([2_000, 0, 0] * 30))),
-            Request(),
-            on_progress=cancel_after_the_first,
-            cancelled=cancelled,
-        )
-    assert len(model.languages_heard) <= 5, "a few may be read ahead"
-
-
-def test_cancelling_stops_a_long_silence_too() -> None:
-    cancelled = threading.Event()
-    cancelled.set()
-    backend = TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer())
-    with pytest.raises(Cancelled):
-        backend.transcribe(
-            Audio(samples=recording(*[0] * 100)), Request(), on_progress=lambda _: None, cancelled=cancelled
-        )
-
-
-def test_cancelling_stops_before_both_channels_are_compared() -> None:
-    class Hasty(LoudnessRecognizer):
-        def detect_speech(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Region]:
-            raise AssertionError(blocks)
-
-    cancelled = threading.Event()
-    cancelled.set()
-    backend = TranscriptionPipeline("loudness", ("en",), Hasty())
-    with pytest.raises(Cancelled):
-        backend.transcribe(
-            Audio(samples=np.zeros((SECOND, 2), "<i2")), Request(), on_progress=lambda _: None, cancelled=cancelled
-        )
-
-
-def test_cancelling_stops_the_clustering_of_speakers() -> None:
-    cancelled = threading.Event()
-
-    def cancel_at_the_end(progress: Progress) -> None:
-        if progress.text:
-            cancelled.set()
-
-    rows = np.eye(500, dtype=np.float32)
-    says = RecognizedChunk("a", "en", embeddings=tuple(SpeakerEmbedding(0.5, row) for row in rows))
-    backend = TranscriptionPipeline("loudness", ("en",), LoudnessRecognizer(says=says))
-    with pytest.raises(Cancelled):
-        backend.transcribe(
-            Audio(samples=recording(2_000)), Request(), on_progress=cancel_at_the_end, cancelled=cancelled
-        )
 
 
 def test_the_segments_of_two_channels_are_in_order_of_time() -> None:
