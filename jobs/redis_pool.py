@@ -13,9 +13,7 @@ from jobs.redis_url import RedisAddress, read_redis_url
 
 SOCKET_TIMEOUT_S = 5
 CONNECT_TIMEOUT_S = 3
-# Few: with sentinels each try to connect contains as many tries again at an address that may be dead already, before
-# the sentinels are asked anew. What takes longer, the callers wait out.
-RETRIES = 2
+RETRIES = 2  # what takes longer, the callers wait out
 MAX_PAUSE_S = 0.5
 
 
@@ -31,6 +29,8 @@ def make_pool(url: str) -> ConnectionPool:
         "socket_connect_timeout": CONNECT_TIMEOUT_S,
         # With a frozen server, redis-py's own health check and its retry call each other without end: so no
         # `health_check_interval`, and a time limit that passed is not tried again.
+        # A refused connection is an OSError, and is not tried again either: with sentinels each try to connect contains
+        # all tries once more, at an address that may be dead, before the sentinels are asked anew.
         "retry": Retry(ExponentialBackoff(cap=MAX_PAUSE_S, base=0.05), RETRIES, (ConnectionError,)),
         "retry_on_error": [ConnectionError],
         **address.options,
