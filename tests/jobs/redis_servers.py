@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from jobs.redis_server import find_server
 from tests.certificates import Certificates
+from tests.parent_death import end_with_parent
 
 USER, PASSWORD = "app", "p@ss/w:rd%"
 LOGIN = "app:p%40ss%2Fw%3Ard%25"
@@ -45,7 +46,10 @@ def redis_process(folder: Path, port: int, settings: str, *flags: str) -> Iterat
     folder.mkdir(parents=True)
     file = folder / "redis.conf"
     file.write_text(f'bind 127.0.0.1\nport {port}\ndir {folder}\nsave ""\nlogfile {folder}/log\n{settings}\n')
-    with subprocess.Popen([find_server(), file, *flags]) as process:
+    with subprocess.Popen(
+        [find_server(), file, *flags],
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, which takes no lock
+    ) as process:
         try:
             yield process
         finally:

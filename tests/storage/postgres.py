@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from tests.certificates import Certificates
+from tests.parent_death import end_with_parent
 
 GUARDED = "guarded"  # the user of whom the server demands a password
 
@@ -104,4 +105,11 @@ def _tls_flags(folder: str, user: str | None, certificates: Certificates, port: 
 def _started(folder: str, user: str | None, flags: Sequence[str]) -> subprocess.Popen[bytes]:
     words = ["-D", f"{folder}/db", "-k", folder, "-F", *flags]
     silence = subprocess.DEVNULL
-    return subprocess.Popen([str(_find("postgres")), *words], user=user, stdout=silence, stderr=silence, cwd="/")
+    return subprocess.Popen(
+        [str(_find("postgres")), *words],
+        user=user,
+        stdout=silence,
+        stderr=silence,
+        cwd="/",
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, which takes no lock
+    )
