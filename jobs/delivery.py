@@ -6,13 +6,14 @@ A delivery that fails lets go of its note, and is due again after a pause that g
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from time import monotonic
 
 import structlog
 
 from engine import Cancelled, Fault
 from jobs.backoff import DEADLINE_H, is_overdue, pause_s
 from jobs.door import RetryLater, Undeliverable
-from jobs.leases import RENEW_S, LeaseLost
+from jobs.leases import LeaseLost
 from jobs.note_log import log_outcome
 from jobs.resilience import cancel_and_wait, retry_until_written, running_periodically
 from jobs.worker_context import WorkerContext
@@ -68,8 +69,10 @@ class DeliveryLoop:
 async def deliver(context: WorkerContext, note: Note) -> None:
     """Attempt once to tell the sender how the note ended, and record what came of it. Lets go of the note."""
     try:
-        async with running_periodically(RENEW_S, lambda: context.ledger.heartbeat(note.id, note.fence), "hold"):
-            await _call_door(context, note)
+        since = monotonic()
+        current = await _renewed(context, note)
+        async with context.leases.hold(note, since) as lease:
+            await lease.while_certain(lambda: _call_door(context, current))
     except LeaseLost:
         await handle_lost_note(context, note)
     except Undeliverable as error:
@@ -121,15 +124,19 @@ def _reason(error: Exception) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
-async def _call_door(context: WorkerContext, note: Note) -> None:
+async def _renewed(context: WorkerContext, note: Note) -> Note:
     current = await context.ledger.get(note.id)
-    if current is None or current.fence != note.fence or not await context.ledger.heartbeat(note.id, note.fence):
+    if current is None or not await context.ledger.renew([(note.id, note.fence)]):
         raise LeaseLost
-    transcript = await context.ledger.transcript(current.id) if current.state is State.DONE else None
+    return current
+
+
+async def _call_door(context: WorkerContext, note: Note) -> None:
+    transcript = await context.ledger.transcript(note.id) if note.state is State.DONE else None
     if transcript is not None:
-        await context.door.done(current, transcript)
+        await context.door.done(note, transcript)
     else:
-        await context.door.failed(current, _failure(current))
+        await context.door.failed(note, _failure(note))
 
 
 def _failure(note: Note) -> Failure:
@@ -144,7 +151,7 @@ async def handle_lost_note(context: WorkerContext, note: Note) -> None:
     If it was cancelled and the chat was told so, that is told once more: the last progress may have come later.
     Otherwise whoever took or deleted the note answers the chat.
     """
-    current = await context.ledger.get(note.id)
+    current = await retry_until_written(lambda: context.ledger.get(note.id))
     log.info("note_lost", job=note.id, deleted=current is None)
     if current and current.state is State.CANCELLED and current.delivered_at and current.run == note.run:
         with contextlib.suppress(Exception):

@@ -25,6 +25,7 @@ POLL_S = 0.05
 OUTAGE_PAUSE_S = 0.5
 FOREVER = 10_000_000  # seconds, and tries: the ledger and the engine threads limit both
 HAND_BACK_S = 10.0
+RENEW_TIMEOUT_S = 2.0
 LEASE_MS = round(LEASE_S * 1000)
 
 log = structlog.get_logger()
@@ -76,6 +77,7 @@ class LeasedWorker(Worker):
         self._scripts = LuaScripts(redis)
         self._runs: dict[str, Run] = {}
         self._delays_s: dict[str, float] = {}
+        self._renewing = asyncio.Lock()
         self._outage = Outage("queue")
 
     async def work(self) -> None:
@@ -111,10 +113,11 @@ class LeasedWorker(Worker):
         if run.job_id not in self.tasks:  # else this process was frozen until its lease was over, and is first again
             self.tasks[run.job_id] = asyncio.create_task(self.run_job(run.job_id, run.score))
 
-    async def renew(self, note_id: str) -> None:
-        """Renew the lease of the note's run."""
-        if run := self._runs.get(self._redis.job_id(note_id)):
-            await self._scripts.renew(run.job_id, run.token, LEASE_MS)
+    async def renew(self) -> None:
+        """Renew the leases of all runs."""
+        if self._runs:
+            async with self._renewing, asyncio.timeout(RENEW_TIMEOUT_S):
+                await self._scripts.renew([*self._runs.values()], LEASE_MS)
 
     async def finish_job(  # noqa: PLR0913, PLR0917 - the signature is arq's
         self,
@@ -152,7 +155,8 @@ class LeasedWorker(Worker):
         delay_ms = round(1000 * self._delays_s.pop(job_id, 0))
         run = self._runs.pop(job_id)
         try:
-            done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
+            async with self._renewing:  # a renewal that comes later would take the lease again
+                done = await (self._scripts.end(run) if finished else self._scripts.put_back(run, delay_ms))
         except REDIS_ERRORS as error:
             # The lease expires by itself, and whoever picks the job then finds the note ended.
             self._outage.report_failure(error)

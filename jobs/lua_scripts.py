@@ -7,7 +7,7 @@ walks past what it does not want. `lengths` has the audio of each job, `sums` th
 the clock of Redis.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -120,19 +120,25 @@ return {job, score, ms > LONG and 1 or 0}
 RENEW = (
     SHARED
     + """
-local job, token, lease_ms = unpack(ARGV)
-local holder = call('HGET', TOKENS, job)
-if holder and holder ~= token then return 0 end
-if not holder then
-  if call('ZSCORE', LATER, job) then return 0 end
-  call('ZREM', WAITING, job)
-  call('ZREM', SHORT, job)
-  call('HINCRBY', SUMS, 'running', length(job))
-  call('HSET', TOKENS, job, token)
+local until_ms, renewed = now_ms() + ARGV[1], {}
+
+local function renew(job, token)
+  local holder = call('HGET', TOKENS, job)
+  if holder and holder ~= token then return end
+  if not holder then
+    if call('ZSCORE', LATER, job) then return end
+    call('ZREM', WAITING, job)
+    call('ZREM', SHORT, job)
+    call('HINCRBY', SUMS, 'running', length(job))
+    call('HSET', TOKENS, job, token)
+  end
+  call('ZREM', RUNNING, job)
+  call('ZADD', RUNNING, until_ms, job)
+  renewed[#renewed + 1] = job
 end
-call('ZREM', RUNNING, job)
-call('ZADD', RUNNING, now_ms() + lease_ms, job)
-return 1
+
+for i = 2, #ARGV, 2 do renew(ARGV[i], ARGV[i + 1]) end
+return renewed
 """
 )
 
@@ -295,9 +301,11 @@ class LuaScripts:
         job_id, score, is_long = found
         return Run(job_id=job_id.decode(), score=int(float(score)), token=token, is_long=bool(is_long))
 
-    async def renew(self, job_id: str, token: str, lease_ms: int) -> bool:
-        """Renew the lease, or take it again if Redis lost it. False if another run has it."""
-        return bool(await self._renew(keys=self._keys, args=[job_id, token, lease_ms]))
+    async def renew(self, runs: Iterable[Run], lease_ms: int) -> set[str]:
+        """Renew leases, or take them again if Redis lost them; return the jobs whose lease no other run has."""
+        args: list[str | int] = [lease_ms, *(word for run in runs for word in (run.job_id, run.token))]
+        renewed = cast("list[bytes]", await self._renew(keys=self._keys, args=args))
+        return {job.decode() for job in renewed}
 
     async def announce(self, worker_id: str, places: int, key: str, entry: str, expiry_ms: int) -> None:
         """Count a worker with so many places as alive, and keep its entry under `key`, for so long."""

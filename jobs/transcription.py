@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -36,9 +36,7 @@ LAST_PROGRESS_S = 2.0  # how long a call that is under way may still take at the
 log = structlog.get_logger()
 
 
-async def transcribe_note(
-    context: WorkerContext, note_id: str, renew_in_redis: Callable[[], Awaitable[object]]
-) -> Note | None:
+async def transcribe_note(context: WorkerContext, note_id: str) -> Note | None:
     """Claim the note and transcribe it, unless that was done before; return it, still held, to be delivered.
 
     None if nothing is left to do here: it is gone or settled, or somebody else's.
@@ -46,20 +44,20 @@ async def transcribe_note(
     Raises:
         RetryLater: the note was handed back and comes again later.
     """
+    since = monotonic()
     note = await _claim(context, note_id)
-    if note is None:
-        return None
-    lease = Lease(context.ledger, note, renew_in_redis)
-    transcription = Transcription(context, note, lease)
+    if note is None or note.state is not State.PROCESSING:
+        return note
+    transcription: Transcription | None = None
     try:
-        async with lease.renewed():
-            if note.state is State.PROCESSING:
-                await transcription.run()
+        async with context.leases.hold(note, since) as lease:
+            transcription = Transcription(context, note, lease)
+            await transcription.run()
     except LeaseLost:
         await handle_lost_note(context, note)
         return None
     except (RetryLater, asyncio.CancelledError):
-        await _release(context, note, begun=transcription.has_begun)
+        await _release(context, note, begun=transcription is not None and transcription.has_begun)
         raise
     return note
 

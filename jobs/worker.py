@@ -18,6 +18,7 @@ from jobs.delivery import DeliveryLoop
 from jobs.door import Door, RetryLater
 from jobs.errors import EngineStuck, MemoryLimitTooSmall
 from jobs.leased_worker import LeasedWorker
+from jobs.leases import RENEW_S, Leases
 from jobs.queue import Queue
 from jobs.reaper import INTERVAL_S, Reaper
 from jobs.redis import REDIS_ERRORS, PrefixedRedis
@@ -80,6 +81,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     context = WorkerContext(
         worker_id=f"{name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
         ledger=ledger,
+        leases=Leases(ledger),
         door=door,
         engine=engine,
         recordings=recordings,
@@ -132,7 +134,7 @@ class _WorkerRun:
     async def work(self) -> None:
         """Take notes until a signal, or until this process should be replaced."""
         log.info("worker_ready", worker=self._context.worker_id, model=self._context.engine.model)
-        async with self._deliveries.running():
+        async with running_periodically(RENEW_S, self._worker.renew, "lease"), self._deliveries.running():
             await self._work()
 
     async def _work(self) -> None:
@@ -150,8 +152,7 @@ class _WorkerRun:
         with contextlib.suppress(*REDIS_ERRORS):
             await self._registration.refresh()
         try:
-            worker = self._worker
-            if note := await transcribe_note(self._context, note_id, lambda: worker.renew(note_id)):
+            if note := await transcribe_note(self._context, note_id):
                 self._deliveries.begin(note)
         except RetryLater:
             raise

@@ -7,6 +7,7 @@ from engine import Request
 from jobs.door import Door
 from jobs.engine_threads import EngineThreads
 from jobs.isolation import Isolation
+from jobs.leases import Leases
 from jobs.speech_engine import SpeechEngine
 from storage.ledger import Ledger
 from storage.recordings import Recordings
@@ -22,6 +23,7 @@ class WorkerContext:
 
     worker_id: str
     ledger: Ledger
+    leases: Leases
     door: Door
     engine: SpeechEngine
     recordings: Recordings

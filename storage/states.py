@@ -4,10 +4,10 @@ A worker holds a note by its `fence`, a number that grows with every claim, and 
 heartbeat. Every write of a worker names its fence, so that a worker that lost its note writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, delete, false, func, or_, select, update
 
 from engine import Transcript
 from storage.clock import Moment, moment
@@ -22,6 +22,7 @@ HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and
 QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to answer in the chat
 WAITING, DELIVERED, UNDELIVERABLE = "waiting", "delivered", "undeliverable"  # states of a delivery
 
+Claim = tuple[str, int]  # the id of a note, and the fence of the claim
 Values = Mapping[str, object]
 
 
@@ -65,14 +66,17 @@ class NoteStates:
             },
         )
 
-    async def is_owned(self, note_id: str, fence: int) -> bool:
-        """Return whether the claim with `fence` still holds the note, be it to transcribe or to deliver."""
+    async def owned(self, claims: Collection[Claim]) -> set[Claim]:
+        """Return those of the claims that still hold their note, be it to transcribe or to deliver."""
         async with self._database.reading() as connection:
-            return (await connection.execute(select(notes.c.id).where(_owned(note_id, fence)))).first() is not None
+            found = await connection.execute(select(notes.c.id, notes.c.fence).where(_owned(claims)))
+            return {(row.id, row.fence) for row in found}
 
-    async def heartbeat(self, note_id: str, fence: int) -> bool:
-        """Record that the note's worker is alive. False if the note is no longer its own."""
-        return await self._change(_owned(note_id, fence), {"beat_at": moment()}) is not None
+    async def renew(self, claims: Collection[Claim]) -> set[Claim]:
+        """Record that the worker that made these claims is alive. Returns those that still hold their note."""
+        alive = update(notes).where(_owned(claims)).values(beat_at=moment()).returning(notes.c.id, notes.c.fence)
+        async with self._database.writing() as connection:
+            return {(row.id, row.fence) for row in await connection.execute(alive)}
 
     async def begin_attempt(self, note_id: str, fence: int) -> bool:
         """Count a try: work on the audio begins, which may kill the worker. False if the note is no longer its own."""
@@ -224,8 +228,9 @@ def _fenced(note_id: str, fence: int) -> ColumnElement[bool]:
     return and_(notes.c.id == note_id, notes.c.fence == fence)
 
 
-def _owned(note_id: str, fence: int) -> ColumnElement[bool]:
-    return and_(_fenced(note_id, fence), UNSETTLED, notes.c.beat_at.is_not(None))
+def _owned(claims: Collection[Claim]) -> ColumnElement[bool]:
+    claimed = or_(false(), *(_fenced(note_id, fence) for note_id, fence in claims))
+    return and_(claimed, UNSETTLED, notes.c.beat_at.is_not(None))
 
 
 def _processed_by(note_id: str, fence: int) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 
 import structlog
 from aiogram.exceptions import AiogramError
@@ -21,9 +22,9 @@ from bot.chat.texts import use_language
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
 from jobs.estimate import estimate_wait
-from jobs.leases import RENEW_S
+from jobs.leases import LeaseLost, Leases
 from jobs.queue import Queue
-from jobs.resilience import Outage, retry_until_written, running_periodically
+from jobs.resilience import Outage, retry_until_written
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
@@ -42,6 +43,7 @@ class Intake:
 
     delivery: Delivery
     ledger: Ledger
+    leases: Leases
     queue: Queue
     background: BackgroundTasks
     outage_notice: OutageNotice
@@ -126,31 +128,36 @@ class Intake:
         transcript = await self.ledger.transcript(twin.id) if twin else None
         if twin is None or transcript is None:
             return False
+        since = monotonic()
         mine = await self.ledger.claim(note.id, "bot", options=self.options)
         if mine is None:
             return True
         if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
-            await self._tell_and_record(mine, lambda: self.delivery.deliver(mine, transcript))
+            await self._tell_and_record(mine, since, lambda: self.delivery.deliver(mine, transcript))
         return True
 
     async def _reject_oversized(self, note: Note) -> bool:
         fault = self.limits.exceeded_by(note)
         if fault is None:
             return False
+        since = monotonic()
         mine = await self.ledger.claim(note.id, "bot", options=self.options)
         failure = Failure.of(fault)
         if mine and await self.ledger.fail(note.id, mine.fence, failure):
             with use_language(note.locale):
                 told = status_message.failure_message(note.id, failure)
-                await self._tell_and_record(mine, lambda: self.delivery.show_status(mine, *told))
+                await self._tell_and_record(mine, since, lambda: self.delivery.show_status(mine, *told))
         return True
 
-    async def _tell_and_record(self, mine: Note, tell: Callable[[], Awaitable[None]]) -> None:
-        """Tell the chat while the note's lease is renewed, as Telegram may be slow; record the outcome."""
-        held = running_periodically(RENEW_S, lambda: self.ledger.heartbeat(mine.id, mine.fence), "lease")
-        async with held, catch_permanent_refusals(mine) as outcome:
-            await tell()
-        await self.delivery.record_outcome(mine, outcome, mine.fence)
+    async def _tell_and_record(self, mine: Note, since: float, tell: Callable[[], Awaitable[None]]) -> None:
+        """Tell the chat while the note's lease is renewed, as Telegram may be slow; record the outcome.
+
+        Without a lease that is certain, the workers deliver it.
+        """
+        with suppress(LeaseLost):
+            async with self.leases.hold(mine, since) as lease, catch_permanent_refusals(mine) as outcome:
+                await lease.while_certain(tell)
+            await self.delivery.record_outcome(mine, outcome, mine.fence)
 
 
 def _policy_for(chat_id: int) -> AbstractContextManager[None]:

@@ -13,6 +13,7 @@ from engine.settings import EngineSettings
 from engine.speech import Engine
 from jobs import reaper, worker
 from jobs.delivery import deliver
+from jobs.leases import Leases
 from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue, connect
 from jobs.redis import PrefixedRedis
@@ -68,6 +69,7 @@ def context(tmp_path: Path, ledger: Ledger, door: FileDoor) -> WorkerContext:
     return WorkerContext(
         worker_id="worker-a",
         ledger=ledger,
+        leases=Leases(ledger),
         door=door,
         engine=Engine.open(EngineSettings(model="fake")),
         recordings=Recordings(tmp_path / "recordings", 3),
@@ -223,12 +225,8 @@ async def position(queue: Queue, note: Note) -> int:
     return ids.index(note.id) + 1 if note.id in ids else 0
 
 
-async def renew() -> None:
-    """There is no Redis here."""
-
-
 async def work_on(context: WorkerContext, note: Note) -> Note:
-    if ended := await transcribe_note(context, note.id, renew):
+    if ended := await transcribe_note(context, note.id):
         await deliver(context, ended)
     found = await context.ledger.get(note.id)
     assert found is not None

@@ -19,7 +19,7 @@ from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from storage.note import Note, State
-from tests.jobs.conftest import Arrivals, renew, until, work_on
+from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import BOT, transcript
 
@@ -143,7 +143,7 @@ async def test_a_worker_that_is_stopped_lets_go_of_what_it_delivers(
     context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "STOP_S", 0.1)
-    note = await transcribe_note(context, (await arrivals.note()).id, renew)
+    note = await transcribe_note(context, (await arrivals.note()).id)
     assert note is not None
     loop = DeliveryLoop(context)
 

@@ -101,7 +101,7 @@ async def test_a_bug_in_a_job_does_not_end_the_worker(
         raise ZeroDivisionError
 
     note, sound = await arrivals.note(), await arrivals.note()
-    monkeypatch.setattr("jobs.transcription.Lease", explode)
+    monkeypatch.setattr("jobs.transcription.Transcription", explode)
     await queue.enqueue(note)
     with capture_logs() as logs:
         async with working(context, redis) as task:

@@ -37,10 +37,10 @@ async def test_only_the_run_that_has_the_lease_can_end_a_job(
     await lose_lease(redis, note)
     second = await scripts.pick("second", 1000)
     assert second is not None
-    assert not await scripts.renew(first.job_id, "first", 1000)
+    assert not await scripts.renew([first], 1000)
     assert not await scripts.end(first)
     assert not await scripts.put_back(first, 0)
-    assert await scripts.renew(first.job_id, "second", 1000)
+    assert await scripts.renew([second], 1000)
     assert await scripts.end(second)
     assert await redis.keys("*") == []
 
@@ -51,7 +51,7 @@ async def test_a_lease_that_redis_forgot_is_taken_again(
     note = await arrivals.note()
     run = await picked(queue, scripts, note)
     await redis.flushall()
-    assert await scripts.renew(run.job_id, run.token, 1000)
+    assert await scripts.renew([run], 1000)
     assert await redis.zrange(redis.key("running"), 0, -1) == [run.job_id.encode()]
     await queue.enqueue(note)
     assert await scripts.pick("other", 1000) is None
@@ -64,11 +64,15 @@ async def test_a_lease_that_was_over_is_taken_again_unless_another_run_has_the_j
     run = await picked(queue, scripts, note)
     await lose_lease(redis, note)
     await queue.enqueue(other)
-    assert await scripts.pick("other", 60_000, takes_long=False)  # takes the note back, which is first
-    assert not await scripts.renew(run.job_id, "token", 60_000)
+    second = await scripts.pick("other", 60_000, takes_long=False)  # takes the note back, which is first
+    assert second is not None
+    assert not await scripts.renew([run], 60_000)
     await lose_lease(redis, note)
-    assert await scripts.renew(run.job_id, "other", 60_000)
+    assert await scripts.renew([run, second], 60_000) == {run.job_id}
     assert await waiting(queue) == [other.id]
+    third = await scripts.pick("third", 60_000)
+    assert third is not None
+    assert await scripts.renew([second, third], 60_000) == {second.job_id, third.job_id}
 
 
 async def test_what_a_run_that_redis_forgot_leaves_behind_is_dropped(
@@ -77,7 +81,7 @@ async def test_what_a_run_that_redis_forgot_leaves_behind_is_dropped(
     note = await arrivals.note()
     run = await picked(queue, scripts, note)
     await redis.flushall()
-    assert await scripts.renew(run.job_id, run.token, 60_000)
+    assert await scripts.renew([run], 60_000)
     await lose_lease(redis, note)
     assert await scripts.pick("other", 60_000) is None
     assert await queue.missing([note.id]) == [note.id]
@@ -127,7 +131,7 @@ async def test_a_note_that_is_removed_while_it_runs_does_not_wait_again(
     run = await picked(queue, scripts, note)
     await queue.enqueue(note)
     await queue.remove(note.id)
-    assert await scripts.renew(run.job_id, run.token, 60_000)
+    assert await scripts.renew([run], 60_000)
     assert await scripts.end(run)
     assert await redis.keys("*") == []
 

@@ -8,6 +8,7 @@ import pytest
 from arq import ArqRedis
 from arq.worker import Worker, func
 
+from jobs.leases import Leases
 from jobs.queue import Queue, connect
 from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
@@ -80,6 +81,7 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
     others = WorkerContext(
         worker_id="other",
         ledger=others_ledger,
+        leases=Leases(others_ledger),
         door=others_door,
         engine=context.engine,
         recordings=context.recordings,

@@ -20,7 +20,7 @@ from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from storage.note import Note, State
 from tests.engine.sounds import write_silent_opus
-from tests.jobs.conftest import Arrivals, renew, until, work_on
+from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
 from tests.storage.samples import incoming
@@ -101,7 +101,7 @@ async def begun(context: WorkerContext, engine: Listening, arrivals: Arrivals) -
 
     engine.before = slow
     note = await arrivals.note()
-    working = asyncio.create_task(transcribe_note(context, note.id, renew))
+    working = asyncio.create_task(transcribe_note(context, note.id))
     await until(has_begun.is_set)
     return note, working
 
@@ -122,7 +122,7 @@ async def test_a_note_that_is_cancelled_while_it_is_decoded_is_dropped(
 ) -> None:
     path = write_silent_opus(tmp_path / "hours.ogg", 3 * 3600)
     note, _ = await ledger.record(incoming(file_id=str(path)))
-    working = asyncio.create_task(transcribe_note(context_with, note.id, renew))
+    working = asyncio.create_task(transcribe_note(context_with, note.id))
     await until(engine.decoding.is_set)
     await ledger.cancel(note.id)
     await working
@@ -142,7 +142,7 @@ async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
         return path
 
     with mock.patch.object(door, "fetch", fetch_slowly):
-        await transcribe_note(context, note.id, renew)
+        await transcribe_note(context, note.id)
     assert list((arrivals.folder / "recordings").iterdir()) == []
     assert door.events("done") == []
 
@@ -185,6 +185,6 @@ async def test_trouble_with_progress_does_not_harm_the_note(
 
 async def test_a_note_that_is_over_is_left_alone(context: WorkerContext, arrivals: Arrivals, door: FileDoor) -> None:
     note = await work_on(context, await arrivals.note())
-    await transcribe_note(context, note.id, renew)
-    await transcribe_note(context, "unknown", renew)
+    await transcribe_note(context, note.id)
+    await transcribe_note(context, "unknown")
     assert len(door.events("done")) == 1

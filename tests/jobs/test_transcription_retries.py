@@ -21,7 +21,7 @@ from storage.clock import now
 from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import State
-from tests.jobs.conftest import Arrivals, renew, until, work_on
+from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
 
@@ -32,7 +32,7 @@ async def test_a_door_that_is_closed_for_now_costs_no_try(
     note = await arrivals.note()
     door.fetches = [RetryLater(9)]
     with pytest.raises(RetryLater) as later:
-        await transcribe_note(context, note.id, renew)
+        await transcribe_note(context, note.id)
     assert later.value.after_s == 9
     waiting = await context.ledger.get(note.id)
     assert waiting is not None
@@ -48,7 +48,7 @@ async def test_a_file_that_cannot_be_fetched_is_left_alone_for_longer_each_time(
     pauses = []
     for _ in range(3):
         with pytest.raises(RetryLater) as later:
-            await transcribe_note(context, note.id, renew)
+            await transcribe_note(context, note.id)
         pauses.append(later.value.after_s)
         await asyncio.sleep(0.9)
     assert pauses[0] == 1
@@ -74,7 +74,7 @@ async def test_a_full_disk_is_waited_for(
     note = await arrivals.note()
     door.fetches = [OSError(errno.ENOSPC, "No space left on device")]
     with pytest.raises(RetryLater):
-        await transcribe_note(context, note.id, renew)
+        await transcribe_note(context, note.id)
     waiting = await ledger.get(note.id)
     assert waiting is not None
     assert (waiting.state, waiting.tries) == (State.QUEUED, 0)
@@ -111,7 +111,7 @@ async def test_a_note_is_handed_back_in_time_although_the_database_is_locked(
 ) -> None:
     engine.before = lambda cancelled: cancelled.wait(30)
     note = await arrivals.note()
-    working = asyncio.create_task(transcribe_note(context_with, note.id, renew))
+    working = asyncio.create_task(transcribe_note(context_with, note.id))
     await until(lambda: bool(engine.requests))
     with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
         other.execute("BEGIN IMMEDIATE")

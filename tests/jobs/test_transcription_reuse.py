@@ -14,7 +14,7 @@ from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from storage.note import State
-from tests.jobs.conftest import Arrivals, renew, until, work_on
+from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
 
@@ -68,11 +68,11 @@ async def test_the_same_sound_that_is_being_transcribed_is_waited_for(
 
     engine.before = slow
     first, second = [await arrivals.note(seed=1) for _ in range(2)]
-    working = asyncio.create_task(transcribe_note(context_with, first.id, renew))
+    working = asyncio.create_task(transcribe_note(context_with, first.id))
     await until(begun.is_set)
     other = replace(context_with, worker_id="worker-b", threads=EngineThreads())
     with pytest.raises(RetryLater):
-        await transcribe_note(other, second.id, renew)
+        await transcribe_note(other, second.id)
     go_on.set()
     await working
     assert (await work_on(other, second)).state is State.DONE

@@ -99,8 +99,9 @@ class Calls:
         await self.time("find_same_digest", lambda: ledger.find_same_digest(known, OPTIONS, POPULAR))
         await self.time("is_same_audio_running, digest", lambda: ledger.is_same_audio_running(known))
         await self.time("set_recording", lambda: ledger.set_recording(note.id, "name"))
-        await self.time("heartbeat", lambda: ledger.heartbeat(note.id, fence))
-        await self.time("is_owned", lambda: ledger.is_owned(note.id, fence))
+        held = [(note.id, fence), *(("none", number) for number in range(15))]
+        await self.time("renew", lambda: ledger.renew(held))
+        await self.time("owned", lambda: ledger.owned(held))
         await self.time("finish", lambda: ledger.finish(note.id, fence, transcript(), engine_s=1.0, digest=POPULAR))
         await self.time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
         await self.time("text_parts", lambda: ledger.text_parts(note.id))

@@ -77,7 +77,7 @@ async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(ledger
     assert note is not None
     assert await other_host(f"ledger.claim('{note.id}', 'there')") == "None"
     assert await other_host("ledger.orphaned(5)") == "[]"
-    assert await ledger.is_owned(note.id, note.fence)
+    assert await ledger.owned([(note.id, note.fence)])
 
 
 async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Ledger, other_host: Host) -> None:
@@ -85,7 +85,7 @@ async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Le
     await other_host(f"ledger.claim('{note.id}', 'there')")
     assert await ledger.claim(note.id, "here") is None
     assert await ledger.orphaned(0) == []
-    assert await other_host(f"ledger.heartbeat('{note.id}', 1)") == "True"
+    assert await other_host(f"ledger.renew([('{note.id}', 1)])") == f"{{('{note.id}', 1)}}"
     assert await ledger.claim(note.id, "here") is None
 
 

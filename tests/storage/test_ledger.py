@@ -87,9 +87,9 @@ async def test_a_whole_life(ledger: Ledger) -> None:
     taken = await ledger.claim(note.id, "worker-a", options="o")
     assert taken is not None
     assert (taken.state, taken.fence, taken.tries) == (State.PROCESSING, 1, 0)
-    assert await ledger.is_owned(note.id, taken.fence)
+    assert await ledger.owned([(note.id, taken.fence)])
     assert await ledger.begin_attempt(note.id, taken.fence)
-    assert await ledger.heartbeat(note.id, taken.fence)
+    assert await ledger.renew([(note.id, taken.fence)])
     assert await ledger.set_digest(note.id, taken.fence, "d", audio_s=2.0)
     assert await ledger.finish(note.id, taken.fence, transcript("hello"), engine_s=0.5, digest="d")
     assert await ledger.transcript(note.id) == transcript("hello")
@@ -121,7 +121,7 @@ async def test_a_note_that_a_living_worker_holds_is_not_given_to_another(ledger:
     note = await claimed(ledger)
     await later(states.HOLD_S - 2)
     assert await ledger.claim(note.id, "worker-b") is None
-    assert await ledger.heartbeat(note.id, note.fence)
+    assert await ledger.renew([(note.id, note.fence)])
     await later(2 * states.HOLD_S - 4)
     assert await ledger.claim(note.id, "worker-b") is None
 
@@ -132,9 +132,9 @@ async def test_a_worker_that_lost_its_note_writes_nothing(ledger: Ledger, later:
     taken = await ledger.claim(note.id, "worker-b")
     assert taken is not None
     assert taken.fence == note.fence + 1
-    assert not await ledger.is_owned(note.id, note.fence)
+    assert not await ledger.owned([(note.id, note.fence)])
     assert not await ledger.begin_attempt(note.id, note.fence)
-    assert not await ledger.heartbeat(note.id, note.fence)
+    assert not await ledger.renew([(note.id, note.fence)])
     assert not await ledger.finish(note.id, note.fence, transcript("wrong"), engine_s=1, digest="x")
     assert not await ledger.fail(note.id, note.fence, FAILURE)
     assert not await ledger.release(note.id, note.fence)
@@ -199,7 +199,7 @@ async def test_who_ended_an_earlier_run_does_not_settle_the_later_one(ledger: Le
     assert await ledger.finish(taken.id, taken.fence, transcript(), engine_s=1, digest="d")
     assert not await ledger.mark_delivered(first.id, run=first.run)
     assert not await ledger.mark_undeliverable(first.id, "blocked", run=first.run)
-    assert await ledger.is_owned(taken.id, taken.fence)
+    assert await ledger.owned([(taken.id, taken.fence)])
     assert await ledger.mark_delivered(again.id, run=again.run)
 
 
@@ -214,8 +214,8 @@ async def test_cancelling_takes_the_note_from_its_worker(ledger: Ledger) -> None
     note = await claimed(ledger)
     assert await ledger.cancel(note.id)
     assert not await ledger.cancel(note.id)
-    assert not await ledger.is_owned(note.id, note.fence)
-    assert not await ledger.is_owned(note.id, note.fence)
+    assert not await ledger.owned([(note.id, note.fence)])
+    assert not await ledger.owned([(note.id, note.fence)])
     assert not await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
     assert (await known(ledger, note)).state is State.CANCELLED
 

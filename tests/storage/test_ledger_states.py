@@ -124,7 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(note=notes, pick=st.randoms(use_true_random=False))
     def beat(self, note: Expected, pick: Random) -> None:
         fence = pick.choice(note.claims)
-        alive = self.loop.run_until_complete(self.ledger.heartbeat(note.id, fence))
+        alive = bool(self.loop.run_until_complete(self.ledger.renew([(note.id, fence)])))
         assert alive == (fence == note.holder)
         if alive:
             note.beat = self.clock

@@ -6,13 +6,13 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from bot.chat import intake
 from bot.chat.attachments import EXTENSIONS, EXTENSIONS_OF
 from bot.chat.delivery import PLACEHOLDER
 from bot.config.settings import AccessSettings, Settings
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from engine.audio.containers import DEMUXERS
+from jobs import leases
 from storage import states
 from storage.note import State
 from tests.bot.conftest import BOB, House, awaited, open_house, sound, until
@@ -114,7 +114,7 @@ async def test_an_answer_from_the_ledger_is_held_while_telegram_is_slow(
     await house.answered(first)
     await house.delivered(first)
     monkeypatch.setattr(states, "HOLD_S", 1.5)
-    monkeypatch.setattr(intake, "RENEW_S", 0.1)
+    monkeypatch.setattr(leases, "RENEW_S", 0.1)
     theirs = house.chat(BOB)
     house.playground.fail_next("sendMessage", chat_id=BOB, delay_s=4)
     with capture_logs() as logs:
