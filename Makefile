@@ -29,7 +29,7 @@ run: install
 	@.venv/bin/earshot run
 
 test: install
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -q -n 5 --dist loadfile --no-loadscope-reorder -m "not slow"
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -q -n 5 --no-loadscope-reorder -m "not slow"
 
 test-all: install
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/pytest -q

@@ -1,15 +1,20 @@
+import asyncio
 import gc
 import os
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 import bot  # noqa: F401 - before a test imports aiogram, which takes four times as long without it
 from engine.hub.pull import pull, pull_sample
 from engine.settings import default_models_dir
 from jobs.redis_server import RedisServer
+from storage.database import open_database
 
 LONG = (  # those that wait between those that compute
     "tests/chaos/test_any_instruction.py",
@@ -23,6 +28,20 @@ LONG = (  # those that wait between those that compute
     "",
 )
 
+# Threads of torch that wait for each other keep their cores busy with it, which other processes of the tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+FUNASR = (  # its import takes ten seconds of computing, so one process of xdist runs all that import it
+    "tests/engine/audio/test_fbank.py",
+    "tests/engine/recognizers/test_fun",
+    "tests/engine/recognizers/test_paraformer.py",
+    "tests/engine/recognizers/test_registry.py",
+    "tests/engine/recognizers/test_sensevoice_",
+    "tests/engine/speakers/test_campplus_onnx.py",
+    "tests/engine/vad/test_detector.py",
+    "tests/engine/vad/test_endpointing.py",
+)
+
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
@@ -30,6 +49,18 @@ settings.load_profile("busy machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run what takes long first, so that no process of xdist is left with it at the end while the others are idle."""
     items.sort(key=lambda item: next(place for place, start in enumerate(LONG) if item.nodeid.startswith(start)))
+
+
+class FilesTogether(LoadFileScheduling):  # type: ignore[misc] # xdist ships no types
+    """Gives each file to one process, and all that import FunASR to the same."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "FunASR" if nodeid.startswith(FUNASR) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether:
+    return FilesTogether(config, log)
 
 
 def pytest_collection_finish() -> None:
@@ -58,6 +89,25 @@ def starter_models_dir() -> Path:
 def sample(starter_models_dir: Path) -> Path:
     """Give the sample voice note: ten seconds of English."""
     return pull_sample(starter_models_dir)
+
+
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the SQLite file of a ledger without notes, to be copied: most tests take less time than its migrations."""
+    folder = tmp_path_factory.mktemp("empty")
+    asyncio.run(_create_ledger(folder))
+    return folder / "earshot.db"
+
+
+async def _create_ledger(folder: Path) -> None:
+    await (await open_database("", folder)).close()
+
+
+@pytest.fixture
+def data_dir(empty_ledger: Path, tmp_path: Path) -> Path:
+    """Give the test's folder with a ledger without notes in it."""
+    shutil.copy(empty_ledger, tmp_path)
+    return tmp_path
 
 
 @pytest.fixture

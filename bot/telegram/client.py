@@ -6,6 +6,7 @@ What this module raises or logs never contains the token.
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, cast
 
 import structlog
@@ -86,6 +87,7 @@ class _Session(AiohttpSession):
     def check_response(
         self, bot: Bot, method: TelegramMethod[TelegramType], status_code: int, content: str
     ) -> Response[TelegramType]:
+        _response_type(method.__returning__)
         try:
             return super().check_response(bot, method, status_code, content)
         except ClientDecodeError as error:
@@ -93,6 +95,12 @@ class _Session(AiohttpSession):
                 raise
             updates = [_decode_update(update, bot) for update in self.json_loads(content)["result"]]
             return cast("Response[TelegramType]", Response[list[Update]](ok=True, result=updates))
+
+
+@cache
+def _response_type(returning: object) -> type[Response[Any]]:
+    """Hold the type of an answer: pydantic forgets one that nobody holds, and takes long to build it anew."""
+    return cast("type[Response[Any]]", Response[returning])  # type: ignore[valid-type] # known at run time only
 
 
 def _load_json(text: str) -> Any:  # noqa: ANN401 - whatever JSON can hold

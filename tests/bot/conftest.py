@@ -199,11 +199,11 @@ def unhurried_budget(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of a closed bot whose friends are known."""
-    monkeypatch.setenv("EARSHOT_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("EARSHOT_CONFIG", str(data_dir / "none.toml"))
     return Settings(
-        data_dir=tmp_path,
+        data_dir=data_dir,
         telegram=TelegramSettings(token=SecretStr("42:playground")),
         access=AccessSettings(admins=frozenset({ROOT}), users=frozenset({ADA, BOB})),
         engine=EngineSettings(model="fake"),

@@ -36,8 +36,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
-    database = await open_database("", tmp_path)
+async def ledger(data_dir: Path) -> AsyncIterator[Ledger]:
+    database = await open_database("", data_dir)
     yield Ledger(database)
     await database.close()
 

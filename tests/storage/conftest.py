@@ -20,8 +20,8 @@ _numbers = count()
 
 
 @pytest.fixture
-async def sqlite_database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = await open_database("", tmp_path)
+async def sqlite_database(data_dir: Path) -> AsyncIterator[Database]:
+    database = await open_database("", data_dir)
     yield database
     await database.close()
 
@@ -34,10 +34,10 @@ async def postgres_database(postgres_url: str, tmp_path: Path) -> AsyncIterator[
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """The address of a new, empty ledger: each test runs with both kinds."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/earshot.db"
+        return f"sqlite:///{request.getfixturevalue('data_dir')}/earshot.db"
     url: str = request.getfixturevalue("postgres_url")
     return url
 
