@@ -95,6 +95,7 @@ class Transcription:
         self._request = request_for(note, context.defaults)
         self._options = options_hash(context.engine.model, self._request)
         self._engine_s = 0.0
+        self._recording = ""  # the extension of the recording, once that is kept
         self.has_begun = False
 
     async def run(self) -> None:
@@ -127,7 +128,7 @@ class Transcription:
         note = self._note
         digest = note.digest or ""
         return await self._context.ledger.finish(
-            note.id, note.fence, transcript, engine_s=self._engine_s, digest=digest
+            note.id, note.fence, transcript, engine_s=self._engine_s, digest=digest, recording=self._recording
         )
 
     async def _fail(self, failure: Failure) -> bool:
@@ -145,7 +146,9 @@ class Transcription:
                 await self._lease.unless_lost(stack.enter_async_context(slot))
                 audio = await self._decode(path)
                 found = await self._existing_transcript()
-                return replace(found, promised_duration=audio.declared_s) if found else await self._transcribe(audio)
+                made = replace(found, promised_duration=audio.declared_s) if found else await self._transcribe(audio)
+            await self._keep_recording(path)
+            return made
 
     async def _existing_transcript(self) -> Transcript | None:
         """Return the transcript of the same audio with the same options, unless a person asked for a new one.
@@ -171,7 +174,6 @@ class Transcription:
             path = await self._lease.unless_lost(self._context.door.fetch(self._note, folder))
         except RetryLater as later:
             raise RetryLater(max(later.after_s, await self._pause_before_next_fetch())) from later
-        await self._keep_recording(path)
         return path
 
     async def _pause_before_next_fetch(self) -> float:
@@ -208,13 +210,9 @@ class Transcription:
 
     async def _keep_recording(self, path: Path) -> None:
         try:
-            name = await asyncio.to_thread(self._context.recordings.save, self._note.id, path, path.suffix)
+            self._recording = await self._context.artefacts.keep_recording(self._note.id, path)
         except OSError as error:
             log.warning("recording_not_kept", job=self._note.id, error=str(error))
-            return
-        if name != self._note.recording and not await self._context.ledger.set_recording(self._note.id, name):
-            await asyncio.to_thread(self._context.recordings.delete, self._note.id)
-            raise LeaseLost
 
     async def _transcribe(self, audio: Audio) -> Transcript:
         reporter = ProgressReporter(self._context.door, self._note)

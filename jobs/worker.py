@@ -28,12 +28,13 @@ from jobs.speech_engine import SpeechEngine
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
 from jobs.worker_registry import EXPIRY_S, WorkerRegistration
+from storage.artefacts.artefacts import Artefacts
 from storage.errors import DatabaseFault
 from storage.ledger import Ledger
-from storage.recordings import Recordings
 from storage.states import HOLD_S
 
 ANNOUNCE_INTERVAL_S = EXPIRY_S / 3
+ARTEFACTS_INTERVAL_S = 5.0
 ADOPT_INTERVAL_S = 600.0  # only an older version beside this one leaves something to adopt
 UNREGISTER_TIMEOUT_S = 2.0
 MB = 1024 * 1024
@@ -58,7 +59,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     ledger: Ledger,
     redis: PrefixedRedis,
     door: Door,
-    recordings: Recordings,
+    artefacts: Artefacts,
     data_dir: Path,
     timeout_s: float,
     grace_s: float,
@@ -84,7 +85,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         leases=Leases(ledger),
         door=door,
         engine=engine,
-        recordings=recordings,
+        artefacts=artefacts,
         scratch=data_dir / "scratch",
         timeout_s=timeout_s,
         max_memory_mb=max_memory_mb,
@@ -95,10 +96,12 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     registration = WorkerRegistration(redis, context.worker_id, engine.model, at_once)
     reaper = Reaper(redis, ledger, queue, door.bot_id)
     await _report_other_bots(ledger, door.bot_id)
+    await artefacts.take_over_old_recordings()
     async with (
         _registered(registration),
         running_periodically(INTERVAL_S, reaper.requeue_orphans, "reaper"),
         running_periodically(INTERVAL_S, lambda: sweep(context.scratch, ledger), "scratch"),
+        running_periodically(ARTEFACTS_INTERVAL_S, artefacts.sweep, "artefacts"),
         running_periodically(ADOPT_INTERVAL_S, ledger.adopt_deliveries, "deliveries"),
     ):
         await _WorkerRun(context, redis, registration, at_once, grace_s).work()

@@ -9,8 +9,8 @@ from jobs.engine_threads import EngineThreads
 from jobs.isolation import Isolation
 from jobs.leases import Leases
 from jobs.speech_engine import SpeechEngine
+from storage.artefacts.artefacts import Artefacts
 from storage.ledger import Ledger
-from storage.recordings import Recordings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class WorkerContext:
     leases: Leases
     door: Door
     engine: SpeechEngine
-    recordings: Recordings
+    artefacts: Artefacts
     scratch: Path
     timeout_s: float
     defaults: Request

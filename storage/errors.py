@@ -1,4 +1,4 @@
-"""Faults of the database and of stored notes; each sentence names the remedy."""
+"""Faults of the database, of stored notes and of the store of artefacts; each sentence names the remedy."""
 
 from engine import Fault
 
@@ -130,3 +130,57 @@ class NoteDeleted(Fault):
 
     code = "note_gone"
     sentence = "This recording was deleted. Send it again."
+
+
+class ArtefactsFault(Fault):
+    """The store of recordings and text files cannot be used at the moment, or at all. No note waits for it."""
+
+    code = "artefacts"
+    sentence = "The store of recordings and texts at {where} does not work: {reason}."
+
+
+class ArtefactsUnreachable(ArtefactsFault):
+    """The service does not answer, or not as it should."""
+
+    code = "artefacts_unreachable"
+    sentence = (
+        "The store of recordings and texts at {where} cannot be reached: {reason}. Check artefacts.url and that the "
+        "server runs; what is missing there follows."
+    )
+
+
+class ArtefactsRefused(ArtefactsFault):
+    """The service does not know the key, or does not let it write and delete."""
+
+    code = "artefacts_refused"
+    sentence = (
+        "The store of recordings and texts at {where} refuses the key: {reason}. Correct key and secret in "
+        "artefacts.url, and let that key write and delete in the bucket; what is missing there follows."
+    )
+
+
+class BucketMissing(ArtefactsFault):
+    """The service has no such bucket."""
+
+    code = "artefacts_bucket_missing"
+    sentence = "There is no bucket at {where}. Create it, or correct artefacts.url; what is missing there follows."
+
+
+class ArtefactsNotWritable(ArtefactsFault):
+    """The folder of the store cannot be written, or its disk takes no more."""
+
+    code = "artefacts_not_writable"
+    sentence = (
+        "Recordings and texts cannot be kept in the folder {where}: {reason}. Check that this user may write there and "
+        "that the disk has room; what is missing there follows."
+    )
+
+
+class ArtefactsUrlInvalid(ArtefactsFault):
+    """`artefacts.url` is not the URL of a bucket or a folder."""
+
+    code = "artefacts_url_wrong"
+    sentence = (
+        "artefacts.url is not understood: {reason}. Write https://key:secret@host/bucket/prefix, s3://bucket/prefix or "
+        "file:///absolute/path, or leave it empty for the data folder."
+    )

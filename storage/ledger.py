@@ -1,5 +1,6 @@
 """The ledger: the record of every voice note and what became of it, and the only durable truth about them."""
 
+from storage.artefacts.rows import ArtefactRows
 from storage.dead_letters import DeadLetters
 from storage.deliveries import Deliveries
 from storage.queries import NoteQueries
@@ -10,5 +11,5 @@ from storage.uninterruptible import uninterruptible
 
 
 @uninterruptible
-class Ledger(NoteStates, Deliveries, Replies, NoteQueries, Statistics, DeadLetters):
-    """The whole ledger: states of notes, replies to them, queries, statistics, and what could not be recorded."""
+class Ledger(NoteStates, Deliveries, Replies, NoteQueries, Statistics, DeadLetters, ArtefactRows):
+    """The whole ledger: states of notes, replies, queries, statistics, artefacts, and what could not be recorded."""

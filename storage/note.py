@@ -100,7 +100,6 @@ class Note(Incoming):
     model: str | None
     digest: str | None
     error: Failure | None
-    recording: str | None
     preview: str
 
     @property

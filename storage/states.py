@@ -10,6 +10,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, delete, false, func, or_, select, update
 
 from engine import Transcript
+from storage.artefacts.artefact import DEFAULT_RETENTION, Retention
+from storage.artefacts.rows import add_artefacts, bury_artefacts
 from storage.clock import Moment, moment
 from storage.database import Database, insert_into
 from storage.errors import NoteDeleted
@@ -29,9 +31,10 @@ Values = Mapping[str, object]
 class NoteStates:
     """The part of the ledger that changes notes."""
 
-    def __init__(self, database: Database) -> None:
-        """Keep notes in `database`."""
+    def __init__(self, database: Database, retention: Retention = DEFAULT_RETENTION) -> None:
+        """Keep notes in `database`; of those that are done, artefacts as `retention` says."""
         self._database = database
+        self._retention = retention
 
     async def record(self, incoming: Incoming) -> tuple[Note, bool]:
         """Insert a new note; for a message that has one already, return that note and False."""
@@ -99,8 +102,13 @@ class NoteStates:
         """Store the digest and duration of the decoded audio. False if the note is no longer the caller's."""
         return await self._change(_processed_by(note_id, fence), {"digest": digest, "audio_s": audio_s}) is not None
 
-    async def finish(self, note_id: str, fence: int, transcript: Transcript, *, engine_s: float, digest: str) -> bool:
-        """Store the transcript. False if the note is no longer the caller's: then nothing was written."""
+    async def finish(  # noqa: PLR0913 - what is known at the end, by name
+        self, note_id: str, fence: int, transcript: Transcript, *, engine_s: float, digest: str, recording: str = ""
+    ) -> bool:
+        """Store the transcript, and that artefacts are to be written; `recording` is the extension of one that is kept.
+
+        False if the note is no longer the caller's: then nothing was written.
+        """
         text = " ".join(segment.text for segment in transcript.segments)
         values = {
             "state": State.DONE.value,
@@ -111,7 +119,7 @@ class NoteStates:
             "digest": digest,
             "preview": text[:PREVIEW_LENGTH],
         }
-        return await self._end(_processed_by(note_id, fence), values, transcript=transcript)
+        return await self._end(_processed_by(note_id, fence), values, transcript=transcript, recording=recording)
 
     async def fail(self, note_id: str, fence: int, failure: Failure) -> bool:
         """Store why there is no transcript. False if the note is no longer the caller's."""
@@ -165,13 +173,11 @@ class NoteStates:
         return await self._settle(_while(note_id, fence, run), {"undeliverable": reason}, UNDELIVERABLE, reason)
 
     async def delete(self, note_id: str) -> bool:
-        """Delete the note, its transcript and its replies. False if there was none."""
+        """Delete the note, its transcript and its replies; its artefacts go soon after. False if there was none."""
         async with self._database.writing() as connection:
-            return (await connection.execute(delete(notes).where(notes.c.id == note_id))).rowcount > 0
-
-    async def set_recording(self, note_id: str, name: str | None) -> bool:
-        """Store the file name of the note's recording, or that it has none. False if the note is gone."""
-        return await self._change(notes.c.id == note_id, {"recording": name}) is not None
+            is_deleted = (await connection.execute(delete(notes).where(notes.c.id == note_id))).rowcount > 0
+            await bury_artefacts(connection, note_id)
+        return is_deleted
 
     async def fetch_failed(self, note_id: str, fence: int) -> datetime | None:
         """Record that the audio could not be fetched, and return since when. None if the note is not the caller's."""
@@ -180,11 +186,18 @@ class NoteStates:
         return None if note is None else note.unfetched_since
 
     async def _end(
-        self, which: ColumnElement[bool], values: Values, *, transcript: Transcript | None = None, quiet_s: float = 0.0
+        self,
+        which: ColumnElement[bool],
+        values: Values,
+        *,
+        transcript: Transcript | None = None,
+        recording: str = "",
+        quiet_s: float = 0.0,
     ) -> bool:
         """End the run of a note, whose outcome then has to be delivered, in `quiet_s` at the earliest."""
+        told = (notes.c.id, notes.c.run, notes.c.bot_id, notes.c.received_at)
         async with self._database.writing() as connection:
-            changed = update(notes).where(which).values(values).returning(notes.c.id, notes.c.run, notes.c.bot_id)
+            changed = update(notes).where(which).values(values).returning(*told)
             if (ended := (await connection.execute(changed)).one_or_none()) is None:
                 return False
             if transcript is not None:
@@ -194,6 +207,8 @@ class NoteStates:
             row = {"note_id": ended.id, "run": ended.run, "bot_id": ended.bot_id, "next_at": moment(ago_s=-quiet_s)}
             await connection.execute(delete(deliveries).where(deliveries.c.note_id == ended.id))  # of earlier runs
             await connection.execute(deliveries.insert().values(state=WAITING, attempts=0, **row))
+            if transcript is not None:  # last: who counts the notes of a day lets others wait
+                await add_artefacts(connection, ended.id, ended.received_at, self._retention, recording)
         return True
 
     async def _settle(self, who: ColumnElement[bool], how: Values, state: str, reason: str | None = None) -> bool:

@@ -104,7 +104,6 @@ notes = Table(
     Column("digest", String(64)),
     Column("error_code", String(64)),
     Column("error_params", JSON(none_as_null=True)),
-    Column("recording", Text),
     Column("preview", String(PREVIEW_LENGTH), nullable=False),
     UniqueConstraint(
         "bot_id", "chat_id", "message_id", "business_connection_id", "guest_query_id", name="uq_notes_message"
@@ -151,6 +150,44 @@ deliveries = Table(
     Column("next_at", UtcDateTime, nullable=False),
     Column("reason", Text),
     Index("ix_deliveries_due", "bot_id", "state", "next_at"),
+)
+
+# The files that are kept of notes. A row is there before its file and goes after it: `deleted_at` is the tombstone of
+# a file that is yet to be deleted. It outlives the note, so no foreign key refers to that.
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("note_id", NOTE_ID, primary_key=True),
+    Column("kind", String(16), primary_key=True),  # "recording", or the format of a text
+    Column("key", Text, nullable=False),  # what the file is called in its store
+    Column("store", Text, nullable=False),  # where the file is or may be; empty before anybody has put it anywhere
+    Column("bytes", BigInteger),
+    Column("sha256", String(64)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("stored_at", UtcDateTime),  # empty while the file is not in the store, or no longer what it should be
+    Column("expires_at", UtcDateTime),
+    Column("deleted_at", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),  # when what is left to do may be claimed
+)
+IS_RECORDING = artefacts.c.kind == literal_column("'recording'")
+IS_LIVE = artefacts.c.deleted_at.is_(None)
+IS_UNWRITTEN_TEXT = and_(~IS_RECORDING, IS_LIVE, artefacts.c.stored_at.is_(None))
+ARTEFACT_INDEXES = {
+    "ix_artefacts_unwritten": ((artefacts.c.store, artefacts.c.next_at), IS_UNWRITTEN_TEXT),
+    "ix_artefacts_deleted": ((artefacts.c.store, artefacts.c.next_at), artefacts.c.deleted_at.is_not(None)),
+    "ix_artefacts_expiring": ((artefacts.c.expires_at,), and_(IS_LIVE, artefacts.c.expires_at.is_not(None))),
+    "ix_artefacts_recordings": ((artefacts.c.created_at, artefacts.c.note_id), and_(IS_RECORDING, IS_LIVE)),
+}
+for _name, (_columns, _where) in ARTEFACT_INDEXES.items():
+    Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
+
+# How many notes of a day have artefacts: the number in their keys.
+artefact_days = Table(
+    "artefact_days",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("notes", Integer, nullable=False),
 )
 
 # Every message that the bot sent for a note: part 0 is the status message, 1 and up are further parts of its text.

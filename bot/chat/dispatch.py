@@ -22,7 +22,6 @@ from jobs.leases import Leases
 from jobs.queue import Queue
 from jobs.speech_engine import options_hash
 from storage.ledger import Ledger
-from storage.recordings import Recordings
 
 HANDLERS = (
     group_migration,
@@ -51,9 +50,7 @@ class BotApplication:
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
 
-def build_dispatcher(
-    settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, recordings: Recordings
-) -> BotApplication:
+def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue) -> BotApplication:
     """Build the dispatcher with all handlers, and the parts that it uses."""
     delivery = Delivery(bot, ledger)
     access = Access(settings.access)
@@ -79,7 +76,7 @@ def build_dispatcher(
         queue=queue,
         delivery=delivery,
         intake=intake,
-        actions=NoteActions(delivery, ledger, queue, intake, recordings),
+        actions=NoteActions(delivery, ledger, queue, intake),
         lookup=NoteLookup(bot, ledger, access),
     )
     dispatcher.update.outer_middleware(DeadLetterKeeper(ledger, background, record_within_s))

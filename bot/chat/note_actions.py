@@ -1,6 +1,5 @@
 """Actions on an existing note: cancel, retry, delete."""
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -13,7 +12,6 @@ from bot.chat.texts import translate, use_language
 from jobs.queue import Queue
 from storage.ledger import Ledger
 from storage.note import Note, State
-from storage.recordings import Recordings
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +24,6 @@ class NoteActions:
     ledger: Ledger
     queue: Queue
     intake: Intake
-    recordings: Recordings
 
     async def cancel(self, note: Note) -> bool:
         """Cancel the note; return False if it has ended already."""
@@ -59,14 +56,13 @@ class NoteActions:
         return True
 
     async def delete(self, note: Note) -> None:
-        """Delete the note with its transcript, its recording, and the bot's messages about it."""
+        """Delete the note with its transcript, its artefacts, and the bot's messages about it."""
         await self.ledger.cancel(note.id)
         await self._leave_queue(note)
         latest = await self.ledger.get(note.id) or note
         async with catch_permanent_refusals(note):
             await self.delivery.delete_messages(latest)
         await self.ledger.delete(note.id)
-        await asyncio.to_thread(self.recordings.delete, note.id)  # last: a worker that saves one later finds no note
 
     async def remove_leftover(self, message: MaybeInaccessibleMessageUnion | None, note_id: str) -> None:
         """Delete the message with a button of a note if the ledger does not know it as one of that note's messages."""

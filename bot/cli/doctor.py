@@ -35,6 +35,7 @@ from engine import (
 from jobs.redis import REDIS_ERRORS
 from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import find_server
+from storage.artefacts.store import check_store, open_stores
 
 FREE_GB = 1.0
 GB = 1e9
@@ -127,6 +128,13 @@ async def database(settings: Settings) -> str:
     return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
 
 
+async def artefacts(settings: Settings) -> str:
+    """Check that recordings and texts can be put into their store, and deleted."""
+    store = open_stores(settings.artefacts.url, settings.data_dir)[0]
+    await check_store(store)
+    return f"files can be kept in {store.where}"
+
+
 async def model(settings: Settings) -> str:
     """Check that the model is downloaded and can run as the settings ask, without loading it, which takes too long."""
     name = settings.engine.model
@@ -187,4 +195,12 @@ def write_tone(path: Path) -> None:
         file.writeframes(samples.tobytes())
 
 
-CHECKS = {"token": token, "redis": redis, "database": database, "model": model, "audio": audio, "disk": disk}
+CHECKS = {
+    "token": token,
+    "redis": redis,
+    "database": database,
+    "artefacts": artefacts,
+    "model": model,
+    "audio": audio,
+    "disk": disk,
+}

@@ -109,7 +109,7 @@ def add_role(role: str) -> Processor:
 def secret_values(settings: Settings) -> list[str]:
     """Return what no log line may show: tokens, and the passwords in URLs."""
     values = [settings.telegram.token.get_secret_value(), settings.telegram.webhook_secret.get_secret_value()]
-    for url in (settings.redis.url, settings.database.url):
+    for url in (settings.redis.url, settings.database.url, settings.artefacts.url):
         values += passwords_in(url)
     return [value for value in values if value]
 

@@ -19,7 +19,7 @@ from pydantic_settings import (
 
 from engine import EngineSettings
 from jobs.settings import RedisSettings, WorkersSettings
-from storage.settings import DatabaseSettings, StorageSettings
+from storage.settings import ArtefactsSettings, DatabaseSettings, StorageSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "EARSHOT_"
@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = Field(default_factory=EngineSettings)
     workers: WorkersSettings = WorkersSettings()
     storage: StorageSettings = StorageSettings()
+    artefacts: ArtefactsSettings = ArtefactsSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Opens the database, the queue and the recordings folder that the settings name."""
+"""Opens the database, the queue and the store of artefacts that the settings name."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,9 +8,12 @@ from jobs.queue import Queue, connect
 from jobs.redis import PrefixedRedis
 from jobs.redis_refusals import check_not_refused
 from jobs.redis_server import embedded_url
+from storage.artefacts.artefact import Retention
+from storage.artefacts.artefacts import Artefacts
+from storage.artefacts.outbox import Outbox
+from storage.artefacts.store import open_stores
 from storage.database import open_database
 from storage.ledger import Ledger
-from storage.recordings import Recordings
 
 
 @asynccontextmanager
@@ -18,7 +21,7 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
     """Open the ledger, and close it at the end of the block."""
     database = await open_database(settings.database.url, settings.data_dir, settings.database.pool_size)
     try:
-        yield Ledger(database)
+        yield Ledger(database, Retention(formats=settings.artefacts.formats, keep_days=settings.storage.keep_days))
     finally:
         await database.close()
 
@@ -52,6 +55,11 @@ def redis_url(settings: Settings) -> str:
     return settings.redis.url or embedded_url(settings.data_dir)
 
 
-def open_recordings(settings: Settings) -> Recordings:
-    """Return the store of the newest recordings."""
-    return Recordings(settings.data_dir / "recordings", settings.storage.max_recordings)
+def open_artefacts(settings: Settings, ledger: Ledger) -> Artefacts:
+    """Return the artefacts; the store is opened when it is first used.
+
+    Raises:
+        ArtefactsUrlInvalid: `artefacts.url` cannot be read.
+    """
+    stores = open_stores(settings.artefacts.url, settings.data_dir)
+    return Artefacts(ledger, stores, Outbox(settings.data_dir), settings.storage.max_recordings)

@@ -7,7 +7,7 @@ from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
-from bot.process.connections import open_ledger, open_recordings, open_redis
+from bot.process.connections import open_artefacts, open_ledger, open_redis
 from bot.process.model_setup import load_engine_in_background
 from bot.telegram.client import open_bot
 from engine import Engine
@@ -33,7 +33,7 @@ async def run_worker_process(settings: Settings, loading: Future[Engine] | None 
                 ledger=ledger,
                 redis=redis,
                 door=TelegramDoor(Delivery(bot, ledger)),
-                recordings=open_recordings(settings),
+                artefacts=open_artefacts(settings, ledger),
                 data_dir=settings.data_dir,
                 timeout_s=settings.engine.timeout_s,
                 grace_s=settings.workers.grace_s,

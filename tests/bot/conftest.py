@@ -23,7 +23,7 @@ from bot.playground.rate_limits import Limits
 from bot.playground.server import Playground
 from bot.playground.stored_files import Kind
 from bot.process.bot import serve
-from bot.process.connections import open_ledger, open_queue, open_recordings, open_redis
+from bot.process.connections import open_artefacts, open_ledger, open_queue, open_redis
 from bot.telegram import rate_budget
 from bot.telegram.client import open_bot
 from bot.telegram.rate_budget import RateWindow, RateWindows
@@ -239,7 +239,7 @@ async def open_house(
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings, ledger))
         bot = await stack.enter_async_context(open_bot(settings.telegram, open_redis(settings), windows))
-        app = build_dispatcher(settings, bot, ledger, queue, open_recordings(settings))
+        app = build_dispatcher(settings, bot, ledger, queue)
         await stack.enter_async_context(_serving(settings, app))
         workers = await stack.enter_async_context(AsyncExitStack())
         yield House(playground, settings, ledger, queue, bot, app, workers, windows)
@@ -279,7 +279,7 @@ async def _working(settings: Settings, ledger: Ledger, windows: RateWindows) -> 
                 ledger=ledger,
                 redis=redis,
                 door=TelegramDoor(Delivery(bot, ledger)),
-                recordings=open_recordings(settings),
+                artefacts=open_artefacts(settings, ledger),
                 data_dir=settings.data_dir,
                 timeout_s=60,
                 grace_s=1,

@@ -20,10 +20,12 @@ from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
+from storage.artefacts.artefacts import Artefacts
+from storage.artefacts.outbox import Outbox
+from storage.artefacts.store import open_stores
 from storage.database import open_database
 from storage.ledger import Ledger
 from storage.note import Note
-from storage.recordings import Recordings
 from tests.forks import FORKS
 from tests.jobs import worker_main
 from tests.jobs.doors import FileDoor
@@ -72,7 +74,7 @@ def context(tmp_path: Path, ledger: Ledger, door: FileDoor) -> WorkerContext:
         leases=Leases(ledger),
         door=door,
         engine=Engine.open(EngineSettings(model="fake")),
-        recordings=Recordings(tmp_path / "recordings", 3),
+        artefacts=Artefacts(ledger, open_stores("", tmp_path), Outbox(tmp_path), 3),
         scratch=tmp_path / "scratch",
         timeout_s=60,
         defaults=Request(),

@@ -120,7 +120,7 @@ async def test_notes_that_cannot_be_delivered_take_no_place_from_others(  # noqa
                 ledger=ledger,
                 redis=redis,
                 door=door,
-                recordings=context.recordings,
+                artefacts=context.artefacts,
                 data_dir=arrivals.folder,
                 timeout_s=60,
                 grace_s=1,

@@ -48,7 +48,7 @@ async def working(
             ledger=context.ledger,
             redis=redis,
             door=context.door,
-            recordings=context.recordings,
+            artefacts=context.artefacts,
             data_dir=context.scratch.parent,
             timeout_s=LIMIT_S,
             grace_s=0,

@@ -84,7 +84,7 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
         leases=Leases(others_ledger),
         door=others_door,
         engine=context.engine,
-        recordings=context.recordings,
+        artefacts=context.artefacts,
         scratch=copy / "scratch",
         timeout_s=60,
         defaults=context.defaults,

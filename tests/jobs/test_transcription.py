@@ -38,7 +38,7 @@ async def test_a_note_is_fetched_transcribed_kept_and_told(
     assert ended.delivered_at is not None
     assert (ended.audio_s, ended.model) == (2.0, "fake")
     assert [event["text"] for event in door.events("done")] == [arrivals.texts[note.id]]
-    assert [path.name for path in (arrivals.folder / "recordings").iterdir()] == [ended.recording]
+    assert [path.name for path in (arrivals.folder / "outbox").iterdir()] == [f"{note.id}.wav"]
     assert list(context.scratch.iterdir()) == []
     (line,) = [line for line in logs if line["event"] == "voice_note"]
     assert (line["job"], line["audio_s"], line["outcome"], line["delivery"]) == (note.id, 2.0, "done", "delivered")
@@ -143,7 +143,8 @@ async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
 
     with mock.patch.object(door, "fetch", fetch_slowly):
         await transcribe_note(context, note.id)
-    assert list((arrivals.folder / "recordings").iterdir()) == []
+    await context.artefacts.sweep()
+    assert [*(arrivals.folder / "outbox").glob("*"), *(arrivals.folder / "artefacts").glob("2*")] == []
     assert door.events("done") == []
 
 

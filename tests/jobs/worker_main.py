@@ -12,9 +12,11 @@ import structlog
 from engine import Audio, Engine, EngineSettings
 from jobs.queue import connect
 from jobs.worker import MB, run_worker
+from storage.artefacts.artefacts import Artefacts
+from storage.artefacts.outbox import Outbox
+from storage.artefacts.store import open_stores
 from storage.database import open_database
 from storage.ledger import Ledger
-from storage.recordings import Recordings
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import BOT
 
@@ -54,13 +56,14 @@ def main(options: Options) -> None:
 async def _work(options: Options) -> None:
     database = await open_database("", options.data_dir)
     redis = connect(options.url)
+    ledger = Ledger(database)
     engine = Hoarding if options.max_memory_mb else Engine
     await run_worker(
         engine=engine.open(EngineSettings(model="fake", fake_rtf=options.fake_rtf)),
-        ledger=Ledger(database),
+        ledger=ledger,
         redis=redis,
         door=FileDoor(options.data_dir / "door.jsonl", bot_id=options.bot_id),
-        recordings=Recordings(options.data_dir / "recordings", 3),
+        artefacts=Artefacts(ledger, open_stores("", options.data_dir), Outbox(options.data_dir), 3),
         data_dir=options.data_dir,
         timeout_s=600,
         grace_s=options.grace_s,

@@ -13,6 +13,7 @@ from tests.storage.samples import BOT, transcript
 GROUP = -100
 POPULAR = "popular"
 OPTIONS = "o"
+STORE = "folder"
 BATCH = 20_000  # notes in a statement, which PostgreSQL is given some seconds for
 COUNTS = ("queued", "processing", "done", "failed", "cancelled")
 
@@ -52,7 +53,7 @@ _PLAIN = {
 
 
 async def fill(database: Database, count: int) -> None:
-    """Write `count` notes that are done and delivered, each with its transcript and a status message."""
+    """Write `count` notes that are done and delivered, each with its transcript, a status message and two files."""
     async with database.writing() as connection:
         triggers = await _without_triggers(connection)
         for first in range(1, count + 1, BATCH):
@@ -72,13 +73,19 @@ async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
     said = transcript().to_json().replace("'", "''").replace(":", r"\:")
     status_message = {"run": "0", "part": "0", "bot_id": str(BOT), "chat_id": _CHAT, "message_id": "2 * i + 1"}
     delivery = {"run": "0", "bot_id": str(BOT), "state": "'delivered'", "attempts": "0"}
-    tables = {
-        "notes": {"id": note_id, **_PLAIN, **moments},
-        "transcripts": {"note_id": note_id, "transcript": f"'{said}'", "text": "''"},
-        "deliveries": {"note_id": note_id, **delivery, "next_at": _MOMENT[kind]},
-        "replies": {"note_id": note_id, **status_message},
-    }
-    for table, columns in tables.items():
+    stored = {"store": f"'{STORE}'", "attempts": "1", "bytes": "12", "sha256": "''"}
+    file_moments = dict.fromkeys(("created_at", "stored_at", "next_at"), _MOMENT[kind])
+    expiry = _MOMENT[kind].replace("1767225600", "4102444800")
+    tables = [
+        ("notes", {"id": note_id, **_PLAIN, **moments}),
+        ("transcripts", {"note_id": note_id, "transcript": f"'{said}'", "text": "''"}),
+        ("deliveries", {"note_id": note_id, **delivery, "next_at": _MOMENT[kind]}),
+        ("replies", {"note_id": note_id, **status_message}),
+    ]
+    for text_format in ("txt", "vtt"):
+        own = {"note_id": note_id, "kind": f"'{text_format}'", "key": f"'note.{text_format}'", "expires_at": expiry}
+        tables.append(("artefacts", {**own, **stored, **file_moments}))
+    for table, columns in tables:
         values = f"{numbers} SELECT {', '.join(columns.values())} FROM numbers"  # noqa: S608 - this file's own words
         await connection.execute(text(f"INSERT INTO {table} ({', '.join(columns)}) {values}"))
 

@@ -14,10 +14,11 @@ from sqlalchemy.engine import Engine
 from storage.database import Database
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note
-from tests.scale.filled_ledger import GROUP, OPTIONS, POPULAR
+from tests.scale.filled_ledger import GROUP, OPTIONS, POPULAR, STORE
 from tests.storage.samples import BOT, incoming, transcript
 
 _numbers = count()
+KEPT_RECORDINGS = 10
 _FAILURE = Failure(code="error", params={})
 
 
@@ -35,6 +36,7 @@ class Calls:
         note = await self._arrive(self._message())
         await self._answered(note)
         await self._transcribed(await self._arrive(self._message()))
+        await self._kept()
         await self._ended_otherwise()
         await self._asked_by_people()
         await self._asked_by_processes()
@@ -98,11 +100,10 @@ class Calls:
         known: Note = await self.time("get", lambda: ledger.get(note.id))
         await self.time("find_same_digest", lambda: ledger.find_same_digest(known, OPTIONS, POPULAR))
         await self.time("is_same_audio_running, digest", lambda: ledger.is_same_audio_running(known))
-        await self.time("set_recording", lambda: ledger.set_recording(note.id, "name"))
         held = [(note.id, fence), *(("none", number) for number in range(15))]
         await self.time("renew", lambda: ledger.renew(held))
         await self.time("owned", lambda: ledger.owned(held))
-        await self.time("finish", lambda: ledger.finish(note.id, fence, transcript(), engine_s=1.0, digest=POPULAR))
+        await self.time("finish", lambda: self._finish(note.id, fence))
         await self.time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
         await self.time("text_parts", lambda: ledger.text_parts(note.id))
         await self.time("mark_delivered", lambda: ledger.mark_delivered(note.id, fence))
@@ -110,6 +111,27 @@ class Calls:
         await self.time("cancel", lambda: ledger.cancel(note.id))
         await self.time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
         await self.time("delete", lambda: ledger.delete(note.id))
+
+    async def _finish(self, note_id: str, fence: int) -> bool:
+        said = transcript()
+        return await self.ledger.finish(note_id, fence, said, engine_s=1.0, digest=POPULAR, recording="ogg")
+
+    async def _kept(self) -> None:
+        """Write, expire and delete files of the notes that are done."""
+        ledger = self.ledger
+        stores = [STORE, "another"]
+        await self.time("has_artefact_work", lambda: ledger.has_artefact_work(stores, KEPT_RECORDINGS))
+        texts = await self.time("claim_unwritten", lambda: ledger.claim_unwritten(STORE))
+        note_ids = [text.note_id for text in texts]
+        await self.time("transcripts_of", lambda: ledger.transcripts_of(note_ids))
+        await self.time("awaited_recordings", lambda: ledger.awaited_recordings(STORE, note_ids))
+        recordings = await self.time("claim_recordings", lambda: ledger.claim_recordings(STORE, note_ids))
+        stored = dict.fromkeys([*texts, *recordings], (12, "sha"))
+        await self.time("mark_stored", lambda: ledger.mark_stored(stored))
+        await self.time("bury_expired", lambda: ledger.bury_expired(0))
+        buried = await self.time("claim_deleted", lambda: ledger.claim_deleted(stores))
+        await self.time("postpone_artefacts", lambda: ledger.postpone_artefacts(buried))
+        await self.time("forget_artefacts", lambda: ledger.forget_artefacts(buried))
 
     async def _ended_otherwise(self) -> None:
         ledger = self.ledger

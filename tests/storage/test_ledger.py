@@ -348,10 +348,8 @@ async def test_how_many_notes_were_at_work_at_once(ledger: Ledger, later: Later)
 
 async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:
     note, _ = await ledger.record(incoming())
-    assert await ledger.set_recording(note.id, "r")
     assert await ledger.set_status_message(note.id, 1, instead_of=None)
     assert await ledger.add_part(note.id, 1, 2)
     await ledger.delete(note.id)
-    assert not await ledger.set_recording(note.id, "r")
     assert not await ledger.set_status_message(note.id, 1, instead_of=None)
     assert not await ledger.add_part(note.id, 1, 2)

@@ -36,6 +36,11 @@ PLACES: dict[str, dict[str, object]] = {
     "moved": {"state": "done", "chat_id": -5, "moved_to": -1005, "finished_at": BEFORE, "delivered_at": BEFORE},
 }
 IDS = {place: f"660890fbe9{number:06x}" for number, place in enumerate(PLACES)}
+RECORDINGS = {
+    "processing": f"2026-03-04_1017_{IDS['processing']}.ogg",
+    "told": f"2026-03-04_999_{IDS['told']}.ogg",
+    "failed": f"2026-03-05_003_{IDS['failed']}.mp3",
+}
 
 
 def _write_old_ledger(connection: Connection) -> None:
@@ -53,7 +58,7 @@ def _write_old_ledger(connection: Connection) -> None:
             "message_id": number,
             "received_at": BEFORE + timedelta(seconds=number),
         }
-        connection.execute(notes.insert().values({**_plain(), **key, **of}))
+        connection.execute(notes.insert().values({**_plain(), **key, **of, "recording": RECORDINGS.get(place)}))
         reply = {"note_id": IDS[place], "run": 0, "part": 0, "bot_id": BOT, "chat_id": 7, "message_id": 100 + number}
         connection.execute(replies.insert().values(reply))
     told = {"note_id": IDS["untold"], "transcript": transcript("kept").to_json(), "text": ""}
@@ -121,6 +126,19 @@ async def test_new_notes_come_before_those_of_an_old_ledger(migrated: Database) 
     assert [note.id for note in (await ledger.page(BOT, 7, 0)).notes] == newest
     assert [note.id for note in await ledger.recent()][1:] == list(reversed(IDS.values()))
     assert [note.id for note in (await ledger.page(BOT, -1005, 0)).notes] == [IDS["moved"]]
+
+
+async def test_recordings_of_an_old_ledger_are_awaited_and_their_numbers_are_taken(migrated: Database) -> None:
+    ledger = Ledger(migrated)
+    assert await ledger.awaited_recordings("store", IDS.values()) == {IDS["told"], IDS["failed"]}
+    found = await ledger.claim_recordings("store", [*IDS.values()])
+    assert {one.note_id: one.key for one in found} == {IDS[place]: RECORDINGS[place] for place in ("told", "failed")}
+    taken = await ledger.claim(IDS["processing"], "worker")
+    assert taken is not None
+    assert await ledger.finish(taken.id, taken.fence, transcript(), engine_s=1, digest="d")
+    assert {one.key.rpartition(".")[0] for one in await ledger.claim_unwritten("store")} == {
+        f"2026-03-04_1018_{taken.id}"
+    }
 
 
 async def test_foreign_keys_are_checked_after_a_migration(migrated: Database) -> None:

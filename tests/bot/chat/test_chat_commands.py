@@ -222,13 +222,13 @@ async def test_delete_as_a_reply_removes_everything_at_once(house: House) -> Non
     await house.start_worker()
     note, answer = await transcribed(house, 1)
     kept = await house.note_of(note)
-    recordings = house.settings.data_dir / "recordings"
-    assert len(list(recordings.iterdir())) == 1
+    files = house.settings.data_dir / "artefacts"
+    await until(lambda: {path.suffix for path in files.glob("2*")} == {".oga", ".txt", ".vtt"})
     house.say("/delete", reply_to=answer)
     await house.hear("Deleted: the recording, its text, and my messages about it.")
     assert await house.ledger.get(kept.id) is None
     assert await house.ledger.transcript(kept.id) is None
-    assert list(recordings.iterdir()) == []
+    await until(lambda: not list(files.glob("2*")))
     assert not any(text.startswith("fake") for text in house.texts(house.chat()))
 
 

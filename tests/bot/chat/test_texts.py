@@ -29,7 +29,7 @@ from bot.chat.texts import (
     use_language,
 )
 from engine.errors import Fault
-from storage.errors import DatabaseFault
+from storage.errors import ArtefactsFault, DatabaseFault
 
 ROOMS = {module.__name__ for module in (bot.telegram.errors, jobs.errors, storage.errors)} | {"engine.errors"}
 # Told to the owner at the start, on the terminal, and never in a chat.
@@ -44,6 +44,7 @@ FOR_THE_OWNER = (
     "export_",
     "models_dir_",
     DatabaseFault.code,
+    ArtefactsFault.code,
 )
 TRANSLATED = [language for language in languages() if language != "en"]
 

@@ -16,6 +16,7 @@ from engine.hub.catalogue import VAD_MODEL
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
 from jobs.settings import RedisSettings
+from storage.settings import ArtefactsSettings
 from tests.bot.cli.conftest import Earshot
 from tests.jobs.redis_servers import PASSWORD, USER, USERS, free_port, redis_process, until_it_answers
 
@@ -102,6 +103,15 @@ async def test_a_redis_that_refuses_the_password_is_not_called_away(settings: Se
     assert "refuses the login" in finding.says
 
 
+async def test_a_store_of_artefacts_that_cannot_be_used_comes_with_advice(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for url, advice in (("http://127.0.0.1:1/bucket", "artefacts.url"), (f"file://{tmp_path}/file", "may write there")):
+        away = ArtefactsSettings(url=url)
+        finding = (await found(settings.model_copy(update={"artefacts": away})))["artefacts"]
+        assert not finding.ok
+        assert advice in finding.says
+
+
 async def test_a_missing_model_comes_with_the_command_that_fetches_it(settings: Settings) -> None:
     engine = settings.engine.model_copy(update={"model": "starter"})
     finding = (await found(settings.model_copy(update={"engine": engine})))["model"]
@@ -179,7 +189,8 @@ def test_what_is_wrong_makes_it_1_and_each_line_says_which(earshot: Earshot) -> 
     assert done.returncode == 1
     lines = dict(line.split(maxsplit=2)[1::-1] for line in done.stdout.splitlines())
     assert lines == {
-        "settings": "ok", "token": "WRONG", "redis": "ok", "database": "ok", "model": "ok", "audio": "ok", "disk": "ok",
+        "settings": "ok", "token": "WRONG", "redis": "ok", "database": "ok", "artefacts": "ok",
+        "model": "ok", "audio": "ok", "disk": "ok",
     }  # fmt: skip
 
 

@@ -114,6 +114,13 @@ def test_older_files_are_as_private_as_the_newest(tmp_path: Path) -> None:
     assert modes == dict.fromkeys(("earshot-worker-1.log", "earshot-worker-1.log.1", "earshot-worker-1.log.9"), 0o600)
 
 
+def test_the_secret_of_the_store_of_artefacts_is_hidden(tmp_path: Path) -> None:
+    url = "https://key:a%2Fsecret@host/bucket"
+    lines = "structlog.get_logger('bot.x').info('up', word='a/secret', written='a%2Fsecret')"
+    said = logged(lines, tmp_path, EARSHOT_ARTEFACTS__URL=url)
+    assert "word=*** written=***" in said
+
+
 @pytest.mark.parametrize("url", ["redis://:pa[ss@host", "redis://me:pa[s@s@host:6379/0"])
 def test_the_password_of_an_address_that_cannot_be_read_is_hidden_too(tmp_path: Path, url: str) -> None:
     password = url.removeprefix("redis://").partition(":")[2].rpartition("@")[0]
