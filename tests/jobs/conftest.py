@@ -173,7 +173,13 @@ class Workers:
     started: list[WorkerProcess] = field(default_factory=list)
 
     async def start(
-        self, *, fake_rtf: float = 0, grace_s: float = 10, max_memory_mb: int = 0, bot_id: int = BOT
+        self,
+        *,
+        fake_rtf: float = 0,
+        grace_s: float = 10,
+        max_memory_mb: int = 0,
+        bot_id: int = BOT,
+        artefacts_url: str = "",
     ) -> WorkerProcess:
         options = Options(
             data_dir=self.data_dir,
@@ -183,6 +189,7 @@ class Workers:
             grace_s=grace_s,
             max_memory_mb=max_memory_mb,
             bot_id=bot_id,
+            artefacts_url=artefacts_url,
         )
         self.started.append(await asyncio.to_thread(WorkerProcess, options))
         return self.started[-1]

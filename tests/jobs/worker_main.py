@@ -32,6 +32,7 @@ class Options:
     grace_s: float
     max_memory_mb: int
     bot_id: int = BOT
+    artefacts_url: str = ""
 
 
 class Hoarding(Engine):
@@ -63,7 +64,7 @@ async def _work(options: Options) -> None:
         ledger=ledger,
         redis=redis,
         door=FileDoor(options.data_dir / "door.jsonl", bot_id=options.bot_id),
-        artefacts=Artefacts(ledger, open_stores("", options.data_dir), Outbox(options.data_dir), 3),
+        artefacts=Artefacts(ledger, open_stores(options.artefacts_url, options.data_dir), Outbox(options.data_dir), 3),
         data_dir=options.data_dir,
         timeout_s=600,
         grace_s=options.grace_s,
