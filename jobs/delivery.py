@@ -6,18 +6,20 @@ A delivery that fails lets go of its note, and is due again after a pause that g
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from time import monotonic
 
 import structlog
 
-from engine import Cancelled, Fault
+from engine import Cancelled, Fault, Transcript
 from jobs.backoff import DEADLINE_H, is_overdue, pause_s
-from jobs.door import RetryLater, Undeliverable
+from jobs.door import Door, RetryLater, Undeliverable
 from jobs.leases import LeaseLost
 from jobs.note_log import log_outcome
 from jobs.resilience import cancel_and_wait, retry_until_written, running_periodically
 from jobs.worker_context import WorkerContext
 from storage.note import Failure, Note, State
+from storage.uninterruptible import run_to_end
 
 AT_ONCE = 16
 INTERVAL_S = 1.0
@@ -25,6 +27,15 @@ STOP_S = 5.0  # what an attempt under way gets before it is cancelled
 RELEASE_S = 3.0
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a note ended, and its transcript if it is done; held since `since`, in seconds of the monotonic clock."""
+
+    note: Note
+    transcript: Transcript | None
+    since: float
 
 
 class DeliveryLoop:
@@ -46,16 +57,16 @@ class DeliveryLoop:
                 await asyncio.wait(self._tasks, timeout=STOP_S)
             await cancel_and_wait(*self._tasks)
 
-    def begin(self, note: Note) -> None:
+    def begin(self, outcome: Outcome) -> None:
         """Deliver a note that this worker holds; with too many at hand, whoever has room does it."""
-        self._spawn(deliver(self._context, note) if self._room() > 0 else _release(self._context, note))
+        self._spawn(deliver(self._context, outcome) if self._room() > 0 else _release(self._context, outcome.note))
 
     async def _begin_due(self) -> None:
         context = self._context
         if (room := self._room()) > 0:
             for note_id in await context.ledger.due_deliveries(context.door.bot_id, room):
-                if note := await context.ledger.claim_delivery(note_id, context.worker_id):
-                    self.begin(note)
+                if outcome := await _claim(context, note_id):
+                    self.begin(outcome)
 
     def _room(self) -> int:
         return AT_ONCE - len(self._tasks)
@@ -66,13 +77,22 @@ class DeliveryLoop:
         task.add_done_callback(self._tasks.discard)
 
 
-async def deliver(context: WorkerContext, note: Note) -> None:
+@run_to_end
+async def _claim(context: WorkerContext, note_id: str) -> Outcome | None:
+    since, ledger = monotonic(), context.ledger
+    async with ledger.transaction():
+        note = await ledger.claim_delivery(note_id, context.worker_id)
+        if note is None:
+            return None
+        return Outcome(note, await ledger.transcript(note_id) if note.state is State.DONE else None, since)
+
+
+async def deliver(context: WorkerContext, outcome: Outcome) -> None:
     """Attempt once to tell the sender how the note ended, and record what came of it. Lets go of the note."""
+    note = outcome.note
     try:
-        since = monotonic()
-        current = await _renewed(context, note)
-        async with context.leases.hold(note, since) as lease:
-            await lease.while_certain(lambda: _call_door(context, current))
+        async with context.leases.hold(note, outcome.since) as lease:
+            await lease.while_certain(lambda: _call_door(context.door, outcome))
     except LeaseLost:
         await handle_lost_note(context, note)
     except Undeliverable as error:
@@ -83,8 +103,8 @@ async def deliver(context: WorkerContext, note: Note) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it was, it may pass
         await _postpone(context, note, error)
     else:
-        await retry_until_written(lambda: context.ledger.mark_delivered(note.id, note.fence))
-        await _log_outcome(context, note)
+        settled = await retry_until_written(lambda: context.ledger.mark_delivered(note.id, note.fence))
+        await _log_outcome(context, settled or note)
 
 
 async def _postpone(context: WorkerContext, note: Note, error: Exception) -> None:
@@ -103,12 +123,13 @@ async def _postpone(context: WorkerContext, note: Note, error: Exception) -> Non
 
 async def _give_up(context: WorkerContext, note: Note, reason: str) -> None:
     log.warning("undeliverable", job=note.id, reason=reason)
-    await retry_until_written(lambda: context.ledger.mark_undeliverable(note.id, reason, note.fence))
-    await _log_outcome(context, note)
+    settled = await retry_until_written(lambda: context.ledger.mark_undeliverable(note.id, reason, note.fence))
+    await _log_outcome(context, settled or note)
 
 
 async def _log_outcome(context: WorkerContext, note: Note) -> None:
-    ended = await retry_until_written(lambda: context.ledger.get(note.id))
+    """Log how the note ended; if this worker could not record that, then as the ledger has it."""
+    ended = note if note.is_settled else await retry_until_written(lambda: context.ledger.get(note.id))
     log_outcome(ended or note)
 
 
@@ -124,19 +145,11 @@ def _reason(error: Exception) -> str:
     return f"{type(cause).__name__}: {cause}"
 
 
-async def _renewed(context: WorkerContext, note: Note) -> Note:
-    current = await context.ledger.get(note.id)
-    if current is None or not await context.ledger.renew([(note.id, note.fence)]):
-        raise LeaseLost
-    return current
-
-
-async def _call_door(context: WorkerContext, note: Note) -> None:
-    transcript = await context.ledger.transcript(note.id) if note.state is State.DONE else None
-    if transcript is not None:
-        await context.door.done(note, transcript)
+async def _call_door(door: Door, outcome: Outcome) -> None:
+    if outcome.transcript is not None:
+        await door.done(outcome.note, outcome.transcript)
     else:
-        await context.door.failed(note, _failure(note))
+        await door.failed(outcome.note, _failure(outcome.note))
 
 
 def _failure(note: Note) -> Failure:

@@ -33,7 +33,7 @@ async def queue_report(ledger: Ledger, queue: Queue) -> QueueReport:
 
 async def report_for_workers(workers: Sequence[WorkerInfo], ledger: Ledger) -> QueueReport:
     """Count waiting, running and failed notes; the workers are given, as where Redis does not answer."""
-    counts, rtf = await ledger.counts_by_state(), await ledger.median_rtf()
+    counts, rtf = await ledger.counts_by_state(), (await ledger.speed()).rtf
     return QueueReport(
         queued=counts[State.QUEUED],
         processing=counts[State.PROCESSING],

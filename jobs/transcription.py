@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -13,16 +13,18 @@ import structlog
 
 from engine import Audio, Fault, Progress, Transcript
 from jobs.backoff import DEADLINE_H, is_overdue, pause_since_s
-from jobs.delivery import handle_lost_note
+from jobs.delivery import Outcome, handle_lost_note
 from jobs.door import Door, RetryLater
 from jobs.errors import AudioUnavailable, MaxTriesExceeded
 from jobs.leases import Lease, LeaseLost
 from jobs.resilience import cancel_and_wait, retry_until_written
 from jobs.scratch_folders import scratch_folder
 from jobs.speech_engine import options_hash, request_for
+from jobs.twins import Twin, find_twin
 from jobs.worker_context import WorkerContext
 from storage.errors import DatabaseFault
 from storage.note import Failure, Note, State
+from storage.uninterruptible import run_to_end
 
 MAX_TRIES = 3
 SAME_AUDIO_PAUSE_S = 2.0
@@ -36,8 +38,8 @@ LAST_PROGRESS_S = 2.0  # how long a call that is under way may still take at the
 log = structlog.get_logger()
 
 
-async def transcribe_note(context: WorkerContext, note_id: str) -> Note | None:
-    """Claim the note and transcribe it, unless that was done before; return it, still held, to be delivered.
+async def transcribe_note(context: WorkerContext, note_id: str) -> Outcome | None:
+    """Claim the note and transcribe it, unless that was done before; return how it ended, still held, to be delivered.
 
     None if nothing is left to do here: it is gone or settled, or somebody else's.
 
@@ -45,36 +47,51 @@ async def transcribe_note(context: WorkerContext, note_id: str) -> Note | None:
         RetryLater: the note was handed back and comes again later.
     """
     since = monotonic()
-    note = await _claim(context, note_id)
-    if note is None or note.state is not State.PROCESSING:
-        return note
+    claimed = await _claim(context, note_id)
+    if claimed is None:
+        return None
+    note, twin = claimed
+    if note.state is not State.PROCESSING:
+        return Outcome(note, twin.transcript, since)
     transcription: Transcription | None = None
     try:
         async with context.leases.hold(note, since) as lease:
             transcription = Transcription(context, note, lease)
-            await transcription.run()
+            return await transcription.run(twin)
     except LeaseLost:
         await handle_lost_note(context, note)
         return None
     except (RetryLater, asyncio.CancelledError):
         await _release(context, note, begun=transcription is not None and transcription.has_begun)
         raise
-    return note
 
 
-async def _claim(context: WorkerContext, note_id: str) -> Note | None:
+async def _claim(context: WorkerContext, note_id: str) -> tuple[Note, Twin] | None:
     try:
-        note = await context.ledger.get(note_id)
+        return await _claim_and_look(context, note_id)
+    except DatabaseFault as fault:
+        log.warning("database_trouble", job=note_id, error=str(fault))
+        raise RetryLater(DATABASE_PAUSE_S) from fault
+
+
+@run_to_end
+async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, Twin] | None:
+    """Claim the note, and find what is known of its audio, or its own transcript if it was done before."""
+    ledger = context.ledger
+    async with ledger.transaction():
+        note = await ledger.get(note_id)
         if note is None:
             return None
         if note.bot_id != context.door.bot_id:
             log.info("left_to_its_bot", job=note_id, bot=note.bot_id)  # whose own workers' reaper queues it again
             return None
         options = options_hash(context.engine.model, request_for(note, context.defaults))
-        return await context.ledger.claim(note_id, context.worker_id, options=options)
-    except DatabaseFault as fault:
-        log.warning("database_trouble", job=note_id, error=str(fault))
-        raise RetryLater(DATABASE_PAUSE_S) from fault
+        mine = await ledger.claim(note_id, context.worker_id, options=options)
+        if mine is None:
+            return None
+        if mine.state is State.PROCESSING:
+            return mine, await find_twin(ledger, mine, options)
+        return mine, Twin(await ledger.transcript(note_id) if mine.state is State.DONE else None)
 
 
 async def _release(context: WorkerContext, note: Note, *, begun: bool) -> None:
@@ -98,21 +115,21 @@ class Transcription:
         self._recording = ""  # the extension of the recording, once that is kept
         self.has_begun = False
 
-    async def run(self) -> None:
-        """Transcribe, and record the note as done, or as failed with the reason.
+    async def run(self, twin: Twin) -> Outcome:
+        """Transcribe, unless `twin` has the transcript, and record the note as done, or as failed with the reason.
 
         Raises:
             LeaseLost: the note is no longer ours.
             RetryLater: the note has to wait.
         """
         try:
-            transcript = await self._make_transcript()
-            ended = await retry_until_written(lambda: self._finish(transcript))
+            transcript = await self._make_transcript(twin)
+            return await self._end(lambda: self._finish(transcript), transcript)
         except DatabaseFault as fault:
             raise RetryLater(DATABASE_PAUSE_S) from fault
         except Fault as fault:
             failure = Failure.of(fault)
-            ended = await retry_until_written(lambda: self._fail(failure))
+            return await self._end(lambda: self._fail(failure))
         except (LeaseLost, RetryLater):
             raise
         except Exception as error:
@@ -120,24 +137,33 @@ class Transcription:
                 log.warning("disk_trouble", job=self._note.id, error=str(error))
                 raise RetryLater(DISK_PAUSE_S) from error
             log.exception("internal", job=self._note.id)
-            ended = await retry_until_written(lambda: self._fail(Failure(code=Fault.code, params={})))
-        if not ended:
-            raise LeaseLost
+            return await self._end(lambda: self._fail(Failure(code=Fault.code, params={})))
 
-    async def _finish(self, transcript: Transcript) -> bool:
+    async def _end(self, write: Callable[[], Awaitable[Note | None]], transcript: Transcript | None = None) -> Outcome:
+        async def attempt() -> Outcome | None:
+            since = monotonic()
+            ended = await write()
+            return None if ended is None else Outcome(ended, transcript, since)
+
+        outcome = await retry_until_written(attempt)
+        if outcome is None:
+            raise LeaseLost
+        return outcome
+
+    async def _finish(self, transcript: Transcript) -> Note | None:
         note = self._note
         digest = note.digest or ""
         return await self._context.ledger.finish(
             note.id, note.fence, transcript, engine_s=self._engine_s, digest=digest, recording=self._recording
         )
 
-    async def _fail(self, failure: Failure) -> bool:
+    async def _fail(self, failure: Failure) -> Note | None:
         return await self._context.ledger.fail(self._note.id, self._note.fence, failure)
 
-    async def _make_transcript(self) -> Transcript:
+    async def _make_transcript(self, twin: Twin) -> Transcript:
         if self._note.tries >= MAX_TRIES:
             raise MaxTriesExceeded(tries=MAX_TRIES)
-        if found := await self._existing_transcript():
+        if found := self._reused(twin):
             return found
         with scratch_folder(self._context.scratch, self._note) as folder:
             path = await self._fetch(folder)
@@ -145,29 +171,22 @@ class Transcription:
                 slot = self._context.isolation.slot(suspect=self._note.tries > 0)
                 await self._lease.unless_lost(stack.enter_async_context(slot))
                 audio = await self._decode(path)
-                found = await self._existing_transcript()
+                found = self._reused(await self._record_digest(audio))
                 made = replace(found, promised_duration=audio.declared_s) if found else await self._transcribe(audio)
             await self._keep_recording(path)
             return made
 
-    async def _existing_transcript(self) -> Transcript | None:
-        """Return the transcript of the same audio with the same options, unless a person asked for a new one.
+    def _reused(self, twin: Twin) -> Transcript | None:
+        """Return the transcript of the same audio, if there is one.
 
         Raises:
             RetryLater: another worker is transcribing that audio now.
         """
-        ledger, note = self._context.ledger, self._note
-        if note.run > 0:
-            return None
-        same = await ledger.find_same_file(note, self._options)
-        if same is None and note.digest:
-            same = await ledger.find_same_digest(note, self._options, note.digest)
-        if same is None:
-            if await ledger.is_same_audio_running(note):
-                raise RetryLater(SAME_AUDIO_PAUSE_S)
-            return None
-        self._note = replace(note, digest=same.digest)
-        return await ledger.transcript(same.id)
+        if twin.is_running:
+            raise RetryLater(SAME_AUDIO_PAUSE_S)
+        if twin.digest is not None:
+            self._note = replace(self._note, digest=twin.digest)
+        return twin.transcript
 
     async def _fetch(self, folder: Path) -> Path:
         try:
@@ -191,16 +210,23 @@ class Transcription:
         return pause_since_s(failing_s)
 
     async def _decode(self, path: Path) -> Audio:
-        context, note = self._context, self._note
+        context = self._context
         await self._begin_attempt()
-        audio = await context.threads.run(
+        return await context.threads.run(
             lambda cancelled: context.engine.decode(path, cancelled),
             limit_s=context.timeout_s,
             lost=self._lease.lost,
         )
-        self._note = replace(note, digest=audio.digest)
-        await context.ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration)
-        return audio
+
+    @run_to_end
+    async def _record_digest(self, audio: Audio) -> Twin:
+        """Record the digest, and find what is known of the same sound in another file."""
+        ledger = self._context.ledger
+        self._note = note = replace(self._note, digest=audio.digest)
+        async with ledger.transaction():
+            if not await ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration):
+                raise LeaseLost
+            return await find_twin(ledger, note, self._options)
 
     async def _begin_attempt(self) -> None:
         """Count a try from here on: fetching and delivering cannot kill a worker by what the audio holds."""

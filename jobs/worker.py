@@ -155,8 +155,8 @@ class _WorkerRun:
         with contextlib.suppress(*REDIS_ERRORS):
             await self._registration.refresh()
         try:
-            if note := await transcribe_note(self._context, note_id):
-                self._deliveries.begin(note)
+            if outcome := await transcribe_note(self._context, note_id):
+                self._deliveries.begin(outcome)
         except RetryLater:
             raise
         except Exception:

@@ -5,13 +5,14 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
 from filelock import AsyncFileLock
-from sqlalchemy import Connection, Table, event, text
+from sqlalchemy import Connection, Table, event, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -30,6 +31,9 @@ BUSY_STEP_S = 0.25  # SQLite itself waits for a lock in a thread, which nobody c
 COMMAND_TIMEOUT_S = 15.0  # a server that vanished from the network never answers
 MAX_IDLE_S = 60.0  # firewalls and balancers forget connections after some minutes
 ADVISORY_LOCK = 0x0EA1_5407  # any number, the same in every process that migrates
+_transaction: ContextVar[tuple["Database | None", AsyncConnection | None]] = ContextVar(
+    "_transaction", default=(None, None)
+)
 _alembic = asyncio.Lock()  # Alembic keeps its state in globals
 
 Result = TypeVar("Result")
@@ -45,25 +49,49 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Open a read transaction, which sees one state of the tables.
+        """Open a read transaction, which sees one state of the tables, or use that of `transaction`.
 
         Raises:
             DatabaseFault: the database does not work now.
         """
+        if (connection := self._shared()) is not None:
+            yield connection
+            return
         with database_faults(self.where):
             async with self._engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Open a write transaction: all of it is committed, or nothing.
+        """Open a write transaction, or use that of `transaction`: all of it is committed, or nothing.
 
         Raises:
             DatabaseFault: the database does not work now; nothing was written.
         """
+        if (connection := self._shared()) is not None:
+            yield connection
+            return
         with database_faults(self.where):
             async with self._engine.connect() as connection, _write_transaction(connection):
                 yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Let all reading and writing inside the block be one write transaction. Nothing else may be awaited in it.
+
+        Raises:
+            DatabaseFault: the database does not work now; nothing was written.
+        """
+        async with self.writing() as connection:
+            before = _transaction.set((self, connection))
+            try:
+                yield
+            finally:
+                _transaction.reset(before)
+
+    def _shared(self) -> AsyncConnection | None:
+        database, connection = _transaction.get()
+        return connection if database is self else None
 
     async def close(self) -> None:
         """Close every connection."""
@@ -147,6 +175,12 @@ def insert_into(connection: AsyncConnection, table: Table) -> "sqlite.Insert | p
     """Begin an INSERT of the database's own kind, which knows ON CONFLICT."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     return insert(table)
+
+
+async def lock_until_end(connection: AsyncConnection, name: str) -> None:
+    """Let transactions that lock the same name come one after the other; those of SQLite do anyway."""
+    if connection.dialect.name != "sqlite":
+        await connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 @asynccontextmanager

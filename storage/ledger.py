@@ -1,5 +1,7 @@
 """The ledger: the record of every voice note and what became of it, and the only durable truth about them."""
 
+from contextlib import AbstractAsyncContextManager
+
 from storage.artefacts.rows import ArtefactRows
 from storage.dead_letters import DeadLetters
 from storage.deliveries import Deliveries
@@ -13,3 +15,7 @@ from storage.uninterruptible import uninterruptible
 @uninterruptible
 class Ledger(NoteStates, Deliveries, Replies, NoteQueries, Statistics, DeadLetters, ArtefactRows):
     """The whole ledger: states of notes, replies, queries, statistics, artefacts, and what could not be recorded."""
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        """Let all calls inside the block be one transaction; see `Database.transaction`."""
+        return self._database.transaction()

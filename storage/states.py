@@ -13,7 +13,7 @@ from engine import Transcript
 from storage.artefacts.artefact import DEFAULT_RETENTION, Retention
 from storage.artefacts.rows import add_artefacts, bury_artefacts
 from storage.clock import Moment, moment
-from storage.database import Database, insert_into
+from storage.database import Database, insert_into, lock_until_end
 from storage.errors import NoteDeleted
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
@@ -99,20 +99,27 @@ class NoteStates:
         return await self._change(held, values) is not None
 
     async def set_digest(self, note_id: str, fence: int, digest: str, *, audio_s: float) -> bool:
-        """Store the digest and duration of the decoded audio. False if the note is no longer the caller's."""
-        return await self._change(_processed_by(note_id, fence), {"digest": digest, "audio_s": audio_s}) is not None
+        """Store the digest and duration of the decoded audio. False if the note is no longer the caller's.
+
+        Of two that store the same digest, the later one waits for the other's transaction to end, and then sees it.
+        """
+        async with self._database.writing() as connection:
+            await lock_until_end(connection, digest)
+            changed = update(notes).where(_processed_by(note_id, fence)).values(digest=digest, audio_s=audio_s)
+            return (await connection.execute(changed)).rowcount > 0
 
     async def finish(  # noqa: PLR0913 - what is known at the end, by name
         self, note_id: str, fence: int, transcript: Transcript, *, engine_s: float, digest: str, recording: str = ""
-    ) -> bool:
+    ) -> Note | None:
         """Store the transcript, and that artefacts are to be written; `recording` is the extension of one that is kept.
 
-        False if the note is no longer the caller's: then nothing was written.
+        Renews the claim and returns the note. None if it is no longer the caller's: then nothing was written.
         """
         text = " ".join(segment.text for segment in transcript.segments)
         values = {
             "state": State.DONE.value,
             "finished_at": moment(),
+            "beat_at": moment(),
             "audio_s": transcript.duration,
             "engine_s": engine_s,
             "model": transcript.model,
@@ -121,11 +128,12 @@ class NoteStates:
         }
         return await self._end(_processed_by(note_id, fence), values, transcript=transcript, recording=recording)
 
-    async def fail(self, note_id: str, fence: int, failure: Failure) -> bool:
-        """Store why there is no transcript. False if the note is no longer the caller's."""
+    async def fail(self, note_id: str, fence: int, failure: Failure) -> Note | None:
+        """Store why there is no transcript; otherwise as `finish`."""
         values = {
             "state": State.FAILED.value,
             "finished_at": moment(),
+            "beat_at": moment(),
             "error_code": failure.code,
             "error_params": failure.params,
         }
@@ -135,7 +143,7 @@ class NoteStates:
         """End the note without a transcript. False if it had ended already."""
         unfinished = and_(notes.c.id == note_id, notes.c.state.in_((State.QUEUED, State.PROCESSING)))
         values = {"state": State.CANCELLED.value, "finished_at": moment(), "beat_at": None, "worker": None}
-        return await self._end(unfinished, values, quiet_s=QUIET_S)
+        return await self._end(unfinished, values, quiet_s=QUIET_S) is not None
 
     async def retry(self, note_id: str, *, language: str | None) -> Note:
         """Queue a note that has ended once more, as a new run with its own status message.
@@ -162,14 +170,17 @@ class NoteStates:
             raise NoteDeleted
         return note
 
-    async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> bool:
-        """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's."""
+    async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> Note | None:
+        """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's.
+
+        Returns the note; None if nothing was written.
+        """
         return await self._settle(_while(note_id, fence, run), {"delivered_at": moment()}, DELIVERED)
 
     async def mark_undeliverable(
         self, note_id: str, reason: str, fence: int | None = None, *, run: int | None = None
-    ) -> bool:
-        """Record that the chat can never be told, and why; arguments as for `mark_delivered`."""
+    ) -> Note | None:
+        """Record that the chat can never be told, and why; otherwise as `mark_delivered`."""
         return await self._settle(_while(note_id, fence, run), {"undeliverable": reason}, UNDELIVERABLE, reason)
 
     async def delete(self, note_id: str) -> bool:
@@ -193,34 +204,37 @@ class NoteStates:
         transcript: Transcript | None = None,
         recording: str = "",
         quiet_s: float = 0.0,
-    ) -> bool:
+    ) -> Note | None:
         """End the run of a note, whose outcome then has to be delivered, in `quiet_s` at the earliest."""
-        told = (notes.c.id, notes.c.run, notes.c.bot_id, notes.c.received_at)
         async with self._database.writing() as connection:
-            changed = update(notes).where(which).values(values).returning(*told)
-            if (ended := (await connection.execute(changed)).one_or_none()) is None:
-                return False
+            changed = update(notes).where(which).values(values).returning(*COLUMNS)
+            if (ended := (await connection.execute(changed)).mappings().one_or_none()) is None:
+                return None
+            note = note_from_row(ended)
             if transcript is not None:
-                await connection.execute(delete(transcripts).where(transcripts.c.note_id == ended.id))
+                await connection.execute(delete(transcripts).where(transcripts.c.note_id == note.id))
                 text = transcript.to_json()
-                await connection.execute(transcripts.insert().values(note_id=ended.id, transcript=text))
-            row = {"note_id": ended.id, "run": ended.run, "bot_id": ended.bot_id, "next_at": moment(ago_s=-quiet_s)}
-            await connection.execute(delete(deliveries).where(deliveries.c.note_id == ended.id))  # of earlier runs
+                await connection.execute(transcripts.insert().values(note_id=note.id, transcript=text))
+            row = {"note_id": note.id, "run": note.run, "bot_id": note.bot_id, "next_at": moment(ago_s=-quiet_s)}
+            await connection.execute(delete(deliveries).where(deliveries.c.note_id == note.id))  # of earlier runs
             await connection.execute(deliveries.insert().values(state=WAITING, attempts=0, **row))
             if transcript is not None:  # last: who counts the notes of a day lets others wait
-                await add_artefacts(connection, ended.id, ended.received_at, self._retention, recording)
-        return True
+                await add_artefacts(connection, note.id, note.received_at, self._retention, recording)
+        return note
 
-    async def _settle(self, who: ColumnElement[bool], how: Values, state: str, reason: str | None = None) -> bool:
+    async def _settle(
+        self, who: ColumnElement[bool], how: Values, state: str, reason: str | None = None
+    ) -> Note | None:
         unsettled = and_(who, notes.c.state.in_(FINAL), UNSETTLED)
         values = {**how, "beat_at": None, "worker": None}
-        changed = update(notes).where(unsettled).values(values).returning(notes.c.id, notes.c.run)
         async with self._database.writing() as connection:
-            if (settled := (await connection.execute(changed)).one_or_none()) is None:
-                return False
-            this = and_(deliveries.c.note_id == settled.id, deliveries.c.run == settled.run)
+            changed = await connection.execute(update(notes).where(unsettled).values(values).returning(*COLUMNS))
+            if (row := changed.mappings().one_or_none()) is None:
+                return None
+            note = note_from_row(row)
+            this = and_(deliveries.c.note_id == note.id, deliveries.c.run == note.run)
             await connection.execute(update(deliveries).where(this).values(state=state, reason=reason))
-        return True
+        return note
 
     async def _change(self, condition: ColumnElement[bool], values: Values) -> Note | None:
         async with self._database.writing() as connection:

@@ -1,6 +1,7 @@
 """Statistics over the notes: counts, speed, audio and engine time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from sqlalchemy import Label, RowMapping, Table, and_, func, select
@@ -11,6 +12,18 @@ from storage.note import State, Stats
 from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
 
 MEASURED_NOTES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast the last notes were transcribed, and how many at the same time.
+
+    `rtf` is the median of processing seconds per second of audio, None before there are any notes; `concurrency` is how
+    many were processed at the same time on average, 1 before there are any.
+    """
+
+    rtf: float | None
+    concurrency: float
 
 
 class Statistics:
@@ -33,31 +46,23 @@ class Statistics:
         async with self._database.reading() as connection:
             return {row.bot_id: int(row.notes) for row in await connection.execute(asked) if row.notes}
 
-    async def median_rtf(self) -> float | None:
-        """Return the median RTF (processing seconds per second of audio) of the last notes; None if there are none."""
+    async def speed(self) -> Speed:
+        """Measure the last notes."""
         asked = (
-            select(notes.c.engine_s / notes.c.audio_s)
-            .where(IS_MEASURED, notes.c.audio_s > 0)
-            .order_by(notes.c.finished_at.desc())
-            .limit(MEASURED_NOTES)
-        )
-        async with self._database.reading() as connection:
-            measured = [float(rtf) for rtf in (await connection.execute(asked)).scalars()]
-        return median(measured) if measured else None
-
-    async def average_concurrency(self) -> float:
-        """Return how many of the last notes were processed at the same time, on average; 1 before there are any."""
-        asked = (
-            select(notes.c.finished_at, notes.c.engine_s)
+            select(notes.c.finished_at, notes.c.engine_s, notes.c.audio_s)
             .where(IS_MEASURED)
             .order_by(notes.c.finished_at.desc())
             .limit(MEASURED_NOTES)
         )
         async with self._database.reading() as connection:
             ended = (await connection.execute(asked)).all()
+        measured = [row.engine_s / row.audio_s for row in ended if row.audio_s]
         ages = [((ended[0].finished_at - row.finished_at).total_seconds(), row.engine_s) for row in ended]
         spans = [(age_s, age_s + engine_s) for age_s, engine_s in ages]
-        return sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0
+        return Speed(
+            rtf=median(measured) if measured else None,
+            concurrency=sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0,
+        )
 
     async def unfinished_before(self, note_ids: Sequence[str]) -> dict[str, int]:
         """Return, for each of these notes, how many of the same chat were queued earlier and are not finished."""

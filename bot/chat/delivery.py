@@ -66,19 +66,23 @@ class Delivery:
     async def record_outcome(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
         """Record in the ledger whether the chat was told, and log the note's canonical line."""
         if outcome.refusal is None:
-            await self.ledger.mark_delivered(note.id, fence, run=note.run)
+            settled = await self.ledger.mark_delivered(note.id, fence, run=note.run)
         else:
-            await self.ledger.mark_undeliverable(note.id, outcome.refusal, fence, run=note.run)
-        if ended := await self.ledger.get(note.id):
+            settled = await self.ledger.mark_undeliverable(note.id, outcome.refusal, fence, run=note.run)
+        if ended := settled or await self.ledger.get(note.id):
             log_outcome(ended)
 
     async def show_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Set the text of the note's status reply; send one if there is none, or if it was deleted."""
-        await self._in_current_chat(note, lambda: self._show_status(note, text, keyboard))
+        if current := await self.ledger.get(note.id):
+            await self._in_current_chat(current, lambda note: self._show_status(note, text, keyboard))
 
     async def show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
-        """Show the note's place in the queue, unless it has ended or another process has sent a status reply."""
-        await self._in_current_chat(note, lambda: self._show_queued(note, text, keyboard))
+        """Show the note's place in the queue, unless it has ended or another process has sent a status reply.
+
+        `note` was just read from the ledger, or nobody else knows of it yet.
+        """
+        await self._in_current_chat(note, lambda note: self._show_queued(note, text, keyboard))
 
     async def deliver(self, note: Note, transcript: Transcript) -> None:
         """Show the transcript in the status reply, in further parts, or as a document. Sends no part twice.
@@ -86,22 +90,25 @@ class Delivery:
         It stops when the note is deleted, is transcribed again, or another worker delivers it.
         """
         with use_language(note.locale):
-            await self._in_current_chat(note, lambda: self._deliver(note, transcript))
+            await self._in_current_chat(note, lambda _: self._deliver(note, transcript))
 
-    async def _in_current_chat(self, note: Note, tell: Callable[[], Awaitable[None]]) -> None:
+    async def _in_current_chat(self, note: Note, tell: Callable[[Note], Awaitable[None]]) -> None:
         """Run `tell`; if the note's group migrated, record that and run it again for the supergroup."""
         try:
-            await tell()
+            await tell(note)
         except TelegramMigrateToChat as moved:
             latest = await self.ledger.get(note.id) or note
             await self.ledger.migrate_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
-            await tell()
+            if moved_note := await self.ledger.get(note.id):
+                await tell(moved_note)
 
     async def _show_status(
         self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
     ) -> None:
+        """Edit the status reply that `note` has; whenever there is none any more, send one and look again."""
+        current: Note | None = note
         for attempt in range(_STATUS_ATTEMPTS):
-            if (current := await self.ledger.get(note.id)) is None:
+            if current is None:
                 return
             if message_id := current.status_message_id:
                 try:
@@ -112,14 +119,14 @@ class Delivery:
                 else:
                     return
             await self._send_status(current, PLACEHOLDER, status_message.cancel_button(note.id))
+            current = await self.ledger.get(note.id)
 
     async def _show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
-        current = await self.ledger.get(note.id)
-        if current is None or current.state.is_final:
+        if note.status_message_id is None:
+            await self._send_status(note, text, keyboard)
             return
-        if current.status_message_id is None:
-            await self._send_status(current, text, keyboard)
-        else:
+        current = await self.ledger.get(note.id)
+        if current and not current.state.is_final:
             await self._show_status(current, text, keyboard)
 
     async def _send_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
@@ -160,11 +167,11 @@ class Delivery:
         reply = _render_reply(transcript)
         first, *rest = reply.messages
         await self._show_status(current, first, mode=ParseMode.HTML)
-        known = await self.ledger.text_parts(note.id)
+        known = await self.ledger.text_parts(note.id) if rest or reply.needs_document else {}
         for number, text in enumerate(rest, start=1):
-            await self._show_part(note, number, text, known.get(number))
+            await self._show_part(current, number, text, known.get(number))
         if reply.needs_document:
-            await self._part(note, 1, partial(self._document, current, transcript), known.get(1))
+            await self._part(current, 1, partial(self._document, current, transcript), known.get(1))
 
     async def _show_part(self, note: Note, number: int, text: str, known: int | None) -> None:
         """Show a part of the text in a message of its own. One that its reader deleted does not come back."""

@@ -18,6 +18,7 @@ from bot.chat.outage_notice import OutageNotice
 from bot.chat.size_limits import size_limits
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
+from jobs.estimate import RecentSpeed
 from jobs.leases import Leases
 from jobs.queue import Queue
 from jobs.speech_engine import options_hash
@@ -61,6 +62,7 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         ledger=ledger,
         leases=Leases(ledger),
         queue=queue,
+        speed=RecentSpeed(ledger),
         background=background,
         outage_notice=OutageNotice(bot, NoticeStore(queue.redis)),
         limits=size_limits(settings),

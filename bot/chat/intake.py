@@ -21,7 +21,7 @@ from bot.chat.size_limits import SizeLimits
 from bot.chat.texts import use_language
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
-from jobs.estimate import estimate_wait
+from jobs.estimate import RecentSpeed, estimate_wait
 from jobs.leases import LeaseLost, Leases
 from jobs.queue import Queue
 from jobs.resilience import Outage, retry_until_written
@@ -29,6 +29,7 @@ from storage.errors import DatabaseFault
 from storage.ledger import Ledger
 from storage.note import Failure, Incoming, Note, State
 from storage.storable import storable
+from storage.uninterruptible import run_to_end
 
 _ANSWERED_WITHIN_S = 20.0
 _ESTIMATE_TIMEOUT_S = 2.0
@@ -45,6 +46,7 @@ class Intake:
     ledger: Ledger
     leases: Leases
     queue: Queue
+    speed: RecentSpeed
     background: BackgroundTasks
     outage_notice: OutageNotice
     limits: SizeLimits
@@ -63,54 +65,74 @@ class Intake:
         with self.outage_notice.notify_if_slow(incoming):
             async with asyncio.timeout(self.record_within_s):
                 # Until it is written: only then may Telegram forget it.
-                note, is_new = await retry_until_written(lambda: self.ledger.record(incoming), self.outage)
-        self.background.spawn(self._welcome(note) if is_new else self._accept_again(note))
+                note, is_new, twin = await retry_until_written(lambda: self._record(incoming), self.outage)
+        self.background.spawn(self._welcome(note, twin) if is_new else self._accept_again(note))
+
+    @run_to_end
+    async def _record(self, incoming: Incoming) -> tuple[Note, bool, Note | None]:
+        """Record the note; return it, whether it is new, and another one of the same file whose text is known."""
+        async with self.ledger.transaction():
+            note, is_new = await self.ledger.record(incoming)
+            if not is_new:
+                return note, False, None
+            await self.speed.speed()  # the estimate of the note's wait, which comes next, finds it measured
+            return note, True, await self.ledger.find_same_file(note, self.options)
 
     async def resume(self, before: datetime) -> None:
         """Answer and enqueue the notes recorded before this moment that have no status reply yet."""
         for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
-            await self._welcome(note)
+            await self._welcome_late(note)
 
     async def _accept_again(self, note: Note) -> None:
         """Answer a redelivered note if it was recorded after its first handler had timed out."""
         if note.state is State.QUEUED and note.status_message_id is None:
             age = await retry_until_written(self.ledger.current_time) - note.received_at
             if age.total_seconds() > _ANSWERED_WITHIN_S:
-                await self._welcome(note)
+                await self._welcome_late(note)
                 return
         await self._adopt_outage_notice(note)
 
-    async def _welcome(self, note: Note) -> None:
-        """Answer a note from the ledger if its audio is known, or with an error above a limit; else enqueue it."""
+    async def _welcome_late(self, note: Note) -> None:
+        """Answer and enqueue a note that was recorded some time ago, unless somebody else does or has."""
+        current = await retry_until_written(lambda: self.ledger.get(note.id))
+        if current and current.state is State.QUEUED and current.status_message_id is None:
+            twin = await retry_until_written(lambda: self.ledger.find_same_file(note, self.options))
+            await self._welcome(current, twin)
+
+    async def _welcome(self, note: Note, twin: Note | None) -> None:
+        """Answer a note with the text of its `twin`, or with an error above a limit; else enqueue it."""
         try:
-            await self._adopt_outage_notice(note)
-            if not await self._answer_from_ledger(note) and not await self._reject_oversized(note):
+            note = await self._adopt_outage_notice(note)
+            if not await self._answer_from_ledger(note, twin) and not await self._reject_oversized(note):
                 await self.enqueue(note)
         except (DatabaseFault, AiogramError) as error:  # the reaper queues the note, and its worker sends the reply
             log.warning("not_welcomed", note=note.id, error=type(error).__name__)
 
-    async def _adopt_outage_notice(self, note: Note) -> None:
-        """Make the outage notice, if one was sent, the note's status reply."""
+    async def _adopt_outage_notice(self, note: Note) -> Note:
+        """Make the outage notice, if one was sent, the note's status reply. Returns the note as it is then."""
         message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
-            return
+            return note
         if not await retry_until_written(lambda: self.ledger.set_status_message(note.id, message_id, instead_of=None)):
             with suppress(AiogramError):
                 await self.delivery.bot.delete_message(note.answer_chat_id, message_id)
         await self.outage_notice.forget(note)
+        return await retry_until_written(lambda: self.ledger.get(note.id)) or note
 
     async def enqueue(self, note: Note) -> None:
         """Show the place in the queue, then enqueue: the worker finds a status reply to edit."""
         with use_language(note.locale):
             place = await self._queue_text(note)
             await self._show_status(note, place)
-            if not await self.queue.enqueue(note) and place != status_message.queue_unreachable_text():
-                await self._show_status(note, status_message.queue_unreachable_text())
+            if await self.queue.enqueue(note) or place == status_message.queue_unreachable_text():
+                return
+            if current := await self.ledger.get(note.id):
+                await self._show_status(current, status_message.queue_unreachable_text())
 
     async def _queue_text(self, note: Note) -> str:
         try:
             async with asyncio.timeout(_ESTIMATE_TIMEOUT_S):
-                seen = await estimate_wait(self.ledger, self.queue, note)
+                seen = await estimate_wait(self.speed, self.queue, note)
         except (TimeoutError, QueueUnreachable):
             return status_message.queue_unreachable_text()
         return status_message.queued_text(seen.position, seen.wait_s)
@@ -123,8 +145,7 @@ class Intake:
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
-    async def _answer_from_ledger(self, note: Note) -> bool:
-        twin = await self.ledger.find_same_file(note, self.options)
+    async def _answer_from_ledger(self, note: Note, twin: Note | None) -> bool:
         transcript = await self.ledger.transcript(twin.id) if twin else None
         if twin is None or transcript is None:
             return False
@@ -132,8 +153,9 @@ class Intake:
         mine = await self.ledger.claim(note.id, "bot", options=self.options)
         if mine is None:
             return True
-        if await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=twin.digest or ""):
-            await self._tell_and_record(mine, since, lambda: self.delivery.deliver(mine, transcript))
+        digest = twin.digest or ""
+        if ended := await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=digest):
+            await self._tell_and_record(ended, since, lambda: self.delivery.deliver(ended, transcript))
         return True
 
     async def _reject_oversized(self, note: Note) -> bool:

@@ -1,6 +1,6 @@
 """Actions on an existing note: cancel, retry, delete."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from aiogram.types import MaybeInaccessibleMessageUnion
@@ -49,6 +49,7 @@ class NoteActions:
             return False
         if note.status_message_id and note.state is not State.DONE:
             await self.ledger.set_status_message(note.id, note.status_message_id, instead_of=None)
+            again = replace(again, status_message_id=note.status_message_id)
         elif note.status_message_id:
             earlier = {0: note.status_message_id, **earlier}
         await self.delivery.record_copies(again, earlier.values())

@@ -1,14 +1,16 @@
 """How a note's outcome gets to the door, and what the ledger keeps of that."""
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
+from time import monotonic
 from unittest import mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from engine.transcript import Transcript
-from jobs import backoff, delivery
+from jobs import backoff, delivery, leases
 from jobs.delivery import DeliveryLoop, deliver
 from jobs.door import RetryLater, Undeliverable
 from jobs.queue import Queue
@@ -17,11 +19,13 @@ from jobs.resilience import cancel_and_wait
 from jobs.transcription import transcribe_note
 from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
+from storage.errors import DatabaseBusy
 from storage.ledger import Ledger
 from storage.note import Note, State
+from storage.states import HOLD_S
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import BOT, transcript
+from tests.storage.samples import BOT
 
 
 @pytest.fixture(autouse=True)
@@ -143,16 +147,16 @@ async def test_a_worker_that_is_stopped_lets_go_of_what_it_delivers(
     context: WorkerContext, arrivals: Arrivals, door: FileDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "STOP_S", 0.1)
-    note = await transcribe_note(context, (await arrivals.note()).id)
-    assert note is not None
-    loop = DeliveryLoop(context)
+    outcome = await transcribe_note(context, (await arrivals.note()).id)
+    assert outcome is not None
+    note, loop = outcome.note, DeliveryLoop(context)
 
     async def hang(*_: object) -> None:
         await asyncio.sleep(20)
 
     with mock.patch.object(door, "done", hang):
         async with loop.running():
-            loop.begin(note)
+            loop.begin(outcome)
             await asyncio.sleep(0.1)
     assert await context.ledger.due_deliveries(BOT, 10) == [note.id]
     assert (await settled(context, note)).delivered_at is not None
@@ -176,13 +180,40 @@ async def test_a_door_that_asks_for_patience_is_asked_again_only_then(
     assert second - first >= 1.5
 
 
-async def test_who_lost_the_note_delivers_nothing(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+async def test_who_may_have_lost_the_note_delivers_nothing(
+    context: WorkerContext, arrivals: Arrivals, door: FileDoor
 ) -> None:
-    note = await ledger.claim((await arrivals.note()).id, "worker-a")
-    assert note is not None
-    assert await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
-    assert await ledger.release(note.id, note.fence)
-    assert await ledger.claim(note.id, "worker-b") is not None
-    await deliver(context, note)
-    assert door.events() == []
+    note = await arrivals.note()
+    outcome = await transcribe_note(context, note.id)
+    assert outcome is not None
+    await deliver(context, replace(outcome, since=monotonic() - HOLD_S))
+    assert door.events("done") == []
+    await deliver(context, outcome)
+    assert len(door.events("done")) == 1
+
+
+async def test_what_cannot_be_told_while_the_lease_is_certain_is_told_by_another(
+    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = await transcribe_note(context, (await arrivals.note()).id)
+    assert outcome is not None
+    stopped = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        try:
+            await asyncio.sleep(20)
+        finally:
+            stopped.set()
+
+    monkeypatch.setattr(leases, "HOLD_S", 1.5)
+    monkeypatch.setattr(ledger, "owned", is_busy)
+    monkeypatch.setattr(ledger, "renew", is_busy)
+    with mock.patch.object(door, "done", hang):
+        await deliver(context, outcome)
+    assert stopped.is_set()
+    monkeypatch.setattr("storage.states.HOLD_S", 0.0)
+    assert (await settled(context, outcome.note)).delivered_at is not None
+
+
+async def is_busy(*_: object) -> None:
+    raise DatabaseBusy(where="x")

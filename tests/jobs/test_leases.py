@@ -1,6 +1,7 @@
 """A process's leases on notes in the ledger: how they are renewed, watched, and lost."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from time import monotonic
 
@@ -13,6 +14,7 @@ from storage.ledger import Ledger
 from storage.note import Note
 from storage.states import HOLD_S, Claim
 from tests.jobs.conftest import Arrivals, until
+from tests.storage.transactions import Transactions
 
 OFTEN_S = 0.01
 
@@ -91,6 +93,22 @@ async def test_a_note_that_takes_less_than_a_second_costs_no_heartbeat(
         async with held.hold(note, monotonic()):
             await asyncio.sleep(0.4)
     assert asked.calls == []
+
+
+async def test_ten_notes_that_run_cost_no_more_transactions_than_one(
+    ledger: Ledger, held: Leases, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.6)
+    monkeypatch.setattr(leases, "WATCH_S", 0.2)
+    notes = [await claimed(ledger, arrivals) for _ in range(10)]
+    transactions = Transactions()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(transactions.counted(ledger))
+        for note in notes:
+            await stack.enter_async_context(held.hold(note, monotonic()))
+        await asyncio.sleep(1.5)
+    assert 2 <= len(transactions.begun) <= 1.5 / 0.2, transactions.begun
+    assert ["renew"] in transactions.begun
 
 
 async def test_between_renewals_the_ledger_is_only_read(

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from engine.transcript import Transcript
+from jobs import estimate
 from jobs.errors import QueueUnreachable
-from jobs.estimate import DEFAULT_RTF, LOADING_S, OVERHEAD_S, estimate_wait
+from jobs.estimate import DEFAULT_RTF, LOADING_S, OVERHEAD_S, RecentSpeed, estimate_wait
 from jobs.lua_scripts import NEAREST, LuaScripts, QueuedJob
 from jobs.queue import Queue, connect
 from jobs.queue_report import queue_report
@@ -167,6 +168,17 @@ async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
     assert await waits_s() == pytest.approx(8 * 0.5), "alone, it had all the cores"
     await ended(ledger, arrivals)
     assert 8 * 0.5 / 2 <= await waits_s() < 8 * 0.5 / 1.9, "two shared them"
+
+
+async def test_the_speed_of_the_last_notes_is_measured_every_few_seconds(
+    ledger: Ledger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recent = RecentSpeed(ledger)
+    assert (await recent.speed()).rtf is None
+    await ended(ledger, arrivals)
+    assert (await recent.speed()).rtf is None
+    monkeypatch.setattr(estimate, "REMEASURE_S", 0.0)
+    assert (await recent.speed()).rtf == 0.5
 
 
 async def ended(ledger: Ledger, arrivals: Arrivals) -> None:

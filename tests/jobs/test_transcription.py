@@ -15,6 +15,7 @@ from engine.errors import AudioUnreadable
 from engine.request import Progress, Request
 from engine.transcript import Transcript
 from jobs import engine_threads
+from jobs.delivery import Outcome
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
@@ -25,7 +26,7 @@ from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
 from tests.storage.samples import incoming
 
-Working = asyncio.Task[Note | None]
+Working = asyncio.Task[Outcome | None]
 
 
 async def test_a_note_is_fetched_transcribed_kept_and_told(

@@ -122,10 +122,10 @@ async def test_a_note_is_handed_back_in_time_although_the_database_is_locked(
         other.rollback()
 
 
-def _busy_at_first(times: int, call: Callable[..., Awaitable[bool]]) -> Callable[..., Awaitable[bool]]:
+def _busy_at_first(times: int, call: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
     left = times
 
-    async def busy_at_first(*args: object, **named: object) -> bool:
+    async def busy_at_first(*args: object, **named: object) -> object:
         nonlocal left
         left -= 1
         if left >= 0:

@@ -112,7 +112,7 @@ class Calls:
         await self.time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
         await self.time("delete", lambda: ledger.delete(note.id))
 
-    async def _finish(self, note_id: str, fence: int) -> bool:
+    async def _finish(self, note_id: str, fence: int) -> Note | None:
         said = transcript()
         return await self.ledger.finish(note_id, fence, said, engine_s=1.0, digest=POPULAR, recording="ogg")
 
@@ -172,8 +172,7 @@ class Calls:
         await self.time("adopt_deliveries", ledger.adopt_deliveries)
         await self.time("get_many", lambda: ledger.get_many(found[:100]))
         await self.time("counts_by_state", ledger.counts_by_state)
-        await self.time("median_rtf", ledger.median_rtf)
-        await self.time("average_concurrency", ledger.average_concurrency)
+        await self.time("speed", ledger.speed)
         await self.time("oldest_wait_s", ledger.oldest_wait_s)
         await self.time("migrated_chats", lambda: ledger.migrated_chats(BOT))
         await self.time("without_status_message", lambda: ledger.without_status_message(BOT, datetime.now(UTC)))

@@ -23,7 +23,19 @@ async def _claim_delivery(ledger: Ledger, note: Note) -> bool:
 
 
 async def _finish(ledger: Ledger, note: Note) -> bool:
-    return await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d")
+    return await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d") is not None
+
+
+async def _fail(ledger: Ledger, note: Note) -> bool:
+    return await ledger.fail(note.id, note.fence, Failure(code="error", params={})) is not None
+
+
+async def _mark_delivered(ledger: Ledger, note: Note) -> bool:
+    return await ledger.mark_delivered(note.id, note.fence) is not None
+
+
+async def _mark_undeliverable(ledger: Ledger, note: Note) -> bool:
+    return await ledger.mark_undeliverable(note.id, "blocked", note.fence) is not None
 
 
 async def _retry(ledger: Ledger, note: Note) -> bool:
@@ -35,10 +47,10 @@ CHANGES: dict[str, Change] = {
     "claim_delivery": _claim_delivery,
     "release": lambda ledger, note: ledger.release(note.id, note.fence),
     "finish": _finish,
-    "fail": lambda ledger, note: ledger.fail(note.id, note.fence, Failure(code="error", params={})),
+    "fail": _fail,
     "cancel": lambda ledger, note: ledger.cancel(note.id),
-    "mark_delivered": lambda ledger, note: ledger.mark_delivered(note.id, note.fence),
-    "mark_undeliverable": lambda ledger, note: ledger.mark_undeliverable(note.id, "blocked", note.fence),
+    "mark_delivered": _mark_delivered,
+    "mark_undeliverable": _mark_undeliverable,
     "retry": _retry,
 }
 WAYS_TO = {

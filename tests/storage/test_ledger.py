@@ -99,7 +99,7 @@ async def test_a_whole_life(ledger: Ledger) -> None:
     assert (ended.state, ended.audio_s, ended.engine_s, ended.preview) == (State.DONE, 2.0, 0.5, "hello")
     assert ended.delivered_at is not None
     assert await unfinished(ledger) == []
-    assert await ledger.median_rtf() == pytest.approx(0.25)
+    assert (await ledger.speed()).rtf == pytest.approx(0.25)
     other, _ = await ledger.record(incoming(file_unique_id="same"))
     assert await ledger.find_same_file(other, "o") == ended
     assert await ledger.orphaned(0) == [other.id]
@@ -318,7 +318,7 @@ async def test_adrift_is_what_nobody_holds_and_nobody_has_just_touched(ledger: L
 
 
 async def test_figures(ledger: Ledger) -> None:
-    assert await ledger.median_rtf() is None
+    assert (await ledger.speed()).rtf is None
     assert await ledger.oldest_wait_s() == 0
     await done(ledger, user_id=1)
     await done(ledger, user_id=2)
@@ -328,22 +328,22 @@ async def test_figures(ledger: Ledger) -> None:
     assert (mine.counts[State.DONE], mine.counts[State.QUEUED], mine.audio_s, mine.users) == (1, 2, 2.0, 1)
     assert (everybody.counts[State.DONE], everybody.engine_s, everybody.users) == (2, 1.0, 2)
     assert await ledger.counts_by_state() == everybody.counts
-    assert await ledger.median_rtf() == pytest.approx(0.25)
+    assert (await ledger.speed()).rtf == pytest.approx(0.25)
     assert await ledger.unfinished_before([behind.id, waiting.id]) == {behind.id: 1, waiting.id: 0}
     assert await ledger.oldest_wait_s() > 0
 
 
 async def test_how_many_notes_were_at_work_at_once(ledger: Ledger, later: Later) -> None:
-    assert await ledger.average_concurrency() == 1
+    assert (await ledger.speed()).concurrency == 1
     await done(ledger)
     await later(60)
     await done(ledger)
-    assert await ledger.average_concurrency() == 1
+    assert (await ledger.speed()).concurrency == 1
     await later(120)
     for _ in range(4):
         note = await claimed(ledger)
         assert await ledger.finish(note.id, note.fence, transcript("hello"), engine_s=30, digest="d")
-    assert 2 < await ledger.average_concurrency() <= 4
+    assert 2 < (await ledger.speed()).concurrency <= 4
 
 
 async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: Ledger) -> None:

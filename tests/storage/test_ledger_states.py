@@ -148,9 +148,9 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             coroutine = self.ledger.fail(note.id, fence, FAILURE)
         ended = self.loop.run_until_complete(coroutine)
-        assert ended == (note.state is State.PROCESSING and fence == note.fence)
+        assert (ended is not None) == (note.state is State.PROCESSING and fence == note.fence)
         if ended:
-            note.state = State.DONE if succeeds else State.FAILED
+            note.state, note.beat = State.DONE if succeeds else State.FAILED, self.clock
 
     @rule(note=notes, pick=st.randoms(use_true_random=False), told=st.booleans())
     def settle(self, note: Expected, pick: Random, told: bool) -> None:  # noqa: FBT001 - drawn
@@ -160,7 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             coroutine = self.ledger.mark_undeliverable(note.id, "blocked", fence)
         settled = self.loop.run_until_complete(coroutine)
-        assert settled == (note.state.is_final and fence == note.fence and not note.settled)
+        assert (settled is not None) == (note.state.is_final and fence == note.fence and not note.settled)
         if settled:
             note.delivered, note.undeliverable, note.holder = told, not told, None
 
