@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from jobs.admission import LONG_S
-from jobs.fairness import BEGUN_SCORE
 from jobs.redis import PrefixedRedis
+from storage.fair_order import LONG_S
+
+BEGUN_SCORE = 0  # before all notes that no worker has begun
 
 # To remove before adding is also for a full Redis, which lets a script go on that has begun to write.
 SHARED = f"""
@@ -196,7 +197,8 @@ call('ZADD', WORKERS, now_ms() + expiry_ms, worker)
 """
 )
 
-# The lengths of the nearest are added up; those behind them count as the average of all that are not so near.
+# A new job is behind those with the same score. The lengths of the nearest are added up; those behind them count as the
+# average of all that are not so near.
 PLACE = (
     SHARED
     + """
@@ -213,7 +215,7 @@ local all_ms, running_ms = tonumber(sums[1] or '0'), tonumber(sums[2] or '0')
 local due = call('ZSCORE', LATER, job)
 if due then return {call('ZCOUNT', LATER, '-inf', '(' .. due), 0, running_ms, #workers, places} end
 
-local before = call('ZRANK', WAITING, job) or call('ZCOUNT', WAITING, '-inf', '(' .. score)
+local before = call('ZRANK', WAITING, job) or call('ZCOUNT', WAITING, '-inf', score)
 local later, near, ahead_ms = call('ZCARD', LATER), math.min(before, tonumber(nearest)), 0
 if near > 0 then
   for _, ms in ipairs(call('HMGET', LENGTHS, unpack(call('ZRANGE', WAITING, 0, near - 1)))) do

@@ -8,14 +8,12 @@ from arq.jobs import serialize_job
 
 from jobs.admission import expected_audio_s
 from jobs.errors import QueueUnreachable
-from jobs.fairness import BEGUN_SCORE, score_ms
-from jobs.lua_scripts import LuaScripts, Place, QueuedJob
+from jobs.lua_scripts import BEGUN_SCORE, LuaScripts, Place, QueuedJob
 from jobs.redis import REDIS_ERRORS, PrefixedRedis, connect, to_json
 from jobs.redis_refusals import refusal
 from jobs.resilience import Outage
 from jobs.worker_registry import WorkerInfo, live_workers
-from storage.ledger import Ledger
-from storage.note import Note, State
+from storage.note import Note
 
 __all__ = ["TRANSCRIBE", "Queue", "connect"]
 
@@ -26,23 +24,22 @@ BATCH = 200  # how many are queued in one step, in which Redis answers nobody el
 class Queue:
     """The queue in which notes wait for a worker."""
 
-    def __init__(self, redis: PrefixedRedis, ledger: Ledger) -> None:
-        """Queue the notes of `ledger` in `redis`."""
+    def __init__(self, redis: PrefixedRedis) -> None:
+        """Queue notes in `redis`."""
         self.redis = redis
-        self._ledger = ledger
         self._scripts = LuaScripts(redis)
         self._outage = Outage("queue")
 
     async def enqueue(self, note: Note) -> bool:
-        """Queue the note by its score. Doing so again changes nothing.
+        """Queue the note by its tag. Doing so again changes nothing.
 
         False when Redis does not answer: the note is safe in the ledger and is queued once Redis is back.
         """
-        return await self.enqueue_many([(note, await self._unfinished_before(note))])
+        return await self.enqueue_many([note])
 
-    async def enqueue_many(self, notes: Sequence[tuple[Note, int]]) -> bool:
-        """Queue notes, each with how many of the same chat came earlier and are not over. False as for `enqueue`."""
-        jobs = [self._job(note, before) for note, before in notes]
+    async def enqueue_many(self, notes: Sequence[Note]) -> bool:
+        """Queue notes; as `enqueue`."""
+        jobs = [self._job(note) for note in notes]
         try:
             for start in range(0, len(jobs), BATCH):
                 await self._scripts.enqueue(jobs[start : start + BATCH])
@@ -65,9 +62,8 @@ class Queue:
         Raises:
             QueueUnreachable: Redis does not answer.
         """
-        score = _score_ms(note, await self._unfinished_before(note))
         async with _redis_errors_as_faults():
-            return await self._scripts.place(self.redis.job_id(note.id), score)
+            return await self._scripts.place(self.redis.job_id(note.id), _score(note))
 
     async def missing(self, note_ids: Sequence[str]) -> list[str]:
         """Return those of the ids that are not in the queue, neither waiting nor running.
@@ -93,29 +89,22 @@ class Queue:
         async with _redis_errors_as_faults():
             return await live_workers(self.redis)
 
-    def _job(self, note: Note, unfinished_before: int) -> QueuedJob:
+    def _job(self, note: Note) -> QueuedJob:
         return QueuedJob(
             job_id=self.redis.job_id(note.id),
             payload=serialize_job(TRANSCRIBE, (note.id,), {}, None, round(time() * 1000), serializer=to_json),
-            score=_score_ms(note, unfinished_before),
+            score=_score(note),
             audio_ms=round(1000 * expected_audio_s(note)),
         )
-
-    async def _unfinished_before(self, note: Note) -> int:
-        if note.state is not State.QUEUED:
-            return 0
-        return (await self._ledger.unfinished_before([note.id])).get(note.id, 0)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.redis.aclose(close_connection_pool=True)
 
 
-def _score_ms(note: Note, unfinished_before: int) -> int:
-    """Return the note's score: what a worker has begun comes first."""
-    if note.state is not State.QUEUED:
-        return BEGUN_SCORE
-    return score_ms(round(note.queued_at.timestamp() * 1000), unfinished_before)
+def _score(note: Note) -> int:
+    """Return the note's score; the lower one runs earlier, and what a worker has begun comes first."""
+    return note.tag if note.started_at is None else BEGUN_SCORE
 
 
 @asynccontextmanager

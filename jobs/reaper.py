@@ -1,14 +1,11 @@
 """Reaper: queues again what the ledger holds unfinished and the queue does not know, for whatever reason."""
 
-from collections.abc import Sequence
-
 import structlog
 from redis.exceptions import LockError
 
 from jobs.queue import Queue
 from jobs.redis import PrefixedRedis
 from storage.ledger import Ledger
-from storage.note import Note
 from storage.states import QUIET_S
 
 INTERVAL_S = 2.0
@@ -38,12 +35,11 @@ class Reaper:
         one goes on behind them.
         """
         queued, in_order = 0, 0
-        turns = _Turns(self._ledger)
         while in_order < PAGES_IN_ORDER and await self._holds_lock():
             page = await self._ledger.orphaned(QUIET_S, bot_id=self._bot_id, after=self._after, limit=PAGE)
             missing = await self._queue.missing(page)
             if missing:
-                notes = await turns.of(await self._ledger.get_many(missing))
+                notes = await self._ledger.get_many(missing)
                 if not await self._queue.enqueue_many(notes):
                     break
                 queued += len(notes)
@@ -61,32 +57,3 @@ class Reaper:
             return bool(await self._lock.reacquire())
         except LockError:
             return bool(await self._lock.acquire())
-
-
-class _Turns:
-    """Counts, for notes in the order of their ids, how many of the same chat came earlier and are not over.
-
-    The ledger is asked once for each chat; a chat's further notes come one behind the other.
-    """
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._next: dict[tuple[int, int], int] = {}
-
-    async def of(self, notes: Sequence[Note]) -> list[tuple[Note, int]]:
-        unfinished = [note for note in notes if not note.state.is_final]
-        firsts = {_chat(note): note.id for note in reversed(unfinished) if _chat(note) not in self._next}
-        before = await self._ledger.unfinished_before([*firsts.values()])
-        self._next |= {chat: before[note_id] for chat, note_id in firsts.items()}
-        return [(note, self._take(note)) for note in notes]
-
-    def _take(self, note: Note) -> int:
-        if note.state.is_final:
-            return 0
-        turn = self._next[_chat(note)]
-        self._next[_chat(note)] = turn + 1
-        return turn
-
-
-def _chat(note: Note) -> tuple[int, int]:
-    return note.bot_id, note.chat_id

@@ -91,7 +91,7 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         max_memory_mb=max_memory_mb,
         defaults=defaults or Request(),
     )
-    queue = Queue(redis, ledger)
+    queue = Queue(redis)
     at_once = notes_at_once or engine.notes_at_once
     registration = WorkerRegistration(redis, context.worker_id, engine.model, at_once)
     reaper = Reaper(redis, ledger, queue, door.bot_id)

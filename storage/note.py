@@ -65,6 +65,11 @@ class Incoming:
     locale: str
 
     @property
+    def account(self) -> str:
+        """Who sent it; between accounts the order of the queue is fair."""
+        return f"telegram:{self.user_id}"
+
+    @property
     def key(self) -> tuple[int | str, ...]:
         """The values that no other note has together."""
         return tuple(getattr(self, name) for name in self.KEY)
@@ -76,7 +81,8 @@ class Note(Incoming):
 
     `fence` grows with every claim, `run` with every retry that a person asked for, and `tries` counts how often in this
     run a worker began on the audio and did not end it. `unfetched_since` is when fetching the audio first failed, None
-    once it has been fetched. `preview` is the beginning of the text. `undeliverable` is why the chat can never be told.
+    once it has been fetched. `tag` is its turn in the queue.
+    `preview` is the beginning of the text. `undeliverable` is why the chat can never be told.
     `moved_to` is the group that the chat became.
     """
 
@@ -90,6 +96,7 @@ class Note(Incoming):
     moved_to: int | None
     received_at: datetime
     queued_at: datetime
+    tag: int
     started_at: datetime | None
     unfetched_since: datetime | None
     finished_at: datetime | None

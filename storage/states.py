@@ -15,6 +15,7 @@ from storage.artefacts.rows import add_artefacts, bury_artefacts
 from storage.clock import Moment, moment
 from storage.database import Database, insert_into, lock_until_end
 from storage.errors import NoteDeleted
+from storage.fair_order import is_long, lock_account, next_tag
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
 from storage.rows import COLUMNS, note_from_row
@@ -40,6 +41,7 @@ class NoteStates:
         """Insert a new note; for a message that has one already, return that note and False."""
         for _ in range(3):
             async with self._database.writing() as connection:
+                await lock_account(connection, incoming.account)
                 fresh = _fresh(incoming)
                 statement = insert_into(connection, notes).values(fresh).on_conflict_do_nothing().returning(*COLUMNS)
                 row = (await connection.execute(statement)).mappings().one_or_none()
@@ -153,22 +155,25 @@ class NoteStates:
         Raises:
             NoteDeleted: there is no such note.
         """
-        ended = and_(notes.c.id == note_id, notes.c.state.in_(FINAL))
-        note = await self._change(
-            ended,
-            {
+        this = notes.c.id == note_id
+        async with self._database.writing() as connection:
+            row = (await connection.execute(select(*COLUMNS).where(this).with_for_update())).mappings().one_or_none()
+            if row is None:
+                raise NoteDeleted
+            note = note_from_row(row)
+            if not note.state.is_final:
+                return note
+            await lock_account(connection, note.account)
+            values = {
                 **_unstarted(moment()),
                 "preview": notes.c.preview,  # the earlier transcript stays until there is a new one
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
+                "tag": next_tag(note),
                 "language": language,
-            },
-        )
-        if note is None:
-            note = await self._change(notes.c.id == note_id, {"run": notes.c.run})
-        if note is None:
-            raise NoteDeleted
-        return note
+            }
+            changed = await connection.execute(update(notes).where(this).values(values).returning(*COLUMNS))
+            return note_from_row(changed.mappings().one())
 
     async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> Note | None:
         """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's.
@@ -272,6 +277,9 @@ def _fresh(incoming: Incoming) -> dict[str, object]:
         **{name: getattr(incoming, name) for name in Incoming.__slots__},
         **_unstarted(came),
         "id": new_note_id(),
+        "account": incoming.account,
+        "is_long": is_long(incoming),
+        "tag": next_tag(incoming),
         "received_at": came,
         "fence": 0,
         "run": 0,

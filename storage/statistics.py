@@ -1,15 +1,14 @@
 """Statistics over the notes: counts, speed, audio and engine time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from sqlalchemy import Label, RowMapping, Table, and_, func, select
+from sqlalchemy import Label, RowMapping, Table, func, select
 
 from storage.clock import moment
 from storage.database import Database
 from storage.note import State, Stats
-from storage.tables import IS_MEASURED, IS_QUEUED, UNSETTLED, bot_totals, notes, user_totals
+from storage.tables import IS_MEASURED, IS_QUEUED, bot_totals, notes, user_totals
 
 MEASURED_NOTES = 50
 
@@ -63,21 +62,6 @@ class Statistics:
             rtf=median(measured) if measured else None,
             concurrency=sum(row.engine_s for row in ended) / _covered_s(spans) if ended else 1.0,
         )
-
-    async def unfinished_before(self, note_ids: Sequence[str]) -> dict[str, int]:
-        """Return, for each of these notes, how many of the same chat were queued earlier and are not finished."""
-        each = notes.alias()
-        earlier = and_(
-            UNSETTLED,
-            notes.c.bot_id == each.c.bot_id,
-            notes.c.chat_id == each.c.chat_id,
-            notes.c.state.in_((State.QUEUED, State.PROCESSING)),
-            notes.c.queued_at < each.c.queued_at,
-        )
-        asked = select(each.c.id, func.count(notes.c.id).label("before")).select_from(each.outerjoin(notes, earlier))
-        async with self._database.reading() as connection:
-            rows = await connection.execute(asked.where(each.c.id.in_(note_ids)).group_by(each.c.id))
-            return {row.id: row.before for row in rows}
 
     async def oldest_wait_s(self) -> float:
         """Return for how long the note that waits longest has been waiting, in seconds; 0 if none waits."""

@@ -5,12 +5,15 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
+    ColumnElement,
     Computed,
     DateTime,
     Dialect,
     Float,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     MetaData,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    false,
     literal_column,
 )
 from sqlalchemy.types import TypeDecorator
@@ -70,6 +74,7 @@ notes = Table(
     Column("guest_query_id", Text, nullable=False, server_default=""),
     Column("thread_id", BigInteger),
     Column("user_id", BigInteger, nullable=False),
+    Column("account", Text, nullable=False, server_default=""),
     Column("kind", String(16), nullable=False),
     Column("file_id", Text, nullable=False),
     Column("file_unique_id", Text, nullable=False),
@@ -97,6 +102,8 @@ notes = Table(
     Column("delivered_at", UtcDateTime),
     Column("undeliverable", Text),
     Column("worker", Text),
+    Column("is_long", Boolean, nullable=False, server_default=false()),
+    Column("tag", BigInteger, nullable=False, server_default="0"),  # its turn among the notes of its kind
     Column("beat_at", UtcDateTime),  # last heartbeat of its worker; empty while nobody holds the note
     Column("audio_s", Float),
     Column("engine_s", Float),
@@ -114,6 +121,12 @@ notes = Table(
     Index("ix_notes_received", "received_at", "id"),
 )
 
+
+def is_unbegun(table: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a note, of `notes` or an alias, waits and no worker has begun on it in this run."""
+    return and_(table.c.state == literal_column("'queued'"), table.c.started_at.is_(None))
+
+
 # The conditions of the partial indexes. A query uses such an index only if it has the very same words, so what they
 # compare with is part of the statement, and not a parameter.
 UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
@@ -122,13 +135,26 @@ IS_MEASURED = and_(notes.c.state == literal_column("'done'"), notes.c.engine_s >
 HAS_MOVED = notes.c.moved_to.is_not(None)
 PARTIAL_INDEXES = {
     "ix_notes_unsettled": ((notes.c.id,), UNSETTLED),
-    "ix_notes_unsettled_chat": ((notes.c.bot_id, notes.c.chat_id, notes.c.queued_at), UNSETTLED),
+    "ix_notes_turn": ((notes.c.bot_id, notes.c.is_long, notes.c.tag), is_unbegun(notes)),
+    "ix_notes_turn_of_account": (
+        (notes.c.bot_id, notes.c.account, notes.c.is_long, notes.c.tag),
+        is_unbegun(notes),
+    ),
     "ix_notes_queued": ((notes.c.queued_at,), IS_QUEUED),
     "ix_notes_measured": ((notes.c.finished_at,), IS_MEASURED),
     "ix_notes_moved": ((notes.c.bot_id, notes.c.moved_to, notes.c.chat_id), HAS_MOVED),
 }
 for _name, (_columns, _where) in PARTIAL_INDEXES.items():
     Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
+
+# Those who send notes, at whichever door. A row is also the lock under which its notes get their tags.
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("last_note_at", UtcDateTime, nullable=False),  # when it last sent a note, or had one tried again
+)
 
 transcripts = Table(
     "transcripts",

@@ -30,7 +30,7 @@ def command(*, as_json: bool) -> None:
 
 async def read_queue(settings: Settings) -> QueueReport:
     """Read the counts from the ledger and the workers from Redis; without the embedded Redis there are none."""
-    async with open_ledger(settings) as ledger, open_queue(settings, ledger) as queue:
+    async with open_ledger(settings) as ledger, open_queue(settings) as queue:
         try:
             return await queue_report(ledger, queue)
         except QueueUnreachable:

@@ -31,7 +31,7 @@ async def run_bot(settings: Settings) -> None:
     async with (
         open_bot(settings.telegram, open_redis(settings)) as bot,
         open_ledger(settings) as ledger,
-        open_queue(settings, ledger) as queue,
+        open_queue(settings) as queue,
     ):
         await serve(settings, build_dispatcher(settings, bot, ledger, queue), stop)
     log.info("bot_stopped")

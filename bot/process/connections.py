@@ -27,13 +27,13 @@ async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
 
 
 @asynccontextmanager
-async def open_queue(settings: Settings, ledger: Ledger) -> AsyncIterator[Queue]:
+async def open_queue(settings: Settings) -> AsyncIterator[Queue]:
     """Open the queue, and close it at the end of the block.
 
     Raises:
         QueueUnreachable: Redis answers, and refuses us.
     """
-    queue = Queue(open_redis(settings), ledger)
+    queue = Queue(open_redis(settings))
     try:
         await check_not_refused(queue.redis)
         yield queue

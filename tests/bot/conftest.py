@@ -237,7 +237,7 @@ async def open_house(
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running_redis(settings))
         ledger = await stack.enter_async_context(open_ledger(settings))
-        queue = await stack.enter_async_context(open_queue(settings, ledger))
+        queue = await stack.enter_async_context(open_queue(settings))
         bot = await stack.enter_async_context(open_bot(settings.telegram, open_redis(settings), windows))
         app = build_dispatcher(settings, bot, ledger, queue)
         await stack.enter_async_context(_serving(settings, app))

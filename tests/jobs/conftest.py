@@ -52,8 +52,8 @@ async def redis(server: RedisServer) -> AsyncIterator[PrefixedRedis]:
 
 
 @pytest.fixture
-def queue(redis: PrefixedRedis, ledger: Ledger) -> Queue:
-    return Queue(redis, ledger)
+def queue(redis: PrefixedRedis) -> Queue:
+    return Queue(redis)
 
 
 @pytest.fixture
@@ -122,6 +122,7 @@ class Arrivals:
             incoming(
                 file_id=str(path),
                 chat_id=chat_id,
+                user_id=chat_id,
                 claimed_s=claimed_s or seconds,
                 file_unique_id=of.get("file_unique_id"),
             )

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.admission import LONG_S, TYPICAL_S, expected_audio_s, has_room_for_long
+from jobs.admission import expected_audio_s, has_room_for_long
+from storage.fair_order import LONG_S, TYPICAL_S
 from storage.ledger import Ledger
 from storage.note import State
 from tests.storage.samples import incoming

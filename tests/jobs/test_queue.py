@@ -19,8 +19,8 @@ from tests.jobs.conftest import Arrivals, position, waiting
 
 
 @pytest.fixture
-async def away(tmp_path: Path, ledger: Ledger) -> Queue:
-    return Queue(connect(f"unix://{tmp_path}/nobody.sock"), ledger)
+async def away(tmp_path: Path) -> Queue:
+    return Queue(connect(f"unix://{tmp_path}/nobody.sock"))
 
 
 async def test_redis_carries_nothing_but_the_id(queue: Queue, redis: PrefixedRedis, arrivals: Arrivals) -> None:
@@ -35,6 +35,26 @@ async def test_a_note_keeps_its_place_when_it_is_queued_again(queue: Queue, arri
     for note in (*notes, notes[0]):
         await queue.enqueue(note)
     assert await waiting(queue) == [note.id for note in notes]
+
+
+async def test_accounts_take_turns_in_the_queue(queue: Queue, arrivals: Arrivals) -> None:
+    names = {}
+    for sender, sent in {"A": 4, "B": 3, "C": 1}.items():
+        for number in range(sent):
+            note = await arrivals.note(chat_id=ord(sender))
+            names[note.id] = f"{sender}{number}"
+            await queue.enqueue(note)
+    assert [names[note_id] for note_id in await waiting(queue)] == ["A0", "B0", "C0", "A1", "B1", "A2", "B2", "A3"]
+
+
+async def test_new_accounts_are_told_different_places(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:
+    told = []
+    for account in range(1, 5):
+        note = await arrivals.note(chat_id=account)
+        told.append((await estimate_wait(ledger, queue, note)).position)
+        await queue.enqueue(note)
+        assert await position(queue, note) == told[-1]
+    assert told == [1, 2, 3, 4]
 
 
 async def test_only_notes_that_wait_are_ahead_of_another(queue: Queue, scripts: LuaScripts, arrivals: Arrivals) -> None:
@@ -58,7 +78,7 @@ async def ahead(queue: Queue, note: Note) -> int | None:
 async def test_the_audio_ahead_is_that_of_all_that_wait_and_half_of_what_runs_whatever_became_of_them(
     queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, arrivals: Arrivals
 ) -> None:
-    lengths = (10.0, 20.0, 400.0, 3.0)
+    lengths = (10.0, 20.0, 400.0, 500.0)
     notes = [await arrivals.note(chat_id=chat, claimed_s=seconds) for chat, seconds in enumerate(lengths)]
     for note in (*notes, *notes):
         await queue.enqueue(note)

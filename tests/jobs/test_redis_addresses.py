@@ -56,7 +56,7 @@ async def test_a_user_with_a_password_of_any_characters_uses_a_database_of_its_o
         assert await none.get("earshot:key") is None
 
 
-async def test_a_wrong_password_is_no_outage(port: int, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_a_wrong_password_is_no_outage(port: int, arrivals: Arrivals) -> None:
     note = await arrivals.note()
     async with connected(f"redis://app:wrong@127.0.0.1:{port}") as redis:
         with pytest.raises(
@@ -64,9 +64,9 @@ async def test_a_wrong_password_is_no_outage(port: int, ledger: Ledger, arrivals
         ):
             await check_not_refused(redis)
         with pytest.raises(QueueUnreachable, match="refuses the login"):
-            await Queue(redis, ledger).place(note)
+            await Queue(redis).place(note)
         with capture_logs() as logs:
-            assert not await Queue(redis, ledger).enqueue(note)
+            assert not await Queue(redis).enqueue(note)
     assert [(line["log_level"], "refuses the login" in line["error"]) for line in logs] == [("error", True)]
 
 
@@ -79,15 +79,13 @@ async def test_a_missing_password_is_no_outage(port: int) -> None:
 @pytest.mark.parametrize(
     ("login", "reason"), [("reader:read", "evalsha"), ("stranger:other", "key")], ids=["commands", "keys"]
 )
-async def test_missing_rights_are_no_outage(
-    port: int, ledger: Ledger, arrivals: Arrivals, login: str, reason: str
-) -> None:
+async def test_missing_rights_are_no_outage(port: int, arrivals: Arrivals, login: str, reason: str) -> None:
     note = await arrivals.note()
     async with connected(f"redis://{login}@127.0.0.1:{port}") as redis:
         with pytest.raises(RedisNotPermitted, match=f"does not permit what Earshot needs .*{reason}"):
             await check_not_refused(redis)
         with pytest.raises(RedisNotPermitted):
-            await Queue(redis, ledger).place(note)
+            await Queue(redis).place(note)
 
 
 async def test_a_key_that_a_script_may_not_touch_is_no_outage(port: int) -> None:
@@ -126,7 +124,7 @@ async def test_after_a_failover_every_note_is_answered(tmp_path: Path, ledger: L
     async with watched_servers(tmp_path / "redis") as servers, connected(servers.url) as redis:
         workers = Workers(tmp_path, servers.url)
         await workers.start(fake_rtf=0.5)
-        queue = Queue(redis, ledger)
+        queue = Queue(redis)
         notes = [await arrivals.note() for _ in range(6)]
         assert all([await queue.enqueue(note) for note in notes])
         await until(lambda: _is_done(ledger, notes[0].id))

@@ -65,7 +65,7 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
         mine.backup(other)
     database, others_redis = await open_database("", copy), connect(server.url, "other")
     others_ledger, others_door = Ledger(database), FileDoor(copy / "door.jsonl")
-    others_queue = Queue(others_redis, others_ledger)
+    others_queue = Queue(others_redis)
     for note in notes:
         await queue.enqueue(note)
         await others_queue.enqueue(note)

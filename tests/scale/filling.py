@@ -57,6 +57,9 @@ def _copy(row: dict[str, Any], number: int) -> dict[str, Any]:
     return row | {
         "id": f"{number:026}",
         "chat_id": number % CHATS + 1,
+        "user_id": number % CHATS + 1,
+        "account": f"telegram:{number % CHATS + 1}",
+        "tag": 300_000 * (number // CHATS + 1),
         "message_id": -number,
         "file_unique_id": str(number),
         "queued_at": came - timedelta(minutes=1) + timedelta(microseconds=number),

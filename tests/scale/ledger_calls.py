@@ -74,7 +74,6 @@ class Calls:
         note, _ = await self.time("record", lambda: ledger.record(what))
         await self.time("record again", lambda: ledger.record(what))
         await self.time("find_same_file", lambda: ledger.find_same_file(note, OPTIONS))
-        await self.time("unfinished_before", lambda: ledger.unfinished_before([note.id]))
         await self.time("status", lambda: ledger.set_status_message(note.id, note.message_id + 1, instead_of=None))
         return note
 
@@ -167,8 +166,6 @@ class Calls:
         found = [waiting.id]
         await self.time("orphaned", lambda: ledger.orphaned(0, bot_id=BOT, limit=1000))
         await self.time("orphaned, next page", lambda: ledger.orphaned(0, bot_id=BOT, after=waiting.id, limit=1000))
-        some = [note.id for note in await ledger.recent()]
-        await self.time("unfinished_before, of several", lambda: ledger.unfinished_before(some))
         await self.time("adopt_deliveries", ledger.adopt_deliveries)
         await self.time("get_many", lambda: ledger.get_many(found[:100]))
         await self.time("counts_by_state", ledger.counts_by_state)

@@ -37,7 +37,7 @@ async def measure_recovery(folder: Path, *, waiting: int) -> list[Figure]:
         stack.push_async_callback(database.close)
         await fill_ledger(database, waiting=waiting)
         ledger = Ledger(database)
-        queue = Queue(connect(server.url), ledger)
+        queue = Queue(connect(server.url))
         stack.push_async_callback(queue.close)
         for _ in range(REAPERS):
             reaper = FORKS.Process(target=_reap_in_process, args=(folder, server.url), daemon=True)
@@ -88,4 +88,4 @@ def _reap_in_process(folder: Path, url: str) -> None:
 async def _reap(folder: Path, url: str) -> None:
     ledger = Ledger(await open_database("", folder))
     redis = connect(url)
-    await run_periodically(INTERVAL_S, Reaper(redis, ledger, Queue(redis, ledger), BOT).requeue_orphans, "reaper")
+    await run_periodically(INTERVAL_S, Reaper(redis, ledger, Queue(redis), BOT).requeue_orphans, "reaper")

@@ -63,7 +63,7 @@ async def _pick_ms(redis: PrefixedRedis) -> float:
 
 
 async def _enqueue_ms(redis: PrefixedRedis, ledger: Ledger) -> float:
-    queue = Queue(redis, ledger)
+    queue = Queue(redis)
     arrived = [(await ledger.record(incoming(chat_id=chat)))[0] for chat in range(1, REPEATED + 1)]
     await redis.config_resetstat()
     for note in arrived:

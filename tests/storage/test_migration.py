@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, MetaData, Table, select, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from structlog.testing import capture_logs
 
@@ -20,6 +20,7 @@ from storage.errors import DatabaseOutdated, DatabaseTooNew
 from storage.ledger import Ledger
 from storage.migration import MIGRATIONS, latest_revision
 from storage.note import State
+from storage.tables import accounts
 from tests.storage.samples import BOT, incoming, transcript
 from tests.storage.totals import assert_totals_are_right
 
@@ -115,6 +116,18 @@ async def test_notes_of_an_old_ledger_go_on_to_their_end(migrated: Database) -> 
     assert (await ledger.retry(IDS["undeliverable"], language=None)).state is State.QUEUED
     assert await ledger.delete(IDS["cancelled"])
     await assert_totals_are_right(migrated)
+
+
+async def test_new_notes_wait_behind_those_of_their_account_in_an_old_ledger(migrated: Database) -> None:
+    ledger = Ledger(migrated)
+    old = await ledger.get(IDS["queued"])
+    own, other = [(await ledger.record(incoming(message_id=1000 + user_id, user_id=user_id)))[0] for user_id in (5, 6)]
+    assert old is not None
+    assert old.tag < other.tag < own.tag
+    async with migrated.reading() as connection:
+        kept = (await connection.execute(select(accounts).order_by(accounts.c.id))).all()
+    assert [row.id for row in kept] == ["telegram:5", "telegram:6"]
+    assert kept[0].created_at == BEFORE < kept[0].last_note_at
 
 
 async def test_new_notes_come_before_those_of_an_old_ledger(migrated: Database) -> None:
