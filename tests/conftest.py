@@ -42,6 +42,8 @@ FUNASR = (  # its import takes ten seconds of computing, so one process of xdist
     "tests/engine/vad/test_endpointing.py",
 )
 
+gc.disable()  # until all is imported
+
 settings.register_profile("busy machine", deadline=None)
 settings.load_profile("busy machine")
 
@@ -66,6 +68,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTo
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what was imported: it lives until the end."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

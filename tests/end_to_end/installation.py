@@ -126,16 +126,22 @@ async def installed(folder: Path, **settings: str) -> AsyncIterator[Installation
 
 @asynccontextmanager
 async def running(place: Installation) -> AsyncIterator[Installation]:
-    """Run `earshot run` inside the block until it polls, and end it with SIGTERM; it has to exit with 0."""
+    """Run `earshot run` inside the block until it polls, and end it with SIGTERM.
+
+    It has to exit with 0 and to leave no process behind.
+    """
     place.process = process = await place.start()
     try:
         await polls(place, process)
         yield place
     finally:
-        with suppress(ProcessLookupError):
+        children: list[int] = []
+        with suppress(OSError):  # it has ended already
+            children = place.children("")
             process.send_signal(signal.SIGTERM)
         code = await asyncio.wait_for(process.wait(), STOP_S)
     assert code == 0, place.log_end()
+    assert not any(map(command_line, children))
 
 
 async def polls(place: Installation, process: asyncio.subprocess.Process) -> None:

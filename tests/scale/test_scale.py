@@ -1,12 +1,17 @@
 import json
 
+import pytest
 from click.testing import CliRunner
 
+from tests.scale import redis_time
 from tests.scale.__main__ import main
 from tests.scale.figures import Figure
 
 
-def test_it_measures_ends_by_itself_and_says_in_its_last_line_what_was_reached() -> None:
+def test_it_measures_ends_by_itself_and_says_in_its_last_line_what_was_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redis_time, "REPEATED", 50)
     done = CliRunner().invoke(main, ["--waiting", "300", "--running", "20"])
     figures = json.loads(done.stdout.splitlines()[-1])["figures"]
     assert [figure["goal"] for figure in figures.values()] == [0.2, 0.2, 1.0, 30.0, 30.0, 200.0]

@@ -17,6 +17,8 @@ from sqlalchemy.pool import NullPool
 from tests.certificates import Certificates
 from tests.parent_death import end_with_parent
 
+DISK, MEMORY = Path("/", "tmp"), Path("/dev", "shm")
+MUCH_MEMORY = 8 * 2**30
 GUARDED = "guarded"  # the user of whom the server demands a password
 
 
@@ -62,7 +64,7 @@ def postgres(certificates: Certificates | None = None, port: int = 0) -> Iterato
     if initdb is None or _find("postgres") is None:
         pytest.skip("no PostgreSQL on this machine")
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
-    with tempfile.TemporaryDirectory(prefix="earshot-pg-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="earshot-pg-", dir=MEMORY if _has_much_memory() else DISK) as folder:
         shutil.chown(folder, user=user or os.geteuid())
         command = [initdb, "-D", f"{folder}/db", "-U", "earshot", "-A", "trust", "-E", "UTF8", "--no-sync"]
         if (made := subprocess.run(command, user=user, capture_output=True, check=False, cwd="/")).returncode != 0:
@@ -78,6 +80,11 @@ def postgres(certificates: Certificates | None = None, port: int = 0) -> Iterato
         finally:
             server.process.send_signal(signal.SIGQUIT)  # at once: nobody needs what it would write to the disk first
             server.process.wait()
+
+
+def _has_much_memory() -> bool:
+    """Tell whether files may lie in memory: each new database is three hundred of them."""
+    return MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MUCH_MEMORY
 
 
 def _find(program: str) -> str | None:

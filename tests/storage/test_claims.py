@@ -1,4 +1,4 @@
-"""Twenty workers in four processes that race for the same notes."""
+"""Twenty workers in two processes that race for the same notes."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from storage.ledger import Ledger
 from tests.storage.samples import incoming
 
-PROCESSES, WORKERS_EACH, NOTES, HOLDS = 4, 5, 12, 3
+PROCESSES, WORKERS_EACH, NOTES, HOLDS = 2, 10, 8, 3
 RACE = """
 import asyncio, json, random, sys
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Hosts whose clocks are wrong: PostgreSQL's own clock decides who holds a note."""
 
-import asyncio
+import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -12,7 +12,7 @@ from storage.ledger import Ledger
 from tests.storage.samples import incoming
 
 TEN_MINUTES_S = 600
-# A process whose clock is off by sys.argv[1] seconds; for each call that it reads it prints the result.
+# A process whose clock is off by sys.argv[1] seconds; it reads addresses of ledgers and calls, and prints the results.
 OTHER_HOST = """
 import datetime, sys, time
 
@@ -34,36 +34,43 @@ from storage.ledger import Ledger
 
 async def main():
     assert abs((now().timestamp() - true_time()) - off_s) < 5
-    database = await open_database(sys.argv[2], Path())
-    ledger = Ledger(database)
-    for call in sys.stdin:
+    for line in sys.stdin:
+        url, call = line.split(maxsplit=1)
+        database = await open_database(url, Path())
+        ledger = Ledger(database)
         print(await eval(call), flush=True)
-    await database.close()
+        await database.close()
 
 asyncio.run(main())
 """
 
 
-Host = Callable[[str], Awaitable[str]]
+Host = Callable[[str], str]
 
 
-@pytest.fixture(params=[TEN_MINUTES_S, -TEN_MINUTES_S])
-async def other_host(postgres_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Host]:
-    """Call the ledger on a host whose clock is off."""
-    arguments, pipe = ("-c", OTHER_HOST, str(request.param), postgres_url), asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdin=pipe, stdout=pipe)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    calls, results = process.stdin, process.stdout
+@pytest.fixture(scope="module", params=[TEN_MINUTES_S, -TEN_MINUTES_S])
+def other_process(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A host whose clock is off."""
+    command = (sys.executable, "-c", OTHER_HOST, str(request.param))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait() == 0
 
-    async def call(expression: str) -> str:
-        calls.write(f"{expression}\n".encode())
-        return (await results.readline()).decode().strip()
 
-    await call("ledger.orphaned(0)")  # so that it has started
-    yield call
-    calls.close()
-    assert await process.wait() == 0
+@pytest.fixture
+def other_host(other_process: subprocess.Popen[str], postgres_url: str) -> Host:
+    """Call the ledger on that host."""
+    assert other_process.stdin is not None
+    assert other_process.stdout is not None
+    calls, results = other_process.stdin, other_process.stdout
+
+    def call(expression: str) -> str:
+        calls.write(f"{postgres_url} {expression}\n")
+        return results.readline().strip()
+
+    return call
 
 
 @pytest.fixture
@@ -75,23 +82,23 @@ async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(ledger
     waiting, _ = await ledger.record(incoming())
     note = await ledger.claim(waiting.id, "here")
     assert note is not None
-    assert await other_host(f"ledger.claim('{note.id}', 'there')") == "None"
-    assert await other_host("ledger.orphaned(5)") == "[]"
+    assert other_host(f"ledger.claim('{note.id}', 'there')") == "None"
+    assert other_host("ledger.orphaned(5)") == "[]"
     assert await ledger.owned([(note.id, note.fence)])
 
 
 async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Ledger, other_host: Host) -> None:
     note, _ = await ledger.record(incoming())
-    await other_host(f"ledger.claim('{note.id}', 'there')")
+    other_host(f"ledger.claim('{note.id}', 'there')")
     assert await ledger.claim(note.id, "here") is None
     assert await ledger.orphaned(0) == []
-    assert await other_host(f"ledger.renew([('{note.id}', 1)])") == f"{{('{note.id}', 1)}}"
+    assert other_host(f"ledger.renew([('{note.id}', 1)])") == f"{{('{note.id}', 1)}}"
     assert await ledger.claim(note.id, "here") is None
 
 
 async def test_times_that_a_host_with_a_wrong_clock_writes_are_right(ledger: Ledger, other_host: Host) -> None:
     note, _ = await ledger.record(incoming())
-    await other_host(f"ledger.claim('{note.id}', 'there')")
+    other_host(f"ledger.claim('{note.id}', 'there')")
     written = await ledger.get(note.id)
     assert written is not None
     assert written.started_at is not None

@@ -1,6 +1,7 @@
 """The life of notes as a machine: whatever happens in whatever order, the ledger agrees with a model of a few lines."""
 
 import asyncio
+import shutil
 import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,12 +53,14 @@ class LedgerMachine(RuleBasedStateMachine):
     """Workers, people and crashes, at random."""
 
     server: ClassVar[Postgres | None] = None  # without one it is SQLite
+    empty_ledger: ClassVar[Path]
     notes = Bundle("notes")
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
+        shutil.copy(self.empty_ledger, self.folder.name)
         self.url = "" if self.server is None else self.loop.run_until_complete(new_postgres_ledger(self.server))
         self.database = self.loop.run_until_complete(open_database(self.url, Path(self.folder.name)))
         self.ledger = Ledger(self.database)
@@ -182,9 +185,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_agrees(self) -> None:
-        for expected in self.known:
-            note = self.loop.run_until_complete(self.ledger.get(expected.id))
-            assert note is not None
+        notes = self.loop.run_until_complete(self.ledger.get_many([expected.id for expected in self.known]))
+        for expected, note in zip(sorted(self.known, key=lambda one: one.id), notes, strict=True):
+            assert note.id == expected.id
             found = (note.state, note.fence, note.tries, note.delivered_at is not None, note.undeliverable is not None)
             wanted = (expected.delivered, expected.undeliverable)
             assert found == (expected.state, expected.fence, expected.tries, *wanted)
@@ -201,10 +204,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_whatever_happens_the_ledger_agrees_with_a_model_of_a_few_lines(
-    kind: str, request: pytest.FixtureRequest
+    kind: str, request: pytest.FixtureRequest, empty_ledger: Path
 ) -> None:
     server: Postgres | None = request.getfixturevalue("postgres_server") if kind == "postgres" else None
-    LedgerMachine.server = server
+    LedgerMachine.server, LedgerMachine.empty_ledger = server, empty_ledger
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(

@@ -39,7 +39,9 @@ def test_speed_and_memory_of_the_model_are_told_and_the_last_line_is_json(
 
 
 @pytest.mark.skipif(not PROC.exists(), reason="only Linux tells which children a process has")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_signal_ends_it_with_the_code_that_shells_expect_and_nothing_stays_behind(
     variables: dict[str, str], starter_models_dir: Path, tmp_path: Path, number: int, code: int
 ) -> None:

@@ -58,6 +58,7 @@ async def until(true: Callable[[], bool], within_s: float = 60.0) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow  # tests/end_to_end/test_survival.py does the same to the bot and to the worker
 async def test_it_survives_the_death_of_its_children_and_ends_gracefully(
     variables: dict[str, str], tone: Callable[[str, float], Path]
 ) -> None:

@@ -53,6 +53,7 @@ async def bot_process(playground: Playground, data_dir: Path) -> AsyncIterator[a
         await process.communicate()
 
 
+@pytest.mark.slow  # tests/end_to_end/test_survival.py kills the bot of a whole installation
 async def test_a_killed_bot_loses_no_note_and_the_next_one_ends_in_peace(
     playground: Playground, tmp_path: Path
 ) -> None:
