@@ -137,15 +137,17 @@ class ArtefactRows:
     async def postpone_artefacts(self, claimed: Sequence[Artefact], *, are_nowhere: bool = False) -> None:
         """Let go of files with which nothing could be done: they are due again after a pause that grows.
 
-        With `are_nowhere`, nothing of them can be in the store that was tried: another one may take them.
+        With `are_nowhere`, new ones cannot be in the store that was tried: another one may take them.
         """
         if not claimed:
             return
+        where = artefacts.c.store
+        store = case((artefacts.c.bytes.is_(None), ""), else_=where) if are_nowhere else where
         async with self._database.writing() as connection:
             for artefact in claimed:
                 pause_s = min(LONGEST_PAUSE_S, 2.0 ** min(artefact.attempts, 16))
                 again_at = case((_IS_DELETED, moment()), else_=moment(ago_s=-pause_s))
-                values = {"next_at": again_at, **({"store": ""} if are_nowhere else {})}
+                values = {"next_at": again_at, "store": store}
                 await connection.execute(update(artefacts).where(_held(artefact)).values(values))
 
     async def forget_artefacts(self, deleted: Sequence[Artefact]) -> None:
@@ -165,8 +167,9 @@ class ArtefactRows:
         buried = 0
         async with self._database.writing() as connection:
             for chosen in (expired, _surplus(max_recordings)):
-                locked = chosen.limit(BATCH).with_for_update(skip_locked=True)
-                changed = update(artefacts).where(_KEY.in_(locked), IS_LIVE).values(deleted_at=moment())
+                found = select(artefacts.c.note_id, artefacts.c.kind).where(_KEY.in_(chosen.limit(BATCH)), IS_LIVE)
+                locked = found.with_for_update(skip_locked=True)
+                changed = update(artefacts).where(_KEY.in_(locked)).values(deleted_at=moment())
                 buried += (await connection.execute(changed)).rowcount
         return buried
 

@@ -83,6 +83,42 @@ async def test_a_note_that_is_transcribed_again_keeps_its_name_and_has_the_new_t
     assert [content for name, content in after.items() if name.endswith(".txt")] == [b"second\n"]
 
 
+async def test_what_is_kept_of_a_note_later_has_the_name_of_what_was_kept_before(one: Host) -> None:
+    note = await one.transcribe(is_recorded=False)
+    await one.transcribe()
+    await one.ledger.mark_delivered(note.id)
+    await one.transcribe(note=await one.ledger.retry(note.id, language=None))
+    await one.artefacts.sweep()
+    assert {name.partition(".")[0] for name in one.files() if note.id in name} == {
+        f"{datetime.now(UTC):%Y-%m-%d}_001_{note.id}"
+    }
+    assert len(one.files()) == 6
+
+
+async def test_a_note_that_another_host_transcribes_again_has_no_files_in_two_places(one: Host, other: Host) -> None:
+    note = await one.transcribe("first")
+    await one.artefacts.sweep()
+    await one.ledger.mark_delivered(note.id)
+    await other.transcribe("second", note=await other.ledger.retry(note.id, language=None))
+    await other.artefacts.sweep()
+    await one.artefacts.sweep()
+    assert (other.files(), other.files("outbox")) == ({}, {})
+    assert sorted(one.files().values()) == sorted([SOUND, b"second\n", render(transcript("second"), "vtt").encode()])
+
+
+async def test_a_recording_that_is_yet_to_be_deleted_elsewhere_takes_no_place(one: Host, other: Host) -> None:
+    notes = [await one.transcribe() for _ in range(KEPT - 1)]
+    elsewhere = await other.transcribe()
+    for place in (one, other):
+        await place.artefacts.sweep()
+    await one.ledger.delete(elsewhere.id)
+    notes.append(await one.transcribe())
+    for _ in range(2):
+        await one.artefacts.sweep()
+    kept = [name for name in one.files() if name.endswith(".ogg")]
+    assert sorted(name.split("_")[2] for name in kept) == sorted(f"{note.id}.ogg" for note in notes)
+
+
 async def test_what_is_deleted_is_gone_from_the_other_host_that_has_it(
     one: Host, other: Host, database: Database
 ) -> None:
@@ -130,6 +166,30 @@ async def test_what_is_deleted_while_it_is_being_put_away_is_deleted_afterwards(
         await one.artefacts.sweep()
     await one.artefacts.sweep()
     assert (one.files(), await rows(database)) == ({}, {})
+
+
+async def test_a_writer_that_comes_after_the_row_of_its_file_has_gone_deletes_it_itself(
+    one: Host, tmp_path: Path, database: Database, later: Later
+) -> None:
+    note = await one.transcribe(is_recorded=False)
+    beside = host(one.ledger, tmp_path / "one")
+    put = FolderStore.put
+    frozen = asyncio.Event()
+
+    async def after_a_long_time(store: FolderStore, key: str, content: bytes | Path) -> None:
+        await frozen.wait()
+        await put(store, key, content)
+
+    with mock.patch.object(FolderStore, "put", after_a_long_time):
+        sweep = asyncio.create_task(one.artefacts.sweep())
+        await asyncio.sleep(0.3)
+        await one.ledger.delete(note.id)
+        await later(CLAIM_S + 1)
+        await beside.artefacts.sweep()
+        assert await rows(database) == {}
+        frozen.set()
+        await sweep
+    assert one.files() == {}
 
 
 async def test_a_file_whose_writer_was_killed_before_it_said_so_is_still_known(
