@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("torch", "funasr", "whisper", "transformers", "av", "numba", "modelscope")
+HEAVY = ("obstore", "torch", "funasr", "whisper", "transformers", "av", "numba", "modelscope")
 
 
 def loaded_by(modules: str) -> set[str]:

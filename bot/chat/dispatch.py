@@ -22,6 +22,7 @@ from jobs.estimate import RecentSpeed
 from jobs.leases import Leases
 from jobs.queue import Queue
 from jobs.speech_engine import options_hash
+from storage.artefacts.artefacts import Artefacts
 from storage.ledger import Ledger
 
 HANDLERS = (
@@ -51,7 +52,9 @@ class BotApplication:
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
 
-def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue) -> BotApplication:
+def build_dispatcher(
+    settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, artefacts: Artefacts
+) -> BotApplication:
     """Build the dispatcher with all handlers, and the parts that it uses."""
     delivery = Delivery(bot, ledger)
     access = Access(settings.access)
@@ -79,6 +82,7 @@ def build_dispatcher(settings: Settings, bot: Bot, ledger: Ledger, queue: Queue)
         delivery=delivery,
         intake=intake,
         actions=NoteActions(delivery, ledger, queue, intake),
+        artefacts=artefacts,
         lookup=NoteLookup(bot, ledger, access),
     )
     dispatcher.update.outer_middleware(DeadLetterKeeper(ledger, background, record_within_s))

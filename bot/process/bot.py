@@ -9,7 +9,7 @@ import structlog
 from bot.chat.command_texts import command_texts_by_language
 from bot.chat.dispatch import BotApplication, build_dispatcher
 from bot.config.settings import Settings, TelegramSettings
-from bot.process.connections import open_ledger, open_queue, open_redis
+from bot.process.connections import open_artefacts, open_ledger, open_queue, open_redis
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
 from bot.telegram.updates import check_webhook, poll, subscribe, webhook_server
@@ -33,7 +33,7 @@ async def run_bot(settings: Settings) -> None:
         open_ledger(settings) as ledger,
         open_queue(settings) as queue,
     ):
-        await serve(settings, build_dispatcher(settings, bot, ledger, queue), stop)
+        await serve(settings, build_dispatcher(settings, bot, ledger, queue, open_artefacts(settings, ledger)), stop)
     log.info("bot_stopped")
 
 

@@ -18,6 +18,7 @@ AT_ONCE = 8
 TEXT_LIMIT_S = 60.0
 RECORDING_LIMIT_S = 600.0
 DELETE_LIMIT_S = 120.0
+GET_LIMIT_S = 30.0
 
 Step = Callable[[], Awaitable[int]]
 
@@ -49,6 +50,21 @@ class Artefacts:
         extension = safe_extension(recording.suffix)
         await asyncio.to_thread(self._outbox.move_in, note_id, recording, extension)
         return extension
+
+    async def recording(self, note_id: str, max_bytes: int) -> tuple[str, bytes] | None:
+        """Return file name and content of the recording of a note; None if none is kept here, or a larger one is.
+
+        Raises:
+            ArtefactsFault: the store does not work now.
+        """
+        if (found := await self._ledger.stored_recording(note_id, max_bytes)) is None:
+            return None
+        stores = {await store.name(): store for store in self._stores}
+        if (store := stores.get(found.store)) is None:
+            return None
+        async with time_limit(store, GET_LIMIT_S):
+            content = await store.get(found.key)
+        return None if content is None else (found.key, content)
 
     async def take_over_old_recordings(self) -> None:
         """Take over the recordings that an older version kept on this host."""

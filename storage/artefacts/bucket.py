@@ -45,6 +45,16 @@ class BucketStore:
         with self._faults():
             await put_async(self._bucket, key, content)
 
+    async def get(self, key: str) -> bytes | None:
+        """Return what is stored under the key; None if nothing is."""
+        from obstore import get_async  # noqa: PLC0415 - as above
+
+        with self._faults():
+            try:
+                return bytes(await (await get_async(self._bucket, key)).bytes_async())
+            except FileNotFoundError:
+                return None
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete the files that exist under these keys."""
         from obstore import delete_async  # noqa: PLC0415 - as above

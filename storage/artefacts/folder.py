@@ -41,6 +41,10 @@ class FolderStore:
         """Store the content under the key."""
         await self._in_thread(lambda: self._put(key, content))
 
+    async def get(self, key: str) -> bytes | None:
+        """Return what is stored under the key; None if nothing is."""
+        return await self._in_thread(lambda: self._get(key))
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete the files that exist under these keys, and what a process that was killed left of them."""
         await self._in_thread(lambda: self._delete(keys))
@@ -81,6 +85,10 @@ class FolderStore:
             partial.replace(self._folder / key)
         finally:
             partial.unlink(missing_ok=True)
+
+    def _get(self, key: str) -> bytes | None:
+        path = self._folder / key
+        return path.read_bytes() if path.exists() else None
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:

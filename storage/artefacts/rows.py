@@ -118,6 +118,14 @@ class ArtefactRows:
         async with self._database.reading() as connection:
             return {row.note_id: Transcript.from_json(row.transcript) for row in await connection.execute(asked)}
 
+    async def stored_recording(self, note_id: str, max_bytes: int) -> Artefact | None:
+        """Return the recording of the note if it is in a store, and not larger than `max_bytes`."""
+        stored = and_(IS_RECORDING, IS_LIVE, artefacts.c.stored_at.is_not(None), artefacts.c.bytes <= max_bytes)
+        async with self._database.reading() as connection:
+            found = await connection.execute(select(*FIELDS).where(artefacts.c.note_id == note_id, stored))
+            row = found.mappings().one_or_none()
+        return None if row is None else Artefact(**row)
+
     async def mark_stored(self, stored: Mapping[Artefact, tuple[int, str]]) -> list[Artefact]:
         """Record that files are in the store, with their bytes and SHA-256; those buried meanwhile are due at once.
 

@@ -31,6 +31,9 @@ class Store(Protocol):
     async def put(self, key: str, content: bytes | Path) -> None:
         """Store the content under the key, in place of what is there. All of it is there afterwards, or nothing."""
 
+    async def get(self, key: str) -> bytes | None:
+        """Return what is stored under the key; None if nothing is."""
+
     async def delete(self, keys: Sequence[str]) -> None:
         """Delete the files that exist under these keys."""
 

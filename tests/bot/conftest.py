@@ -239,7 +239,7 @@ async def open_house(
         ledger = await stack.enter_async_context(open_ledger(settings))
         queue = await stack.enter_async_context(open_queue(settings))
         bot = await stack.enter_async_context(open_bot(settings.telegram, open_redis(settings), windows))
-        app = build_dispatcher(settings, bot, ledger, queue)
+        app = build_dispatcher(settings, bot, ledger, queue, open_artefacts(settings, ledger))
         await stack.enter_async_context(_serving(settings, app))
         workers = await stack.enter_async_context(AsyncExitStack())
         yield House(playground, settings, ledger, queue, bot, app, workers, windows)

@@ -127,6 +127,7 @@ class Calls:
         recordings = await self.time("claim_recordings", lambda: ledger.claim_recordings(STORE, note_ids))
         stored = dict.fromkeys([*texts, *recordings], (12, "sha"))
         await self.time("mark_stored", lambda: ledger.mark_stored(stored))
+        await self.time("stored_recording", lambda: ledger.stored_recording(note_ids[0], 50_000_000))
         await self.time("bury_expired", lambda: ledger.bury_expired(0))
         buried = await self.time("claim_deleted", lambda: ledger.claim_deleted(stores))
         await self.time("postpone_artefacts", lambda: ledger.postpone_artefacts(buried))

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from aiogram import Bot, Router
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.filters import Command
-from aiogram.types import Message
+from aiogram.types import BufferedInputFile, Message
 
 from bot.chat.delivery import in_reply_to, send_in_thread
 from bot.chat.handlers.note_lookup import NoteLookup
@@ -14,7 +15,13 @@ from bot.chat.handlers.respond import respond
 from bot.chat.texts import translate
 from bot.telegram.errors import FileGone
 from bot.telegram.request_policy import at_least_once
+from storage.artefacts.artefacts import Artefacts
+from storage.errors import ArtefactsFault
 from storage.note import Note
+
+MAX_UPLOAD_BYTES = 50_000_000  # what Telegram takes from a bot
+
+log = structlog.get_logger(__name__)
 
 
 def router() -> Router:
@@ -24,19 +31,37 @@ def router() -> Router:
     return own
 
 
-async def send_recording(message: Message, bot: Bot, lookup: NoteLookup) -> None:
-    """Send the chosen recording again by its file_id."""
+async def send_recording(message: Message, bot: Bot, lookup: NoteLookup, artefacts: Artefacts) -> None:
+    """Send the chosen recording again: as Telegram has it, else as it was kept."""
     note = await lookup.for_message(message)
     if note is None:
         return
+    if not await _send(bot, note, note.file_id):
+        kept = await _kept(artefacts, note)
+        if kept is None or not await _send(bot, note, kept):
+            await respond(message, translate(FileGone.sentence))
+
+
+async def _kept(artefacts: Artefacts, note: Note) -> BufferedInputFile | None:
+    try:
+        found = await artefacts.recording(note.id, MAX_UPLOAD_BYTES)
+    except ArtefactsFault as fault:
+        log.warning("recording_not_read", note=note.id, error=str(fault))
+        return None
+    return None if found is None else BufferedInputFile(found[1], filename=found[0])
+
+
+async def _send(bot: Bot, note: Note, file: str | BufferedInputFile) -> bool:
+    """Send the file in reply to the note; return False if Telegram refuses it."""
     try:
         with at_least_once():
-            await send_in_thread(note, lambda thread_id: _send(bot, note, thread_id))
+            await send_in_thread(note, lambda thread_id: _request(bot, note, file, thread_id))
     except TelegramBadRequest:
-        await respond(message, translate(FileGone.sentence))
+        return False
+    return True
 
 
-def _send(bot: Bot, note: Note, thread_id: int | None) -> Awaitable[Message]:
+def _request(bot: Bot, note: Note, file: str | BufferedInputFile, thread_id: int | None) -> Awaitable[Message]:
     methods: dict[str, Callable[..., Awaitable[Message]]] = {
         "voice": bot.send_voice,
         "audio": bot.send_audio,
@@ -45,4 +70,4 @@ def _send(bot: Bot, note: Note, thread_id: int | None) -> Awaitable[Message]:
         "document": bot.send_document,
     }
     where: dict[str, Any] = {"message_thread_id": thread_id, "reply_parameters": in_reply_to(note)}
-    return methods[note.kind](note.answer_chat_id, note.file_id, **where)
+    return methods[note.kind](note.answer_chat_id, file, **where)

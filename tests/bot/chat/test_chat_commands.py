@@ -10,7 +10,7 @@ from bot.config.settings import Settings
 from bot.playground.server import Playground
 from engine.settings import EngineSettings
 from storage.note import State
-from tests.bot.conftest import ADA, BOB, ROOT, House, open_house, sound, until
+from tests.bot.conftest import ADA, BOB, ROOT, House, awaited, open_house, sound, until
 
 
 async def transcribed(house: House, seed: int, *, id: int = ADA) -> tuple[Message, Message]:  # noqa: A002 - Telegram's own word
@@ -67,6 +67,27 @@ async def test_history_lists_ten_and_turns_pages_and_opens_texts(house: House) -
     house.say("/audio", reply_to=copy)
     again = await house.playground.wait_for(lambda message: message.voice is not None)
     assert house.playground.content(again) == house.playground.content(oldest)
+
+
+async def test_a_recording_that_telegram_no_longer_has_is_sent_from_where_it_was_kept(house: House) -> None:
+    await house.start_worker()
+    note, answer = await transcribed(house, 1)
+    kept = await house.note_of(note)
+    sent = house.playground.content(note)
+    del house.playground.state.files.by_id[kept.file_id]
+    await awaited(lambda: house.ledger.stored_recording(kept.id, 50_000_000))
+    house.say("/audio", reply_to=answer)
+    again = await house.playground.wait_for(
+        lambda message: message.voice is not None and message.message_id > answer.message_id
+    )
+    assert house.playground.content(again) == sent
+    house.playground.delete(again)
+    for path in (house.settings.data_dir / "artefacts").glob("2*.oga"):
+        path.unlink()
+    house.say("/audio", reply_to=answer)
+    await house.hear("Telegram does not give me this file any more.")
+    violations = house.playground.violations
+    violations[:] = [words for words in violations if "wrong file identifier" not in words]
 
 
 async def test_a_repeat_that_is_cancelled_takes_no_text_away(house: House) -> None:

@@ -82,6 +82,8 @@ async def test_hosts_share_a_bucket_and_either_deletes_what_is_deleted(
     assert await there.read(there.names()[1]) == b"hello\n"
     await one.artefacts.sweep()
     assert (one.files(), one.files("outbox")) == ({}, {})
+    assert await other.artefacts.recording(note.id, len(SOUND)) == (there.names()[0], SOUND)
+    assert await other.artefacts.recording(note.id, len(SOUND) - 1) is None
     await ledger.delete(note.id)
     await other.artefacts.sweep()
     assert (there.names(), await rows(database)) == ([], {})
@@ -93,6 +95,7 @@ async def test_a_recording_of_many_parts_comes_whole(there: Bucket, tmp_path: Pa
     (tmp_path / "large").write_bytes(large)
     await store.put("large.ogg", tmp_path / "large")
     assert await there.read("large.ogg") == large
+    assert (await store.get("large.ogg"), await store.get("never-there.txt")) == (large, None)
     await store.delete(["large.ogg", "never-there.txt"])
     assert there.names() == []
 
