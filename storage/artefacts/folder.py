@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from storage.errors import ArtefactsNotWritable
 
@@ -75,13 +75,13 @@ class FolderStore:
     def _put(self, key: str, content: bytes | Path) -> None:
         self._folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
         partial = self._partial(key)
+        partial.unlink(missing_ok=True)
         try:
-            with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE), "wb") as file:
-                if isinstance(content, bytes):
+            if isinstance(content, bytes):
+                with _created(partial) as file:
                     file.write(content)
-                else:
-                    with content.open("rb") as source:
-                        shutil.copyfileobj(source, file)
+            else:
+                _link_or_copy(content, partial)
             partial.replace(self._folder / key)
         finally:
             partial.unlink(missing_ok=True)
@@ -97,3 +97,15 @@ class FolderStore:
 
     def _partial(self, key: str) -> Path:
         return self._folder / f".{key}.part"
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)  # at once, however large; what is written elsewhere under that name is a new file
+    except OSError:  # on another disk
+        with source.open("rb") as reading, _created(target) as file:
+            shutil.copyfileobj(reading, file)
+
+
+def _created(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, PRIVATE_FILE), "wb")

@@ -143,19 +143,19 @@ async def test_over_a_frozen_line_a_sweep_ends_and_everything_follows_once_it_mo
 ) -> None:
     async with rough_proxy(there.server.port) as proxy:
         place = await rough(there, ledger, tmp_path / "one", proxy)
-        for _ in range(20):
+        for _ in range(50):
             await place.transcribe(is_recorded=False)
         proxy.pause_s = 3600
         began = monotonic()
         with pytest.raises(ArtefactsUnreachable, match="no answer within 1 s"):
             await place.artefacts.sweep()
-        assert monotonic() - began < 5
+        assert monotonic() - began < 10  # and not a second for each
         for one in proxy.open:
             one.transport.abort()
         proxy.pause_s = 0
         await due_now(place)
         await place.artefacts.sweep()
-    assert len(there.names()) == 40
+    assert len(there.names()) == 100
 
 
 async def test_over_a_slow_line_everything_comes_whole(there: Bucket, ledger: Ledger, tmp_path: Path) -> None:
