@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
+from storage.artefacts.rows import ArtefactRows
 from storage.ledger import Ledger
 
 # What a worker asks about all its notes together, at its own pace, however many notes there are.
 OF_A_WORKER = {"renew", "owned", "due_deliveries", "orphaned", "adopt_deliveries", "unfinished_by_bot", "get_many"}
+OF_A_WORKER |= {name for name in vars(ArtefactRows) if not name.startswith("_")}
 
 _call: ContextVar[str] = ContextVar("_call", default="?")
 
