@@ -31,16 +31,28 @@ LONG = (  # those that wait between those that compute
 # Threads of torch that wait for each other keep their cores busy with it, which other processes of the tests need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-FUNASR = (  # its import takes ten seconds of computing, so one process of xdist runs all that import it
-    "tests/engine/audio/test_fbank.py",
-    "tests/engine/recognizers/test_fun",
-    "tests/engine/recognizers/test_paraformer.py",
-    "tests/engine/recognizers/test_registry.py",
-    "tests/engine/recognizers/test_sensevoice_",
-    "tests/engine/speakers/test_campplus_onnx.py",
-    "tests/engine/vad/test_detector.py",
-    "tests/engine/vad/test_endpointing.py",
-)
+TOGETHER = {  # what takes many seconds of computing to be imported; the files that do are run by one process of xdist
+    "FunASR": (
+        "tests/engine/audio/test_fbank.py",
+        "tests/engine/recognizers/test_fun",
+        "tests/engine/recognizers/test_paraformer.py",
+        "tests/engine/recognizers/test_prepared.py",
+        "tests/engine/recognizers/test_registry.py",
+        "tests/engine/recognizers/test_sensevoice_",
+        "tests/engine/speakers/test_campplus_onnx.py",
+        "tests/engine/vad/test_detector.py",
+        "tests/engine/vad/test_endpointing.py",
+    ),
+    "Whisper": (
+        "tests/bot/bench/test_accuracy.py",
+        "tests/bot/cli/test_bench.py",
+        "tests/bot/cli/test_transcribe.py",
+        "tests/engine/recognizers/test_whisper.py",
+        "tests/engine/speakers/test_embeddings.py",
+        "tests/engine/test_speech.py",
+        "tests/engine/test_times.py",
+    ),
+}
 
 gc.disable()  # until all is imported
 
@@ -54,10 +66,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class FilesTogether(LoadFileScheduling):  # type: ignore[misc] # xdist ships no types
-    """Gives each file to one process, and all that import FunASR to the same."""
+    """Gives each file to one process, and those that import the same to the same."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "FunASR" if nodeid.startswith(FUNASR) else super()._split_scope(nodeid)
+        alone: str = super()._split_scope(nodeid)
+        return next((name for name, files in TOGETHER.items() if nodeid.startswith(files)), alone)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,11 +2,14 @@
 
 import asyncio
 import io
+import ssl
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 import numpy as np
@@ -190,6 +193,15 @@ async def until(condition: Callable[[], bool]) -> None:
         return condition()
 
     await awaited(look)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates() -> Iterator[None]:
+    """Read the certificates that are trusted once, and not for each bot: that takes longer than many tests."""
+    once = SimpleNamespace(create_default_context=cache(ssl.create_default_context))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aiogram.client.session.aiohttp.ssl", once)
+        yield
 
 
 @pytest.fixture(autouse=True)
