@@ -44,7 +44,6 @@ TOGETHER = {  # what takes many seconds of computing to be imported; the files t
         "tests/engine/vad/test_endpointing.py",
     ),
     "Whisper": (
-        "tests/bot/bench/test_accuracy.py",
         "tests/bot/cli/test_bench.py",
         "tests/bot/cli/test_transcribe.py",
         "tests/engine/recognizers/test_whisper.py",
