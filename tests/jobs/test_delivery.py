@@ -211,6 +211,7 @@ async def test_what_cannot_be_told_while_the_lease_is_certain_is_told_by_another
     with mock.patch.object(door, "done", hang):
         await deliver(context, outcome)
     assert stopped.is_set()
+    assert not (await latest(context, outcome.note)).is_settled
     monkeypatch.setattr("storage.states.HOLD_S", 0.0)
     assert (await settled(context, outcome.note)).delivered_at is not None
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import pytest
@@ -51,6 +52,11 @@ def statuses(house: House) -> list[Message]:
     return [message for message in house.playground.messages(house.chat()) if is_status(message)]
 
 
+def sending(house: House) -> int:
+    """Give how many messages the bot has begun to send, also those that it took back."""
+    return len([request for request in house.playground.requests if request.method == "sendMessage"])
+
+
 def is_status(message: Message) -> bool:
     return (message.text or "").startswith(("In the queue", PLACEHOLDER))
 
@@ -66,6 +72,29 @@ async def test_a_bot_that_starts_again_welcomes_the_notes_that_the_one_before_it
     newest = statuses(house)[-1]
     assert (await latest(house, note)).status_message_id == newest.message_id
     await house.queued(1)
+
+
+async def test_a_bot_that_starts_again_sends_no_second_status_reply_to_who_has_one_by_then(house: House) -> None:
+    note = await house.note_of(house.speak())
+    await house.queued(1)
+    sent = sending(house)
+
+    async def listed_earlier(*_: object) -> list[Note]:
+        return [replace(note, status_message_id=None)]
+
+    with mock.patch.object(house.ledger, "without_status_message", listed_earlier):
+        await house.app.intake.resume(await house.ledger.current_time())
+    assert sending(house) == sent
+
+
+async def test_a_queue_that_goes_away_meanwhile_is_told_in_the_same_status_reply(house: House) -> None:
+    async def is_away(*_: object) -> bool:
+        return False
+
+    with mock.patch.object(house.queue, "enqueue", is_away):
+        house.speak()
+        await house.hear("does not answer")
+    assert sending(house) == 1
 
 
 async def test_a_note_that_cannot_be_welcomed_keeps_none_of_the_others_from_it(house: House) -> None:
