@@ -1,1 +1,1 @@
-"""The job queue between chat and engine, and its workers. The only room that uses arq; knows nothing of Telegram."""
+"""The job queue between doors and engine, and its workers. The only room that uses arq; knows nothing of Telegram."""

@@ -64,7 +64,7 @@ class DeliveryLoop:
     async def _begin_due(self) -> None:
         context = self._context
         if (room := self._room()) > 0:
-            for note_id in await context.ledger.due_deliveries(context.door.bot_id, room):
+            for note_id in await context.ledger.due_deliveries(context.door.name, room):
                 if outcome := await _claim(context, note_id):
                     self.begin(outcome)
 
@@ -161,8 +161,8 @@ def _failure(note: Note) -> Failure:
 async def handle_lost_note(context: WorkerContext, note: Note) -> None:
     """Finish with a note whose lease was lost while it was worked on.
 
-    If it was cancelled and the chat was told so, that is told once more: the last progress may have come later.
-    Otherwise whoever took or deleted the note answers the chat.
+    If it was cancelled and the sender was told so, that is told once more: the last progress may have come later.
+    Otherwise whoever took or deleted the note answers the sender.
     """
     current = await retry_until_written(lambda: context.ledger.get(note.id))
     log.info("note_lost", job=note.id, deleted=current is None)

@@ -17,7 +17,7 @@ class RetryLater(Exception):
 
 
 class Undeliverable(Exception):
-    """The answer can never reach whoever asked (the chat is gone or closed to us): the note is over."""
+    """The answer can never reach whoever asked (such as a chat that is gone): the note is over."""
 
 
 class Door(Protocol):
@@ -30,8 +30,11 @@ class Door(Protocol):
     """
 
     @property
-    def bot_id(self) -> int:
-        """The bot whose notes this door can fetch and answer; a worker leaves those of other bots alone."""
+    def name(self) -> str:
+        """The door's name, as its notes have it; a worker leaves those of other doors alone."""
+
+    async def look_up(self, note: Note) -> None:
+        """Read what the door keeps of a note in the ledger. Called in the transaction in which the note is claimed."""
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the note's audio into `folder` and return its path.

@@ -20,12 +20,12 @@ log = structlog.get_logger()
 class Reaper:
     """Every worker has one; the one that holds a lock in Redis does the work until it ends."""
 
-    def __init__(self, redis: PrefixedRedis, ledger: Ledger, queue: Queue, bot_id: int) -> None:
-        """Compare the notes of a bot in `ledger` with `queue`."""
-        self._lock = redis.lock(redis.key(LOCK, str(bot_id)), timeout=LOCK_S, blocking=False, thread_local=False)
+    def __init__(self, redis: PrefixedRedis, ledger: Ledger, queue: Queue, door: str) -> None:
+        """Compare the notes of a door in `ledger` with `queue`."""
+        self._lock = redis.lock(redis.key(LOCK, door), timeout=LOCK_S, blocking=False, thread_local=False)
         self._ledger = ledger
         self._queue = queue
-        self._bot_id = bot_id
+        self._door = door
         self._after = ""  # the id up to which the ledger has been compared
 
     async def requeue_orphans(self) -> int:
@@ -36,7 +36,7 @@ class Reaper:
         """
         queued, in_order = 0, 0
         while in_order < PAGES_IN_ORDER and await self._holds_lock():
-            page = await self._ledger.orphaned(QUIET_S, bot_id=self._bot_id, after=self._after, limit=PAGE)
+            page = await self._ledger.orphaned(QUIET_S, door=self._door, after=self._after, limit=PAGE)
             missing = await self._queue.missing(page)
             if missing:
                 notes = await self._ledger.get_many(missing)

@@ -44,8 +44,13 @@ class SpeechEngine(Protocol):
 
 
 def request_for(note: Note, defaults: Request) -> Request:
-    """Return the request for the note: the defaults, with the note's own language if one was chosen for it."""
-    return replace(defaults, language=note.language or defaults.language)
+    """Return the request for the note: the defaults, but for what was asked for it."""
+    return replace(defaults, **note.request)  # type: ignore[arg-type]  # by the names of `Request`
+
+
+def options_of(note: Note, model: str, defaults: Request) -> str:
+    """Return the hash of the options that the note is transcribed with."""
+    return options_hash(model, request_for(note, defaults))
 
 
 def options_hash(model: str, request: Request) -> str:

@@ -19,7 +19,7 @@ from jobs.errors import AudioUnavailable, MaxTriesExceeded
 from jobs.leases import Lease, LeaseLost
 from jobs.resilience import cancel_and_wait, retry_until_written
 from jobs.scratch_folders import scratch_folder
-from jobs.speech_engine import options_hash, request_for
+from jobs.speech_engine import options_of, request_for
 from jobs.twins import Twin, find_twin
 from jobs.worker_context import WorkerContext
 from storage.errors import DatabaseFault
@@ -82,13 +82,14 @@ async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, T
         note = await ledger.get(note_id)
         if note is None:
             return None
-        if note.bot_id != context.door.bot_id:
-            log.info("left_to_its_bot", job=note_id, bot=note.bot_id)  # whose own workers' reaper queues it again
+        if note.door != context.door.name:
+            log.info("left_to_its_door", job=note_id, door=note.door)  # whose own workers' reaper queues it again
             return None
-        options = options_hash(context.engine.model, request_for(note, context.defaults))
+        options = options_of(note, context.engine.model, context.defaults)
         mine = await ledger.claim(note_id, context.worker_id, options=options)
         if mine is None:
             return None
+        await context.door.look_up(mine)
         if mine.state is State.PROCESSING:
             return mine, await find_twin(ledger, mine, options)
         return mine, Twin(await ledger.transcript(note_id) if mine.state is State.DONE else None)
@@ -110,7 +111,7 @@ class Transcription:
         self._note = note
         self._lease = lease
         self._request = request_for(note, context.defaults)
-        self._options = options_hash(context.engine.model, self._request)
+        self._options = options_of(note, context.engine.model, context.defaults)
         self._engine_s = 0.0
         self._recording = ""  # the extension of the recording, once that is kept
         self.has_begun = False

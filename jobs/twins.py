@@ -23,7 +23,7 @@ async def find_twin(ledger: Ledger, note: Note, options: str) -> Twin:
     """
     if note.run > 0:
         return Twin()
-    same = await ledger.find_same_file(note, options)
+    same = await ledger.find_same_sound(note, options)
     if same is None and note.digest:
         same = await ledger.find_same_digest(note, options, note.digest)
     if same is None:

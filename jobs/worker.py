@@ -38,7 +38,7 @@ ARTEFACTS_INTERVAL_S = 5.0
 ADOPT_INTERVAL_S = 600.0  # only an older version beside this one leaves something to adopt
 UNREGISTER_TIMEOUT_S = 2.0
 MB = 1024 * 1024
-OTHER_BOT_REMEDY = "run a worker with the token of that bot; this one leaves its notes alone"
+OTHER_DOOR_REMEDY = "run a worker that serves that door; this one leaves its notes alone"
 STATM = Path("/proc/self/statm")
 
 log = structlog.get_logger()
@@ -94,8 +94,8 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
     queue = Queue(redis)
     at_once = notes_at_once or engine.notes_at_once
     registration = WorkerRegistration(redis, context.worker_id, engine.model, at_once)
-    reaper = Reaper(redis, ledger, queue, door.bot_id)
-    await _report_other_bots(ledger, door.bot_id)
+    reaper = Reaper(redis, ledger, queue, door.name)
+    await _report_other_doors(ledger, door.name)
     await artefacts.take_over_old_recordings()
     async with (
         _registered(registration),
@@ -107,12 +107,12 @@ async def run_worker(  # noqa: PLR0913 - a composition root hands in every part 
         await _WorkerRun(context, redis, registration, at_once, grace_s).work()
 
 
-async def _report_other_bots(ledger: Ledger, bot_id: int) -> None:
-    """Log once that notes of other bots wait for their own workers, as after a change of the token."""
+async def _report_other_doors(ledger: Ledger, own: str) -> None:
+    """Log once that notes of other doors wait for their own workers, as after a change of a bot's token."""
     with contextlib.suppress(DatabaseFault):
-        for other, notes in (await ledger.unfinished_by_bot()).items():
-            if other != bot_id:
-                log.warning("notes_of_another_bot", bot=other, notes=notes, own_bot=bot_id, remedy=OTHER_BOT_REMEDY)
+        for other, notes in (await ledger.unfinished_by_door()).items():
+            if other != own:
+                log.warning("notes_of_another_door", door=other, notes=notes, own_door=own, remedy=OTHER_DOOR_REMEDY)
 
 
 class _WorkerRun:
@@ -164,7 +164,7 @@ class _WorkerRun:
             raise RetryLater(HOLD_S) from None  # by then no worker holds the note, and the ledger counts the try
         finally:
             self._registration.notes.discard(note_id)
-            self._must_end = self._context.threads.is_stuck  # not earlier: the chat has to be told first
+            self._must_end = self._context.threads.is_stuck  # not earlier: the sender has to be told first
 
     def _can_take_more(self) -> bool:
         if self._must_end or self._context.engine.is_stuck:

@@ -1,1 +1,1 @@
-"""Storage: the ledger with its transcripts (SQL) and the artefacts (files). Knows nothing of queues or chats."""
+"""Storage: the ledger with its transcripts (SQL) and the artefacts (files). Knows nothing of queues."""

@@ -9,7 +9,7 @@ from storage.rows import COLUMNS, note_from_row
 from storage.states import WAITING, is_unheld
 from storage.tables import UNSETTLED, deliveries, notes
 
-ADOPTED = ("note_id", "run", "bot_id", "state", "attempts", "next_at")
+ADOPTED = ("note_id", "run", "door", "state", "attempts", "next_at")
 _THIS_RUN = and_(deliveries.c.note_id == notes.c.id, deliveries.c.run == notes.c.run)
 
 
@@ -20,9 +20,9 @@ class Deliveries:
         """Keep deliveries in `database`."""
         self._database = database
 
-    async def due_deliveries(self, bot_id: int, limit: int) -> list[str]:
-        """Return the ids of a bot's notes whose delivery is due and that nobody holds, the longest due first."""
-        due = and_(deliveries.c.bot_id == bot_id, deliveries.c.state == WAITING, deliveries.c.next_at <= moment())
+    async def due_deliveries(self, door: str, limit: int) -> list[str]:
+        """Return the ids of a door's notes whose delivery is due and that nobody holds, the longest due first."""
+        due = and_(deliveries.c.door == door, deliveries.c.state == WAITING, deliveries.c.next_at <= moment())
         asked = select(notes.c.id).join(deliveries, _THIS_RUN).where(due, UNSETTLED, is_unheld())
         async with self._database.reading() as connection:
             return [*(await connection.execute(asked.order_by(deliveries.c.next_at).limit(limit))).scalars()]
@@ -60,7 +60,7 @@ class Deliveries:
     async def adopt_deliveries(self) -> None:
         """Let what ended without a row here, under an older version, be due at once."""
         without = and_(notes.c.state.in_(FINAL), UNSETTLED, ~select(deliveries.c.run).where(_THIS_RUN).exists())
-        rows = select(notes.c.id, notes.c.run, notes.c.bot_id, literal(WAITING), literal(0), moment()).where(without)
+        rows = select(notes.c.id, notes.c.run, notes.c.door, literal(WAITING), literal(0), moment()).where(without)
         async with self._database.writing() as connection:
             adopted = insert_into(connection, deliveries).from_select([*ADOPTED], rows)
             await connection.execute(adopted.on_conflict_do_nothing())

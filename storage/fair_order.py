@@ -41,10 +41,10 @@ def next_tag(incoming: Incoming) -> ColumnElement[int]:
     note, so that writers which do not see each other's notes yet agree on it.
     """
     others = notes.alias("others")
-    bot_waits = select(others).where(is_unbegun(others), others.c.bot_id == incoming.bot_id)
-    kind_waits = bot_waits.where(others.c.is_long == is_long(incoming))
+    door_waits = select(others).where(is_unbegun(others), others.c.door == incoming.door)
+    kind_waits = door_waits.where(others.c.is_long == is_long(incoming))
     account_waits = kind_waits.where(others.c.account == incoming.account)
-    other_kind_waits = bot_waits.where(others.c.is_long == (not is_long(incoming)))
+    other_kind_waits = door_waits.where(others.c.is_long == (not is_long(incoming)))
     newest = select(others.c.tag).order_by(others.c.received_at.desc(), others.c.id.desc()).limit(1)
     return func.coalesce(
         account_waits.with_only_columns(func.max(others.c.tag)).scalar_subquery(),

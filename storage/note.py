@@ -1,9 +1,10 @@
 """Voice notes as plain values, and what became of them. Knows nothing of SQL."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Self
 
 from engine import Fault, Param
 
@@ -41,38 +42,19 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incoming:
-    """A voice note as a door receives it. The `claimed_` values come from the sender and may be wrong.
+    """A voice note as every door describes it. The `claimed_` values come from the sender and may be wrong.
 
-    The fields of `KEY` are unique together. `business_connection_id` and `guest_query_id` are empty in the bot's own
-    chats; where they are not, the ids of chat and message mean something else than there.
+    `door` is where it came in and is answered: `telegram:<bot id>`, since only that bot can fetch and answer it.
+    `account` is who sent it. `sound_key` is the door's own key of the audio: equal keys mean the same audio. `request`
+    is what was asked for, by the names of `engine.Request`.
     """
 
-    KEY: ClassVar[tuple[str, ...]] = ("bot_id", "chat_id", "message_id", "business_connection_id", "guest_query_id")
-
-    bot_id: int
-    chat_id: int
-    message_id: int
-    business_connection_id: str = ""
-    guest_query_id: str = ""
-    thread_id: int | None
-    user_id: int
-    kind: str
-    file_id: str
-    file_unique_id: str
+    door: str
+    account: str
+    sound_key: str | None
     claimed_s: float | None
     claimed_bytes: int | None
-    file_name: str | None
-    locale: str
-
-    @property
-    def account(self) -> str:
-        """Who sent it; between accounts the order of the queue is fair."""
-        return f"telegram:{self.user_id}"
-
-    @property
-    def key(self) -> tuple[int | str, ...]:
-        """The values that no other note has together."""
-        return tuple(getattr(self, name) for name in self.KEY)
+    request: Mapping[str, Param]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +63,8 @@ class Note(Incoming):
 
     `fence` grows with every claim, `run` with every retry that a person asked for, and `tries` counts how often in this
     run a worker began on the audio and did not end it. `unfetched_since` is when fetching the audio first failed, None
-    once it has been fetched. `tag` is its turn in the queue.
-    `preview` is the beginning of the text. `undeliverable` is why the chat can never be told.
-    `moved_to` is the group that the chat became.
+    once it has been fetched. `tag` is its turn in the queue. `preview` is the beginning of the text. `undeliverable` is
+    why the sender can never be told.
     """
 
     id: str
@@ -91,9 +72,6 @@ class Note(Incoming):
     fence: int
     tries: int
     run: int
-    language: str | None
-    status_message_id: int | None
-    moved_to: int | None
     received_at: datetime
     queued_at: datetime
     tag: int
@@ -110,31 +88,16 @@ class Note(Incoming):
     preview: str
 
     @property
-    def answer_chat_id(self) -> int:
-        """The chat that the answer belongs in."""
-        return self.moved_to or self.chat_id
-
-    @property
     def is_settled(self) -> bool:
-        """Whether nothing is left to do: the chat knows how the note ended, or can never be told."""
+        """Whether nothing is left to do: the sender knows how the note ended, or can never be told."""
         return self.delivered_at is not None or self.undeliverable is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some notes of a chat, newest first. `page` counts from 0, and lies within `pages` whatever was asked for."""
-
-    notes: tuple[Note, ...]
-    page: int
-    pages: int
-    total: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """Sums over notes: how many by state, seconds of audio transcribed, seconds of work, and how many people."""
+    """Sums over notes: how many by state, seconds of audio transcribed, seconds of work, and how many accounts."""
 
     counts: dict[State, int]
     audio_s: float
     engine_s: float
-    users: int
+    accounts: int

@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, Table, and_, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, union_all
 
 from engine import Transcript
 from storage.clock import moment
 from storage.database import Database
-from storage.note import Note, Page, State
+from storage.note import Note, State
 from storage.rows import COLUMNS, note_from_row
 from storage.states import HOLD_S
-from storage.tables import UNSETTLED, bot_totals, chat_totals, notes, replies, transcripts
-
-_IN_OWN_CHAT = and_(notes.c.business_connection_id == "", notes.c.guest_query_id == "")
+from storage.tables import UNSETTLED, notes, transcripts
 
 
 class NoteQueries:
@@ -32,35 +30,10 @@ class NoteQueries:
         """Return the note with that id."""
         return await self._first(select(*COLUMNS).where(notes.c.id == note_id))
 
-    async def by_message(self, bot_id: int, chat_id: int, message_id: int) -> Note | None:
-        """Return the note of a message, be that the voice note itself, its status message or a part of its text."""
-        itself = select(notes.c.id).where(_at(notes, bot_id, chat_id, message_id))
-        answered = select(replies.c.note_id).where(_at(replies, bot_id, chat_id, message_id))
-        own = select(*COLUMNS).where(notes.c.id.in_(itself.union_all(answered)), _IN_OWN_CHAT)
-        return await self._first(own.order_by(notes.c.id.desc()))
-
-    async def newest(self, bot_id: int, chat_id: int) -> Note | None:
-        """Return the newest note of the chat."""
-        return await self._first(_of_chat(bot_id, chat_id))
-
-    async def page(self, bot_id: int, chat_id: int, page: int, size: int = 10) -> Page:
-        """Return a page of the chat's notes, newest first, `size` a page."""
-        count = select(chat_totals.c.notes).where(chat_totals.c.bot_id == bot_id, chat_totals.c.chat_id == chat_id)
-        async with self._database.reading() as connection:
-            total = (await connection.execute(count)).scalar_one_or_none() or 0
-            pages = max(1, -(-total // size))
-            page = min(max(page, 0), pages - 1)
-            found = await connection.execute(_of_chat(bot_id, chat_id).limit(size).offset(page * size))
-            rows = found.mappings().all()
-        return Page(notes=tuple(note_from_row(row) for row in rows), page=page, pages=pages, total=total)
-
-    async def recent(self, chat_id: int | None = None, limit: int = 20) -> list[Note]:
-        """Return the newest notes of one chat or of all, newest first."""
-        if chat_id is None:
-            newest_first = (notes.c.received_at.desc(), notes.c.id.desc())
-            return await self._all(select(*COLUMNS).order_by(*newest_first).limit(limit))
-        found = [note for bot in await self._bots() for note in await self._all(_of_chat(bot, chat_id).limit(limit))]
-        return sorted(found, key=lambda note: (note.received_at, note.id), reverse=True)[:limit]
+    async def recent(self, limit: int = 20) -> list[Note]:
+        """Return the newest notes of all doors, newest first."""
+        newest_first = (notes.c.received_at.desc(), notes.c.id.desc())
+        return await self._all(select(*COLUMNS).order_by(*newest_first).limit(limit))
 
     async def transcript(self, note_id: str) -> Transcript | None:
         """Return the transcript of the note, if there is one."""
@@ -69,23 +42,11 @@ class NoteQueries:
             text = (await connection.execute(asked)).scalar_one_or_none()
         return None if text is None else Transcript.from_json(text)
 
-    async def text_parts(self, note_id: str) -> dict[int, int]:
-        """Return the messages that hold the current run's text beyond the status message: part → message id.
-
-        In a group that became another, the messages of the old one are out of reach, and not among them.
-        """
-        asked = (
-            select(replies.c.part, replies.c.message_id)
-            .join(notes, and_(notes.c.id == replies.c.note_id, notes.c.run == replies.c.run))
-            .where(replies.c.note_id == note_id, replies.c.part > 0, replies.c.chat_id == notes.c.answer_chat_id)
-            .order_by(replies.c.part)
-        )
-        async with self._database.reading() as connection:
-            return {row.part: row.message_id for row in await connection.execute(asked)}
-
-    async def find_same_file(self, note: Note, options: str) -> Note | None:
-        """Return another note of the same Telegram file that was transcribed with the same options."""
-        return await self._reusable(note, options, notes.c.file_unique_id == note.file_unique_id)
+    async def find_same_sound(self, note: Note, options: str) -> Note | None:
+        """Return another note whose audio has the same key and that was transcribed with the same options."""
+        if note.sound_key is None:
+            return None
+        return await self._reusable(note, options, notes.c.sound_key == note.sound_key)
 
     async def find_same_digest(self, note: Note, options: str, digest: str) -> Note | None:
         """Return another note with the same decoded audio that was transcribed with the same options."""
@@ -100,23 +61,23 @@ class NoteQueries:
         own_options = select(notes.c.options).where(notes.c.id == note.id).scalar_subquery()
         alive = notes.c.beat_at >= moment(ago_s=HOLD_S)
         running = and_(notes.c.state == State.PROCESSING, notes.c.id != note.id, notes.c.options == own_options, alive)
-        sounds = [notes.c.file_unique_id == note.file_unique_id]
-        if note.digest is not None:
-            sounds.append(notes.c.digest == note.digest)
+        keys = {notes.c.sound_key: note.sound_key, notes.c.digest: note.digest}
+        sounds = [column == key for column, key in keys.items() if key is not None]
+        if not sounds:
+            return False
         asked = union_all(*(select(notes.c.id).where(running, same_sound, earlier) for same_sound in sounds))
         async with self._database.reading() as connection:
             return (await connection.execute(asked.limit(1))).first() is not None
 
     async def orphaned(
-        self, quiet_s: float, *, bot_id: int | None = None, after: str = "", limit: int | None = None
+        self, quiet_s: float, *, door: str | None = None, after: str = "", limit: int | None = None
     ) -> list[str]:
         """Return the ids of unfinished notes that no live worker holds and that have been queued for `quiet_s`.
 
-        They come in their order, from the first one after the id `after` on, and not more than `limit`; with `bot_id`,
-        only those of that bot.
+        They come in their order, from the first one after the id `after` on, and not more than `limit`; with `door`,
+        only those of that door.
         """
-        # An expression that no index serves: else SQLite finds all of the bot's notes and sorts them for each page.
-        whose = [] if bot_id is None else [notes.c.bot_id + 0 == bot_id]
+        whose = [] if door is None else [notes.c.door == door]
         held = and_(notes.c.beat_at.is_not(None), notes.c.beat_at >= moment(ago_s=HOLD_S))
         unfinished = notes.c.state.in_((State.QUEUED, State.PROCESSING))
         orphan = and_(UNSETTLED, unfinished, ~func.coalesce(held, False), notes.c.id > after)
@@ -132,10 +93,6 @@ class NoteQueries:
         done = and_(notes.c.state == State.DONE, notes.c.options == options, notes.c.id != note.id)
         return await self._first(select(*COLUMNS).where(done, same_sound).order_by(notes.c.id.desc()))
 
-    async def _bots(self) -> Sequence[int]:
-        async with self._database.reading() as connection:
-            return (await connection.execute(select(bot_totals.c.bot_id).distinct())).scalars().all()
-
     async def _first(self, asked: Select[tuple[object, ...]]) -> Note | None:
         async with self._database.reading() as connection:
             row = (await connection.execute(asked.limit(1))).mappings().one_or_none()
@@ -144,13 +101,3 @@ class NoteQueries:
     async def _all(self, asked: Select[tuple[object, ...]]) -> list[Note]:
         async with self._database.reading() as connection:
             return [note_from_row(row) for row in (await connection.execute(asked)).mappings()]
-
-
-def _of_chat(bot_id: int, chat_id: int) -> Select[tuple[object, ...]]:
-    """Select the notes that the bot was sent in its own chat, wherever that moved to, newest first."""
-    here = and_(notes.c.bot_id == bot_id, notes.c.answer_chat_id == chat_id, _IN_OWN_CHAT)
-    return select(*COLUMNS).where(here).order_by(notes.c.received_at.desc(), notes.c.id.desc())
-
-
-def _at(table: Table, bot_id: int, chat_id: int, message_id: int) -> ColumnElement[bool]:
-    return and_(table.c.bot_id == bot_id, table.c.chat_id == chat_id, table.c.message_id == message_id)

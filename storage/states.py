@@ -8,21 +8,23 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, delete, false, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from engine import Transcript
+from engine import Param, Transcript
 from storage.artefacts.artefact import DEFAULT_RETENTION, Retention
 from storage.artefacts.rows import add_artefacts, bury_artefacts
 from storage.clock import Moment, moment
 from storage.database import Database, insert_into, lock_until_end
+from storage.door_row import DoorRow
 from storage.errors import NoteDeleted
 from storage.fair_order import is_long, lock_account, next_tag
 from storage.note import FINAL, Failure, Incoming, Note, State
 from storage.note_ids import new_note_id
 from storage.rows import COLUMNS, note_from_row
-from storage.tables import PREVIEW_LENGTH, UNSETTLED, deliveries, notes, transcripts
+from storage.tables import PREVIEW_LENGTH, UNSETTLED, deliveries, notes, settings, transcripts
 
 HOLD_S = 9.0  # a worker without a heartbeat for so long is dead or cut off, and another may claim its note
-QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to answer in the chat
+QUIET_S = 8.0  # whoever has just changed a note is about to queue it or to tell its sender
 WAITING, DELIVERED, UNDELIVERABLE = "waiting", "delivered", "undeliverable"  # states of a delivery
 
 Claim = tuple[str, int]  # the id of a note, and the fence of the claim
@@ -37,21 +39,24 @@ class NoteStates:
         self._database = database
         self._retention = retention
 
-    async def record(self, incoming: Incoming) -> tuple[Note, bool]:
-        """Insert a new note; for a message that has one already, return that note and False."""
-        for _ in range(3):
-            async with self._database.writing() as connection:
-                await lock_account(connection, incoming.account)
-                fresh = _fresh(incoming)
-                statement = insert_into(connection, notes).values(fresh).on_conflict_do_nothing().returning(*COLUMNS)
-                row = (await connection.execute(statement)).mappings().one_or_none()
-                if row is not None:
-                    return note_from_row(row), True
-                same_message = [notes.c[name] == fresh[name] for name in incoming.KEY]
-                row = (await connection.execute(select(*COLUMNS).where(*same_message))).mappings().one_or_none()
-                if row is not None:
-                    return note_from_row(row), False
-        raise AssertionError("three new ids in a row were taken")
+    async def submit(self, incoming: Incoming, own: DoorRow) -> tuple[Note, bool]:
+        """Insert a new note and the row of its door, or neither; for a key that has a note, return that and False.
+
+        What the note does not ask for is as its account chose it.
+        """
+        async with self._database.writing() as connection:
+            if earlier := await _with_key(connection, own):
+                return earlier, False
+            await lock_account(connection, incoming.account)
+            note = await _insert(connection, incoming)
+            of_door = {**own.values, "note_id": note.id, "received_at": note.received_at}
+            adding = insert_into(connection, own.table).values(of_door).on_conflict_do_nothing()
+            if (await connection.execute(adding)).rowcount > 0:
+                return note, True
+            await connection.execute(delete(notes).where(notes.c.id == note.id))  # another process was quicker
+            if earlier := await _with_key(connection, own):
+                return earlier, False
+        raise AssertionError("a note was deleted while it was submitted again")
 
     async def claim(self, note_id: str, worker: str, *, options: str = "") -> Note | None:
         """Claim the note for `worker`, to be transcribed or, if it has ended, to be delivered.
@@ -147,8 +152,8 @@ class NoteStates:
         values = {"state": State.CANCELLED.value, "finished_at": moment(), "beat_at": None, "worker": None}
         return await self._end(unfinished, values, quiet_s=QUIET_S) is not None
 
-    async def retry(self, note_id: str, *, language: str | None) -> Note:
-        """Queue a note that has ended once more, as a new run with its own status message.
+    async def retry(self, note_id: str, request: Mapping[str, Param]) -> Note:
+        """Queue a note that has ended once more, as a new run that asks for `request`.
 
         A note that has not ended is returned unchanged.
 
@@ -170,13 +175,13 @@ class NoteStates:
                 "run": notes.c.run + 1,
                 "fence": notes.c.fence + 1,
                 "tag": next_tag(note),
-                "language": language,
+                "request": {**request},
             }
             changed = await connection.execute(update(notes).where(this).values(values).returning(*COLUMNS))
             return note_from_row(changed.mappings().one())
 
     async def mark_delivered(self, note_id: str, fence: int | None = None, *, run: int | None = None) -> Note | None:
-        """Record that the chat knows how the note ended; with `fence` or `run`, only if those are still the note's.
+        """Record that the sender knows how the note ended; with `fence` or `run`, only if they are still the note's.
 
         Returns the note; None if nothing was written.
         """
@@ -185,7 +190,7 @@ class NoteStates:
     async def mark_undeliverable(
         self, note_id: str, reason: str, fence: int | None = None, *, run: int | None = None
     ) -> Note | None:
-        """Record that the chat can never be told, and why; otherwise as `mark_delivered`."""
+        """Record that the sender can never be told, and why; otherwise as `mark_delivered`."""
         return await self._settle(_while(note_id, fence, run), {"undeliverable": reason}, UNDELIVERABLE, reason)
 
     async def delete(self, note_id: str) -> bool:
@@ -220,7 +225,7 @@ class NoteStates:
                 await connection.execute(delete(transcripts).where(transcripts.c.note_id == note.id))
                 text = transcript.to_json()
                 await connection.execute(transcripts.insert().values(note_id=note.id, transcript=text))
-            row = {"note_id": note.id, "run": note.run, "bot_id": note.bot_id, "next_at": moment(ago_s=-quiet_s)}
+            row = {"note_id": note.id, "run": note.run, "door": note.door, "next_at": moment(ago_s=-quiet_s)}
             await connection.execute(delete(deliveries).where(deliveries.c.note_id == note.id))  # of earlier runs
             await connection.execute(deliveries.insert().values(state=WAITING, attempts=0, **row))
             if transcript is not None:  # last: who counts the notes of a day lets others wait
@@ -271,13 +276,26 @@ def _processed_by(note_id: str, fence: int) -> ColumnElement[bool]:
     return and_(_fenced(note_id, fence), notes.c.state == State.PROCESSING)
 
 
+async def _with_key(connection: AsyncConnection, own: DoorRow) -> Note | None:
+    same = [own.table.c[name] == value for name, value in own.key.items()]
+    asked = select(*COLUMNS).join(own.table, own.table.c.note_id == notes.c.id).where(*same)
+    row = (await connection.execute(asked)).mappings().one_or_none()
+    return None if row is None else note_from_row(row)
+
+
+async def _insert(connection: AsyncConnection, incoming: Incoming) -> Note:
+    chosen = select(settings.c.name, settings.c.value).where(settings.c.account == incoming.account)
+    request = {row.name: row.value for row in await connection.execute(chosen)} | {**incoming.request}
+    fresh = notes.insert().values({**_fresh(incoming), "request": request}).returning(*COLUMNS)
+    return note_from_row((await connection.execute(fresh)).mappings().one())
+
+
 def _fresh(incoming: Incoming) -> dict[str, object]:
     came = moment()
     return {
         **{name: getattr(incoming, name) for name in Incoming.__slots__},
         **_unstarted(came),
         "id": new_note_id(),
-        "account": incoming.account,
         "is_long": is_long(incoming),
         "tag": next_tag(incoming),
         "received_at": came,
@@ -289,7 +307,6 @@ def _fresh(incoming: Incoming) -> dict[str, object]:
 def _unstarted(queued_at: Moment) -> dict[str, object]:
     emptied = (
         "options",
-        "status_message_id",
         "started_at",
         "finished_at",
         "delivered_at",

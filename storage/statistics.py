@@ -8,7 +8,7 @@ from sqlalchemy import Label, RowMapping, Table, func, select
 from storage.clock import moment
 from storage.database import Database
 from storage.note import State, Stats
-from storage.tables import IS_MEASURED, IS_QUEUED, bot_totals, notes, user_totals
+from storage.tables import IS_MEASURED, IS_QUEUED, door_totals, notes, usage
 
 MEASURED_NOTES = 50
 
@@ -35,15 +35,15 @@ class Statistics:
     async def counts_by_state(self) -> dict[State, int]:
         """Return how many notes are in each state."""
         async with self._database.reading() as connection:
-            totals = (await connection.execute(select(*_sums(bot_totals)))).mappings().one()
+            totals = (await connection.execute(select(*_sums(door_totals)))).mappings().one()
         return _by_state(totals)
 
-    async def unfinished_by_bot(self) -> dict[int, int]:
-        """Return how many notes of each bot have not ended."""
-        unfinished = func.sum(bot_totals.c.queued + bot_totals.c.processing)
-        asked = select(bot_totals.c.bot_id, unfinished.label("notes")).group_by(bot_totals.c.bot_id)
+    async def unfinished_by_door(self) -> dict[str, int]:
+        """Return how many notes of each door have not ended."""
+        unfinished = func.sum(door_totals.c.queued + door_totals.c.processing)
+        asked = select(door_totals.c.door, unfinished.label("notes")).group_by(door_totals.c.door)
         async with self._database.reading() as connection:
-            return {row.bot_id: int(row.notes) for row in await connection.execute(asked) if row.notes}
+            return {row.door: int(row.notes) for row in await connection.execute(asked) if row.notes}
 
     async def speed(self) -> Speed:
         """Measure the last notes."""
@@ -70,27 +70,27 @@ class Statistics:
             oldest, now = (await connection.execute(asked)).one()
         return 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
 
-    async def stats(self, bot_id: int, user_id: int | None = None) -> Stats:
-        """Return the totals for one person, or for everybody."""
-        if user_id is None:
-            asked = select(*_sums(bot_totals)).where(bot_totals.c.bot_id == bot_id)
+    async def stats(self, door: str, account: str | None = None) -> Stats:
+        """Return the totals of a door for one account, or for all."""
+        if account is None:
+            asked = select(*_sums(door_totals)).where(door_totals.c.door == door)
         else:
-            asked = select(*_sums(user_totals)).where(user_totals.c.bot_id == bot_id, user_totals.c.user_id == user_id)
+            asked = select(*_sums(usage)).where(usage.c.door == door, usage.c.account == account)
         async with self._database.reading() as connection:
             totals = (await connection.execute(asked)).mappings().one()
         return Stats(
             counts=_by_state(totals),
             audio_s=totals["audio_ms"] / 1000,
             engine_s=totals["engine_ms"] / 1000,
-            users=int(totals["users"]),
+            accounts=int(totals["accounts"]),
         )
 
 
 def _sums(table: Table) -> list[Label[int]]:
-    """Return the sums of a table of totals; in that of users, each row is one."""
+    """Return the sums of a table of totals; in that of accounts, each row is one."""
     names = [*State, "audio_ms", "engine_ms"]
-    users = func.coalesce(func.sum(table.c.users), 0) if "users" in table.c else func.count()
-    return [*(func.coalesce(func.sum(table.c[name]), 0).label(name) for name in names), users.label("users")]
+    accounts = func.coalesce(func.sum(table.c.accounts), 0) if "accounts" in table.c else func.count()
+    return [*(func.coalesce(func.sum(table.c[name]), 0).label(name) for name in names), accounts.label("accounts")]
 
 
 def _by_state(totals: RowMapping) -> dict[State, int]:

@@ -1,4 +1,4 @@
-"""The tables of the ledger. `migrations` creates them; a test compares the two."""
+"""The tables of the ledger that serve every door. `migrations` creates them; a test compares the two."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Computed,
     DateTime,
     Dialect,
     Float,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     and_,
     false,
     literal_column,
@@ -30,7 +28,6 @@ from sqlalchemy.types import TypeDecorator
 from storage import note_ids
 
 PREVIEW_LENGTH = 120
-LOCALE_LENGTH = 35
 NOTE_ID = String(note_ids.LENGTH)
 
 
@@ -66,34 +63,17 @@ notes = Table(
     "notes",
     metadata,
     Column("id", NOTE_ID, primary_key=True),
-    Column("bot_id", BigInteger, nullable=False),
-    Column("chat_id", BigInteger, nullable=False),
-    Column("message_id", BigInteger, nullable=False),
-    # Both empty in the bot's own chats. In others, ids of chats and messages are not those that the bot knows there.
-    Column("business_connection_id", Text, nullable=False, server_default=""),
-    Column("guest_query_id", Text, nullable=False, server_default=""),
-    Column("thread_id", BigInteger),
-    Column("user_id", BigInteger, nullable=False),
+    Column("door", Text, nullable=False),
     Column("account", Text, nullable=False, server_default=""),
-    Column("kind", String(16), nullable=False),
-    Column("file_id", Text, nullable=False),
-    Column("file_unique_id", Text, nullable=False),
+    Column("sound_key", Text),
     Column("claimed_s", Float),
     Column("claimed_bytes", BigInteger),
-    Column("mime", Text),  # no longer used; to be dropped once no older version can be running
-    Column("file_name", Text),
-    Column("locale", String(LOCALE_LENGTH), nullable=False),
+    Column("request", JSON, nullable=False),
     Column("state", String(16), nullable=False),
     Column("fence", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("run", Integer, nullable=False),
-    Column("language", String(16)),
-    Column("hotwords", Text, nullable=False, default="[]"),  # as `mime`
     Column("options", String(64)),  # hash of the model and request of the transcript, made in `jobs`
-    Column("status_message_id", BigInteger),
-    Column("stray_after", BigInteger),  # as `mime`
-    Column("moved_to", BigInteger),
-    Column("answer_chat_id", BigInteger, Computed("coalesce(moved_to, chat_id)", persisted=True)),
     Column("received_at", UtcDateTime, nullable=False),
     Column("queued_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
@@ -112,12 +92,8 @@ notes = Table(
     Column("error_code", String(64)),
     Column("error_params", JSON(none_as_null=True)),
     Column("preview", String(PREVIEW_LENGTH), nullable=False),
-    UniqueConstraint(
-        "bot_id", "chat_id", "message_id", "business_connection_id", "guest_query_id", name="uq_notes_message"
-    ),
-    Index("ix_notes_same_file", "file_unique_id", "options", "state", "id"),
+    Index("ix_notes_same_sound", "sound_key", "options", "state", "id"),
     Index("ix_notes_same_digest", "digest", "options", "state", "id"),
-    Index("ix_notes_chat", "bot_id", "answer_chat_id", "business_connection_id", "guest_query_id", "received_at", "id"),
     Index("ix_notes_received", "received_at", "id"),
 )
 
@@ -132,17 +108,15 @@ def is_unbegun(table: FromClause) -> ColumnElement[bool]:
 UNSETTLED = and_(notes.c.delivered_at.is_(None), notes.c.undeliverable.is_(None))
 IS_QUEUED = notes.c.state == literal_column("'queued'")
 IS_MEASURED = and_(notes.c.state == literal_column("'done'"), notes.c.engine_s > literal_column("0"))
-HAS_MOVED = notes.c.moved_to.is_not(None)
 PARTIAL_INDEXES = {
     "ix_notes_unsettled": ((notes.c.id,), UNSETTLED),
-    "ix_notes_turn": ((notes.c.bot_id, notes.c.is_long, notes.c.tag), is_unbegun(notes)),
+    "ix_notes_turn": ((notes.c.door, notes.c.is_long, notes.c.tag), is_unbegun(notes)),
     "ix_notes_turn_of_account": (
-        (notes.c.bot_id, notes.c.account, notes.c.is_long, notes.c.tag),
+        (notes.c.door, notes.c.account, notes.c.is_long, notes.c.tag),
         is_unbegun(notes),
     ),
     "ix_notes_queued": ((notes.c.queued_at,), IS_QUEUED),
     "ix_notes_measured": ((notes.c.finished_at,), IS_MEASURED),
-    "ix_notes_moved": ((notes.c.bot_id, notes.c.moved_to, notes.c.chat_id), HAS_MOVED),
 }
 for _name, (_columns, _where) in PARTIAL_INDEXES.items():
     Index(_name, *_columns, sqlite_where=_where, postgresql_where=_where)
@@ -161,7 +135,6 @@ transcripts = Table(
     metadata,
     Column("note_id", NOTE_ID, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("transcript", Text, nullable=False),
-    Column("text", Text, nullable=False, default=""),  # as `notes.mime`
 )
 
 # Whether the outcome of a note's run has been delivered, when the next attempt is due, and why the last one failed.
@@ -170,12 +143,12 @@ deliveries = Table(
     metadata,
     Column("note_id", ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
     Column("run", Integer, primary_key=True),
-    Column("bot_id", BigInteger, nullable=False),
+    Column("door", Text, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_at", UtcDateTime, nullable=False),
     Column("reason", Text),
-    Index("ix_deliveries_due", "bot_id", "state", "next_at"),
+    Index("ix_deliveries_due", "door", "state", "next_at"),
 )
 
 # The files that are kept of notes. A row is there before its file and goes after it: `deleted_at` is the tombstone of
@@ -216,17 +189,13 @@ artefact_days = Table(
     Column("notes", Integer, nullable=False),
 )
 
-# Every message that the bot sent for a note: part 0 is the status message, 1 and up are further parts of its text.
-replies = Table(
-    "replies",
+# What an account chose for all notes that it sends from then on; the names are those of `engine.Request`.
+settings = Table(
+    "settings",
     metadata,
-    Column("note_id", NOTE_ID, ForeignKey("notes.id", ondelete="CASCADE"), primary_key=True),
-    Column("run", Integer, primary_key=True),
-    Column("part", Integer, primary_key=True),
-    Column("bot_id", BigInteger, nullable=False),
-    Column("chat_id", BigInteger, nullable=False),
-    Column("message_id", BigInteger, nullable=False),
-    Index("ix_replies_message", "bot_id", "chat_id", "message_id"),
+    Column("account", Text, primary_key=True),
+    Column("name", String(32), primary_key=True),
+    Column("value", JSON, nullable=False),
 )
 
 # What came in at a door and could not be recorded as a note, however often it would be tried.
@@ -247,27 +216,20 @@ def _counts() -> list[Column[int]]:
 
 
 # What the notes add up to. Triggers on `notes`, made by the migrations, keep these tables in the transaction of each
-# change. The totals of a bot are spread over several rows, so that transactions of different notes do not wait for
+# change. The totals of a door are spread over several rows, so that transactions of different notes do not wait for
 # each other; milliseconds are whole numbers, so that what was added can be taken away without a remainder.
-user_totals = Table(
-    "user_totals",
+usage = Table(
+    "usage",
     metadata,
-    Column("bot_id", BigInteger, primary_key=True),
-    Column("user_id", BigInteger, primary_key=True),
+    Column("door", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
     *_counts(),
 )
-bot_totals = Table(
-    "bot_totals",
+door_totals = Table(
+    "door_totals",
     metadata,
-    Column("bot_id", BigInteger, primary_key=True),
+    Column("door", Text, primary_key=True),
     Column("shard", Integer, primary_key=True),
     *_counts(),
-    Column("users", BigInteger, nullable=False, server_default="0"),
-)
-chat_totals = Table(
-    "chat_totals",
-    metadata,
-    Column("bot_id", BigInteger, primary_key=True),
-    Column("chat_id", BigInteger, primary_key=True),
-    Column("notes", BigInteger, nullable=False, server_default="0"),
+    Column("accounts", BigInteger, nullable=False, server_default="0"),
 )

@@ -4,7 +4,7 @@ from pathlib import PurePath
 
 from aiogram.types import Audio, Document, Message, Video, VideoNote, Voice
 
-from storage.note import Incoming
+from storage.telegram.message import IncomingMessage
 
 EXTENSIONS_OF = {  # by the reader that `engine` has for them
     "aac": ("aac",),
@@ -31,12 +31,12 @@ _GENERAL_TOPIC = 1
 AudioAttachment = Voice | Audio | Video | VideoNote | Document
 
 
-def incoming_note(message: Message, bot_id: int) -> Incoming | None:
+def incoming_note(message: Message, bot_id: int) -> IncomingMessage | None:
     """Describe a message as an incoming note; None if it holds no audio or has no sender."""
     sound = find_audio(message)
     if sound is None or message.from_user is None:
         return None
-    return Incoming(
+    return IncomingMessage(
         bot_id=bot_id,
         chat_id=message.chat.id,
         message_id=message.message_id,

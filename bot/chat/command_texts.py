@@ -10,6 +10,7 @@ def command_texts() -> dict[str, str]:
         "help": translate("all commands"),
         "history": translate("the recordings of this chat"),
         "retry": translate("transcribe again; “/retry de” in another language"),
+        "language": translate("the language of your recordings"),
         "cancel": translate("stop transcribing"),
         "audio": translate("send the recording again"),
         "delete": translate("delete a recording and its text"),

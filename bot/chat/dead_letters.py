@@ -15,7 +15,7 @@ from bot.chat.texts import translate, use_language
 from bot.telegram.unreadable import unreadable_content
 from engine import Fault
 from jobs.resilience import retry_until_written
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 DOOR = "telegram"
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 class DeadLetterKeeper(BaseMiddleware):
     """Keeps updates that cannot be read, and those whose handling fails before they are acknowledged."""
 
-    ledger: Ledger
+    ledger: TelegramLedger
     background: BackgroundTasks
     keep_within_s: float | None  # None: try for ever
 

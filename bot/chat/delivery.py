@@ -35,8 +35,9 @@ from bot.chat.layout import Reply, has_text, plain_text, render_reply
 from bot.chat.texts import missing_audio_text, translate, use_language
 from engine import Segment, Transcript
 from jobs.note_log import log_outcome
-from storage.ledger import Ledger
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 from storage.uninterruptible import run_to_end
 
 PERMANENT_REFUSALS = (TelegramForbiddenError, TelegramBadRequest, TelegramMigrateToChat, TelegramNotFound)
@@ -61,9 +62,9 @@ class Delivery:
     """Sends, edits and deletes the bot's messages about a note."""
 
     bot: Bot
-    ledger: Ledger
+    ledger: TelegramLedger
 
-    async def record_outcome(self, note: Note, outcome: DeliveryOutcome, fence: int | None = None) -> None:
+    async def record_outcome(self, note: TelegramNote, outcome: DeliveryOutcome, fence: int | None = None) -> None:
         """Record in the ledger whether the chat was told, and log the note's canonical line."""
         if outcome.refusal is None:
             settled = await self.ledger.mark_delivered(note.id, fence, run=note.run)
@@ -72,12 +73,12 @@ class Delivery:
         if ended := settled or await self.ledger.get(note.id):
             log_outcome(ended)
 
-    async def show_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
+    async def show_status(self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:
         """Set the text of the note's status reply; send one if there is none, or if it was deleted."""
-        if current := await self.ledger.get(note.id):
+        if current := await self.ledger.telegram_note(note.id):
             await self._in_current_chat(current, lambda note: self._show_status(note, text, keyboard))
 
-    async def show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+    async def show_queued(self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup) -> None:
         """Show the note's place in the queue, unless it has ended or another process has sent a status reply.
 
         `note` was just read from the ledger, or nobody else knows of it yet.
@@ -89,24 +90,30 @@ class Delivery:
 
         It stops when the note is deleted, is transcribed again, or another worker delivers it.
         """
-        with use_language(note.locale):
-            await self._in_current_chat(note, lambda _: self._deliver(note, transcript))
 
-    async def _in_current_chat(self, note: Note, tell: Callable[[Note], Awaitable[None]]) -> None:
+        async def tell(latest: TelegramNote) -> None:
+            if _is_same_claim(note, latest):
+                await self._deliver(latest, transcript)
+
+        if current := await self.ledger.telegram_note(note.id):
+            with use_language(current.locale):
+                await self._in_current_chat(current, tell)
+
+    async def _in_current_chat(self, note: TelegramNote, tell: Callable[[TelegramNote], Awaitable[None]]) -> None:
         """Run `tell`; if the note's group migrated, record that and run it again for the supergroup."""
         try:
             await tell(note)
         except TelegramMigrateToChat as moved:
-            latest = await self.ledger.get(note.id) or note
+            latest = await self.ledger.telegram_note(note.id) or note
             await self.ledger.migrate_chat(note.bot_id, latest.answer_chat_id, moved.migrate_to_chat_id)
-            if moved_note := await self.ledger.get(note.id):
+            if moved_note := await self.ledger.telegram_note(note.id):
                 await tell(moved_note)
 
     async def _show_status(
-        self, note: Note, text: str, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
+        self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
     ) -> None:
         """Edit the status reply that `note` has; whenever there is none any more, send one and look again."""
-        current: Note | None = note
+        current: TelegramNote | None = note
         for attempt in range(_STATUS_ATTEMPTS):
             if current is None:
                 return
@@ -119,17 +126,17 @@ class Delivery:
                 else:
                     return
             await self._send_status(current, PLACEHOLDER, status_message.cancel_button(note.id))
-            current = await self.ledger.get(note.id)
+            current = await self.ledger.telegram_note(note.id)
 
-    async def _show_queued(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+    async def _show_queued(self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup) -> None:
         if note.status_message_id is None:
             await self._send_status(note, text, keyboard)
             return
-        current = await self.ledger.get(note.id)
+        current = await self.ledger.telegram_note(note.id)
         if current and not current.state.is_final:
             await self._show_status(current, text, keyboard)
 
-    async def _send_status(self, note: Note, text: str, keyboard: InlineKeyboardMarkup) -> None:
+    async def _send_status(self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup) -> None:
         """Send a status reply, unless another process is quicker."""
         await self._send_and_record(
             partial(self.reply, note, text, keyboard=keyboard),
@@ -158,22 +165,20 @@ class Delivery:
 
         return await send_and_record()
 
-    async def _deliver(self, note: Note, transcript: Transcript) -> None:
-        if (current := await self._if_current(note)) is None:
-            return
+    async def _deliver(self, note: TelegramNote, transcript: Transcript) -> None:
         if not has_text(transcript):
-            await self._show_status(current, _nothing_said(transcript))
+            await self._show_status(note, _nothing_said(transcript))
             return
         reply = _render_reply(transcript)
         first, *rest = reply.messages
-        await self._show_status(current, first, mode=ParseMode.HTML)
+        await self._show_status(note, first, mode=ParseMode.HTML)
         known = await self.ledger.text_parts(note.id) if rest or reply.needs_document else {}
         for number, text in enumerate(rest, start=1):
-            await self._show_part(current, number, text, known.get(number))
+            await self._show_part(note, number, text, known.get(number))
         if reply.needs_document:
-            await self._part(current, 1, partial(self._document, current, transcript), known.get(1))
+            await self._part(note, 1, partial(self._document, note, transcript), known.get(1))
 
-    async def _show_part(self, note: Note, number: int, text: str, known: int | None) -> None:
+    async def _show_part(self, note: TelegramNote, number: int, text: str, known: int | None) -> None:
         """Show a part of the text in a message of its own. One that its reader deleted does not come back."""
         send = partial(self.reply, note, PLACEHOLDER, keyboard=status_message.cancel_button(note.id))
         message_id = await self._part(note, number, send, known)
@@ -185,13 +190,13 @@ class Delivery:
                     raise
 
     async def _part(
-        self, note: Note, number: int, send: Callable[[], Awaitable[Message]], known: int | None
+        self, note: TelegramNote, number: int, send: Callable[[], Awaitable[Message]], known: int | None
     ) -> int | None:
         """Return the id of the message for a part of the text, which is sent if none is known.
 
         None if the note was deleted or transcribed again, or another worker delivers it.
         """
-        if await self._if_current(note) is None:
+        if not await self._is_current(note):
             return None
         if known is not None:
             return known
@@ -199,7 +204,7 @@ class Delivery:
             send, lambda sent: self.ledger.add_part(note.id, number, sent, run=note.run, fence=note.fence)
         )
 
-    async def send_copy(self, note: Note, transcript: Transcript) -> None:
+    async def send_copy(self, note: TelegramNote, transcript: Transcript) -> None:
         """Send the transcript once more, as new messages."""
         if not has_text(transcript):
             await self._send_copy_part(note, self.reply(note, _nothing_said(transcript)))
@@ -211,7 +216,12 @@ class Delivery:
             await self._send_copy_part(note, self._document(note, transcript))
 
     async def reply(
-        self, note: Note, text: str, *, keyboard: InlineKeyboardMarkup | None = None, mode: ParseMode | None = None
+        self,
+        note: TelegramNote,
+        text: str,
+        *,
+        keyboard: InlineKeyboardMarkup | None = None,
+        mode: ParseMode | None = None,
     ) -> Message:
         """Send `text` as a reply to the voice note."""
 
@@ -228,13 +238,13 @@ class Delivery:
 
         return await send_in_thread(note, send)
 
-    async def record_copies(self, note: Note, message_ids: Iterable[int]) -> None:
+    async def record_copies(self, note: TelegramNote, message_ids: Iterable[int]) -> None:
         """Record further messages that show the text, so that /delete and replies find the note by them."""
         last = max([_FIRST_COPY, *await self.ledger.text_parts(note.id)])
         for number, message_id in enumerate(message_ids, start=last + 1):
             await self.ledger.add_part(note.id, number, message_id)
 
-    async def delete_messages(self, note: Note) -> None:
+    async def delete_messages(self, note: TelegramNote) -> None:
         """Delete the bot's messages about this note, also those that are sent meanwhile."""
         erased: set[int] = set()
         while shown := await self._known_messages(note) - erased:
@@ -242,8 +252,8 @@ class Delivery:
                 await self._delete_or_empty(note.answer_chat_id, message_id)
             erased |= shown
 
-    async def _known_messages(self, note: Note) -> set[int]:
-        current = await self.ledger.get(note.id) or note
+    async def _known_messages(self, note: TelegramNote) -> set[int]:
+        current = await self.ledger.telegram_note(note.id) or note
         return {*filter(None, [current.status_message_id]), *(await self.ledger.text_parts(note.id)).values()}
 
     async def _delete_or_empty(self, chat_id: int, message_id: int) -> None:
@@ -262,7 +272,12 @@ class Delivery:
             await self._delete_or_empty(chat_id, message_id)
 
     async def _edit(
-        self, note: Note, message_id: int, text: str, keyboard: InlineKeyboardMarkup | None, mode: ParseMode | None
+        self,
+        note: TelegramNote,
+        message_id: int,
+        text: str,
+        keyboard: InlineKeyboardMarkup | None,
+        mode: ParseMode | None,
     ) -> None:
         await self.bot.edit_message_text(
             text,
@@ -277,7 +292,7 @@ class Delivery:
         with suppress(*PERMANENT_REFUSALS):
             await self.bot.delete_message(sent.chat.id, sent.message_id)
 
-    async def _document(self, note: Note, transcript: Transcript) -> Message:
+    async def _document(self, note: TelegramNote, transcript: Transcript) -> Message:
         document = BufferedInputFile(plain_text(transcript, speaker_label).encode(), document_name(note))
 
         async def send(thread_id: int | None) -> Message:
@@ -287,13 +302,17 @@ class Delivery:
 
         return await send_in_thread(note, send)
 
-    async def _if_current(self, note: Note) -> Note | None:
-        """Return the note as it is now; None if it was deleted, is transcribed again, or is another worker's now."""
+    async def _is_current(self, note: TelegramNote) -> bool:
+        """Return False if the note was deleted, is transcribed again, or is another worker's now."""
         current = await self.ledger.get(note.id)
-        return current if current and (current.run, current.fence) == (note.run, note.fence) else None
+        return current is not None and _is_same_claim(note, current)
 
-    async def _send_copy_part(self, note: Note, sending: Awaitable[Message]) -> None:
+    async def _send_copy_part(self, note: TelegramNote, sending: Awaitable[Message]) -> None:
         await self.record_copies(note, [(await sending).message_id])
+
+
+def _is_same_claim(note: Note, latest: Note) -> bool:
+    return (note.run, note.fence) == (latest.run, latest.fence)
 
 
 def _nothing_said(transcript: Transcript) -> str:
@@ -314,21 +333,21 @@ def speaker_label(segment: Segment) -> str:
     return "" if segment.channel is None else translate("Channel {number}", number=segment.channel + 1)
 
 
-def document_name(note: Note) -> str:
+def document_name(note: TelegramNote) -> str:
     """Return the file name of the text: that of the recording, or one from its date and time."""
     stem = PurePath(note.file_name or "").stem
     safe = "".join(character for character in stem if character.isalnum() or character in " -_.").strip(" .")
     return f"{safe[:60] or f'voice-{_local(note.received_at):%Y-%m-%d-%H%M}'}.txt"
 
 
-def in_reply_to(note: Note) -> ReplyParameters | None:
+def in_reply_to(note: TelegramNote) -> ReplyParameters | None:
     """Return the parameters of a reply to the voice note; None in a migrated group, which does not contain it."""
     if note.moved_to is not None:
         return None
     return ReplyParameters(message_id=note.message_id, allow_sending_without_reply=True)
 
 
-async def send_in_thread(note: Note, send: Callable[[int | None], Awaitable[Message]]) -> Message:
+async def send_in_thread(note: TelegramNote, send: Callable[[int | None], Awaitable[Message]]) -> Message:
     """Send into the note's topic; without a topic if that was deleted."""
     thread_id = None if note.moved_to else note.thread_id
     try:
@@ -340,7 +359,7 @@ async def send_in_thread(note: Note, send: Callable[[int | None], Awaitable[Mess
 
 
 @asynccontextmanager
-async def catch_permanent_refusals(note: Note) -> AsyncIterator[DeliveryOutcome]:
+async def catch_permanent_refusals(note: TelegramNote) -> AsyncIterator[DeliveryOutcome]:
     """Catch permanent refusals by Telegram inside the block, log them, and put them into the outcome."""
     outcome = DeliveryOutcome()
     try:

@@ -1,6 +1,7 @@
 """Builds the aiogram dispatcher: routers, middleware, and the objects that handlers take as arguments."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from aiogram import Bot, Dispatcher
 
@@ -9,9 +10,21 @@ from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.dead_letters import DeadLetterKeeper
 from bot.chat.delivery import Delivery
 from bot.chat.gatekeeper import Gatekeeper
-from bot.chat.handlers import audio, cancel, delete, fallback, group_migration, help, history, notes, retry, stats  # noqa: A004 - /help
+from bot.chat.handlers import (
+    audio,
+    cancel,
+    delete,
+    fallback,
+    group_migration,
+    help,  # noqa: A004 - /help
+    history,
+    language,
+    notes,
+    retry,
+    stats,
+)
 from bot.chat.handlers.note_lookup import NoteLookup
-from bot.chat.intake import Intake
+from bot.chat.intake import ChatIntake
 from bot.chat.note_actions import NoteActions
 from bot.chat.notice_store import NoticeStore
 from bot.chat.outage_notice import OutageNotice
@@ -19,11 +32,12 @@ from bot.chat.size_limits import size_limits
 from bot.config.request_defaults import default_request, model_name
 from bot.config.settings import Settings
 from jobs.estimate import RecentSpeed
+from jobs.intake import Intake
 from jobs.leases import Leases
 from jobs.queue import Queue
-from jobs.speech_engine import options_hash
+from jobs.speech_engine import options_of
 from storage.artefacts.artefacts import Artefacts
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 HANDLERS = (
     group_migration,
@@ -31,6 +45,7 @@ HANDLERS = (
     help,
     history,
     retry,
+    language,
     cancel,
     audio,
     delete,
@@ -48,29 +63,36 @@ class BotApplication:
     dispatcher: Dispatcher
     gatekeeper: Gatekeeper
     access: Access
-    intake: Intake
+    intake: ChatIntake
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
 
 
 def build_dispatcher(
-    settings: Settings, bot: Bot, ledger: Ledger, queue: Queue, artefacts: Artefacts
+    settings: Settings, bot: Bot, ledger: TelegramLedger, queue: Queue, artefacts: Artefacts
 ) -> BotApplication:
     """Build the dispatcher with all handlers, and the parts that it uses."""
     delivery = Delivery(bot, ledger)
     access = Access(settings.access)
     background = BackgroundTasks()
     record_within_s = WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None
-    intake = Intake(
+    speed = RecentSpeed(ledger)
+    intake = ChatIntake(
         delivery=delivery,
         ledger=ledger,
         leases=Leases(ledger),
         queue=queue,
-        speed=RecentSpeed(ledger),
+        speed=speed,
         background=background,
         outage_notice=OutageNotice(bot, NoticeStore(queue.redis)),
         limits=size_limits(settings),
-        options=options_hash(model_name(settings.engine), default_request(settings.engine)),
-        record_within_s=record_within_s,
+        intake=Intake(
+            ledger=ledger,
+            speed=speed,
+            options_of=partial(
+                options_of, model=model_name(settings.engine), defaults=default_request(settings.engine)
+            ),
+            within_s=record_within_s,
+        ),
     )
     gatekeeper = Gatekeeper(access, background)
     dispatcher = Dispatcher(

@@ -6,7 +6,7 @@ Only the recording happens before the update is acknowledged. If the rest is cut
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
@@ -22,14 +22,14 @@ from bot.chat.texts import use_language
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
 from jobs.estimate import RecentSpeed, estimate_wait
+from jobs.intake import Intake
 from jobs.leases import LeaseLost, Leases
 from jobs.queue import Queue
-from jobs.resilience import Outage, retry_until_written
+from jobs.resilience import retry_until_written
 from storage.errors import DatabaseFault
-from storage.ledger import Ledger
-from storage.note import Failure, Incoming, Note, State
-from storage.storable import storable
-from storage.uninterruptible import run_to_end
+from storage.note import Failure, Note, State
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage, TelegramNote, storable
 
 _ANSWERED_WITHIN_S = 20.0
 _ESTIMATE_TIMEOUT_S = 2.0
@@ -39,52 +39,44 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """Takes in voice notes."""
+class ChatIntake:
+    """Takes in voice notes from the chat."""
 
     delivery: Delivery
-    ledger: Ledger
+    ledger: TelegramLedger
     leases: Leases
     queue: Queue
     speed: RecentSpeed
     background: BackgroundTasks
     outage_notice: OutageNotice
+    intake: Intake
     limits: SizeLimits
-    options: str  # what a note is transcribed with that asks for nothing
-    record_within_s: float | None  # None: try for ever
-    outage: Outage = field(default_factory=lambda: Outage("record"))
 
-    async def accept(self, incoming: Incoming) -> None:
+    async def accept(self, incoming: IncomingMessage) -> None:
         """Record the note; if it is new, answer and enqueue it in the background.
 
         Raises:
-            TimeoutError: the database did not work for `record_within_s`.
+            TimeoutError: the database did not work for as long as Telegram waits.
             ValueNotStorable: no database can hold the note's ids.
         """
         incoming = storable(incoming)
         with self.outage_notice.notify_if_slow(incoming):
-            async with asyncio.timeout(self.record_within_s):
-                # Until it is written: only then may Telegram forget it.
-                note, is_new, twin = await retry_until_written(lambda: self._record(incoming), self.outage)
-        self.background.spawn(self._welcome(note, twin) if is_new else self._accept_again(note))
-
-    @run_to_end
-    async def _record(self, incoming: Incoming) -> tuple[Note, bool, Note | None]:
-        """Record the note; return it, whether it is new, and another one of the same file whose text is known."""
-        async with self.ledger.transaction():
-            note, is_new = await self.ledger.record(incoming)
-            if not is_new:
-                return note, False, None
-            await self.speed.speed()  # the estimate of the note's wait, which comes next, finds it measured
-            return note, True, await self.ledger.find_same_file(note, self.options)
+            taken = await self.intake.submit(incoming.to_note(), incoming.to_row())
+        if taken.is_new:
+            self.background.spawn(self._welcome(incoming.as_note(taken.note), taken.twin))
+        else:
+            self.background.spawn(self._accept_again(taken.note))
 
     async def resume(self, before: datetime) -> None:
         """Answer and enqueue the notes recorded before this moment that have no status reply yet."""
         for note in await retry_until_written(lambda: self.ledger.without_status_message(self.delivery.bot.id, before)):
             await self._welcome_late(note)
 
-    async def _accept_again(self, note: Note) -> None:
+    async def _accept_again(self, known: Note) -> None:
         """Answer a redelivered note if it was recorded after its first handler had timed out."""
+        note = await retry_until_written(lambda: self.ledger.telegram_note(known.id))
+        if note is None:
+            return
         if note.state is State.QUEUED and note.status_message_id is None:
             age = await retry_until_written(self.ledger.current_time) - note.received_at
             if age.total_seconds() > _ANSWERED_WITHIN_S:
@@ -92,14 +84,14 @@ class Intake:
                 return
         await self._adopt_outage_notice(note)
 
-    async def _welcome_late(self, note: Note) -> None:
+    async def _welcome_late(self, note: TelegramNote) -> None:
         """Answer and enqueue a note that was recorded some time ago, unless somebody else does or has."""
-        current = await retry_until_written(lambda: self.ledger.get(note.id))
+        current = await retry_until_written(lambda: self.ledger.telegram_note(note.id))
         if current and current.state is State.QUEUED and current.status_message_id is None:
-            twin = await retry_until_written(lambda: self.ledger.find_same_file(note, self.options))
+            twin = await retry_until_written(lambda: self.intake.find_twin(note))
             await self._welcome(current, twin)
 
-    async def _welcome(self, note: Note, twin: Note | None) -> None:
+    async def _welcome(self, note: TelegramNote, twin: Note | None) -> None:
         """Answer a note with the text of its `twin`, or with an error above a limit; else enqueue it."""
         try:
             note = await self._adopt_outage_notice(note)
@@ -108,7 +100,7 @@ class Intake:
         except (DatabaseFault, AiogramError) as error:  # the reaper queues the note, and its worker sends the reply
             log.warning("not_welcomed", note=note.id, error=type(error).__name__)
 
-    async def _adopt_outage_notice(self, note: Note) -> Note:
+    async def _adopt_outage_notice(self, note: TelegramNote) -> TelegramNote:
         """Make the outage notice, if one was sent, the note's status reply. Returns the note as it is then."""
         message_id = await self.outage_notice.message_id_of(note)
         if message_id is None:
@@ -117,19 +109,19 @@ class Intake:
             with suppress(AiogramError):
                 await self.delivery.bot.delete_message(note.answer_chat_id, message_id)
         await self.outage_notice.forget(note)
-        return await retry_until_written(lambda: self.ledger.get(note.id)) or note
+        return await retry_until_written(lambda: self.ledger.telegram_note(note.id)) or note
 
-    async def enqueue(self, note: Note) -> None:
+    async def enqueue(self, note: TelegramNote) -> None:
         """Show the place in the queue, then enqueue: the worker finds a status reply to edit."""
         with use_language(note.locale):
             place = await self._queue_text(note)
             await self._show_status(note, place)
             if await self.queue.enqueue(note) or place == status_message.queue_unreachable_text():
                 return
-            if current := await self.ledger.get(note.id):
+            if current := await self.ledger.telegram_note(note.id):
                 await self._show_status(current, status_message.queue_unreachable_text())
 
-    async def _queue_text(self, note: Note) -> str:
+    async def _queue_text(self, note: TelegramNote) -> str:
         try:
             async with asyncio.timeout(_ESTIMATE_TIMEOUT_S):
                 seen = await estimate_wait(self.speed, self.queue, note)
@@ -137,7 +129,7 @@ class Intake:
             return status_message.queue_unreachable_text()
         return status_message.queued_text(seen.position, seen.wait_s)
 
-    async def _show_status(self, note: Note, place: str) -> None:
+    async def _show_status(self, note: TelegramNote, place: str) -> None:
         try:
             async with catch_permanent_refusals(note):
                 with _policy_for(note.answer_chat_id):
@@ -145,33 +137,35 @@ class Intake:
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
-    async def _answer_from_ledger(self, note: Note, twin: Note | None) -> bool:
+    async def _answer_from_ledger(self, note: TelegramNote, twin: Note | None) -> bool:
         transcript = await self.ledger.transcript(twin.id) if twin else None
         if twin is None or transcript is None:
             return False
         since = monotonic()
-        mine = await self.ledger.claim(note.id, "bot", options=self.options)
-        if mine is None:
+        claimed = await self.ledger.claim(note.id, "bot", options=self.intake.options_of(note))
+        if claimed is None:
             return True
         digest = twin.digest or ""
-        if ended := await self.ledger.finish(note.id, mine.fence, transcript, engine_s=0.0, digest=digest):
-            await self._tell_and_record(ended, since, lambda: self.delivery.deliver(ended, transcript))
+        if ended := await self.ledger.finish(note.id, claimed.fence, transcript, engine_s=0.0, digest=digest):
+            mine = note.updated(ended)
+            await self._tell_and_record(mine, since, lambda: self.delivery.deliver(mine, transcript))
         return True
 
-    async def _reject_oversized(self, note: Note) -> bool:
+    async def _reject_oversized(self, note: TelegramNote) -> bool:
         fault = self.limits.exceeded_by(note)
         if fault is None:
             return False
         since = monotonic()
-        mine = await self.ledger.claim(note.id, "bot", options=self.options)
+        claimed = await self.ledger.claim(note.id, "bot", options=self.intake.options_of(note))
         failure = Failure.of(fault)
-        if mine and await self.ledger.fail(note.id, mine.fence, failure):
+        if claimed and await self.ledger.fail(note.id, claimed.fence, failure):
+            mine = note.updated(claimed)
             with use_language(note.locale):
                 told = status_message.failure_message(note.id, failure)
                 await self._tell_and_record(mine, since, lambda: self.delivery.show_status(mine, *told))
         return True
 
-    async def _tell_and_record(self, mine: Note, since: float, tell: Callable[[], Awaitable[None]]) -> None:
+    async def _tell_and_record(self, mine: TelegramNote, since: float, tell: Callable[[], Awaitable[None]]) -> None:
         """Tell the chat while the note's lease is renewed, as Telegram may be slow; record the outcome.
 
         Without a lease that is certain, the workers deliver it.

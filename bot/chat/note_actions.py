@@ -1,5 +1,6 @@
 """Actions on an existing note: cancel, retry, delete."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -7,11 +8,13 @@ from aiogram.types import MaybeInaccessibleMessageUnion
 
 from bot.chat import status_message
 from bot.chat.delivery import Delivery, catch_permanent_refusals
-from bot.chat.intake import Intake
+from bot.chat.intake import ChatIntake
 from bot.chat.texts import translate, use_language
+from engine import Param
 from jobs.queue import Queue
-from storage.ledger import Ledger
-from storage.note import Note, State
+from storage.note import State
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +24,11 @@ class NoteActions:
     """Cancels, retries and deletes notes: first in the ledger, so that the worker which holds the note notices."""
 
     delivery: Delivery
-    ledger: Ledger
+    ledger: TelegramLedger
     queue: Queue
-    intake: Intake
+    intake: ChatIntake
 
-    async def cancel(self, note: Note) -> bool:
+    async def cancel(self, note: TelegramNote) -> bool:
         """Cancel the note; return False if it has ended already."""
         if not await self.ledger.cancel(note.id):
             return False
@@ -36,17 +39,18 @@ class NoteActions:
         await self._leave_queue(note)
         return True
 
-    async def retry(self, note: Note, language: str | None) -> bool:
-        """Transcribe the note again; return False if it has not ended yet.
+    async def retry(self, note: TelegramNote, request: Mapping[str, Param]) -> bool:
+        """Transcribe the note again, as `request` asks; return False if it has not ended yet.
 
         An error message becomes the new status reply; a transcript stays, and the new one is sent below.
         """
         if not note.state.is_final:
             return False
         earlier = await self.ledger.text_parts(note.id)
-        again = await self.ledger.retry(note.id, language=language)
-        if again.run == note.run:
+        retried = await self.ledger.retry(note.id, request)
+        if retried.run == note.run:
             return False
+        again = replace(note.updated(retried), status_message_id=None)
         if note.status_message_id and note.state is not State.DONE:
             await self.ledger.set_status_message(note.id, note.status_message_id, instead_of=None)
             again = replace(again, status_message_id=note.status_message_id)
@@ -56,11 +60,11 @@ class NoteActions:
         await self.intake.enqueue(again)
         return True
 
-    async def delete(self, note: Note) -> None:
+    async def delete(self, note: TelegramNote) -> None:
         """Delete the note with its transcript, its artefacts, and the bot's messages about it."""
         await self.ledger.cancel(note.id)
         await self._leave_queue(note)
-        latest = await self.ledger.get(note.id) or note
+        latest = await self.ledger.telegram_note(note.id) or note
         async with catch_permanent_refusals(note):
             await self.delivery.delete_messages(latest)
         await self.ledger.delete(note.id)
@@ -70,7 +74,7 @@ class NoteActions:
         if message is not None:
             await self.delivery.remove_leftover(message.chat.id, message.message_id, note_id)
 
-    async def _leave_queue(self, note: Note) -> None:
+    async def _leave_queue(self, note: TelegramNote) -> None:
         try:
             await self.queue.remove(note.id)
         except Exception as error:  # noqa: BLE001 - a job whose note has ended does nothing when it comes up

@@ -13,7 +13,7 @@ from aiogram.types import ReplyParameters
 from bot.chat.notice_store import NoticeStore
 from bot.chat.texts import translate, use_language
 from bot.telegram.request_policy import total_timeout
-from storage.note import Incoming
+from storage.telegram.message import TelegramMessage
 
 TELL_AFTER_S = 3.0
 _SEND_TIMEOUT_S = 5.0
@@ -32,7 +32,7 @@ class OutageNotice:
     _told: dict[MessageKey, asyncio.Task[int | None]] = field(default_factory=dict)
 
     @contextmanager
-    def notify_if_slow(self, incoming: Incoming) -> Iterator[None]:
+    def notify_if_slow(self, incoming: TelegramMessage) -> Iterator[None]:
         """Send a notice if the block lasts longer than `TELL_AFTER_S`; not again when the update is redelivered."""
         timer = asyncio.get_running_loop().call_later(TELL_AFTER_S, self._begin_to_tell, incoming)
         try:
@@ -40,22 +40,22 @@ class OutageNotice:
         finally:
             timer.cancel()
 
-    async def message_id_of(self, incoming: Incoming) -> int | None:
+    async def message_id_of(self, incoming: TelegramMessage) -> int | None:
         """Return the id of the notice about a note; None if there was none."""
         telling = self._told.get(incoming.key)
         told = None if telling is None else await telling
         return told or await self.notices.get(_name(incoming))
 
-    async def forget(self, incoming: Incoming) -> None:
+    async def forget(self, incoming: TelegramMessage) -> None:
         """Forget the notice: it is the note's status reply now."""
         self._told.pop(incoming.key, None)
         await self.notices.forget(_name(incoming))
 
-    def _begin_to_tell(self, incoming: Incoming) -> None:
+    def _begin_to_tell(self, incoming: TelegramMessage) -> None:
         if incoming.key not in self._told:
             self._told[incoming.key] = asyncio.create_task(self._tell(incoming))
 
-    async def _tell(self, incoming: Incoming) -> int | None:
+    async def _tell(self, incoming: TelegramMessage) -> int | None:
         if told := await self.notices.get(_name(incoming)):
             return told
         message_id = await self._send(incoming)
@@ -63,7 +63,7 @@ class OutageNotice:
             await self.notices.keep(_name(incoming), message_id)
         return message_id
 
-    async def _send(self, incoming: Incoming) -> int | None:
+    async def _send(self, incoming: TelegramMessage) -> int | None:
         try:
             with use_language(incoming.locale), total_timeout(_SEND_TIMEOUT_S):
                 sent = await self.bot.send_message(
@@ -81,5 +81,5 @@ class OutageNotice:
         return sent.message_id
 
 
-def _name(incoming: Incoming) -> str:
+def _name(incoming: TelegramMessage) -> str:
     return ":".join(str(part) for part in incoming.key if part != "")

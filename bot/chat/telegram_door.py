@@ -18,12 +18,16 @@ from bot.chat import status_message
 from bot.chat.delivery import PERMANENT_REFUSALS, Delivery
 from bot.chat.texts import translate, use_language
 from bot.telegram import downloads
+from bot.telegram.errors import FileGone
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from engine import Transcript
 from jobs.door import RetryLater, Undeliverable
+from storage.errors import DatabaseFault
 from storage.note import Failure, Note, State
+from storage.telegram.message import TelegramNote, door_of_bot
 
 REQUEST_TIMEOUT_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
+_NOTES_KEPT = 1000
 
 
 class TelegramDoor:
@@ -34,28 +38,42 @@ class TelegramDoor:
         self._delivery = delivery
         self._throttle = status_message.EditThrottle()
         self._edits: dict[str, asyncio.Task[None]] = {}
+        self._messages: dict[str, TelegramNote] = {}
 
     @property
-    def bot_id(self) -> int:
-        """The bot that the token belongs to; Telegram gives files and messages of a bot to nobody else."""
-        return self._delivery.bot.id
+    def name(self) -> str:
+        """The door of the bot that the token belongs to; Telegram gives a bot's files and messages to nobody else."""
+        return door_of_bot(self._delivery.bot.id)
+
+    async def look_up(self, note: Note) -> None:
+        """Read the message of the note, to fetch its recording and to show its progress."""
+        if len(self._messages) >= _NOTES_KEPT:
+            self._messages.clear()
+        if message := await self._delivery.ledger.telegram_note(note.id):
+            self._messages[note.id] = message
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the recording into `folder`."""
-        async with _as_the_worker_knows_it(note):
-            return await downloads.download_file(self._delivery.bot, note.file_id, folder, note.id)
+        message = self._messages.get(note.id) or await self._delivery.ledger.telegram_note(note.id)
+        if message is None:
+            raise FileGone
+        async with _as_the_worker_knows_it():
+            return await downloads.download_file(self._delivery.bot, message.file_id, folder, note.id)
 
     async def progress(self, note: Note, fraction: float) -> None:
         """Show the progress if the rate limits allow it; returns at once."""
-        with use_language(note.locale):
+        message = self._messages.get(note.id)
+        if message is None:
+            return
+        with use_language(message.locale):
             text = status_message.progress_text(fraction)
-            if note.id not in self._edits and self._throttle.is_due(note.chat_id, text):
+            if note.id not in self._edits and self._throttle.is_due(message.chat_id, text):
                 self._edits[note.id] = asyncio.create_task(self._show_progress(note, text))
 
     async def done(self, note: Note, transcript: Transcript) -> None:
         """Deliver the transcript."""
         await self._settle(note)
-        async with _as_the_worker_knows_it(note):
+        async with _as_the_worker_knows_it():
             await self._delivery.deliver(note, transcript)
 
     async def failed(self, note: Note, failure: Failure) -> None:
@@ -63,24 +81,26 @@ class TelegramDoor:
         await self._settle(note)
         if note.state is State.CANCELLED and note.delivered_at:
             return  # whoever cancelled it said so, and the edit that could have come later has seen to that
-        async with _as_the_worker_knows_it(note):
-            await self._show_failure(note, failure)
+        if current := await self._delivery.ledger.telegram_note(note.id):
+            async with _as_the_worker_knows_it():
+                await self._show_failure(current, failure)
 
-    async def _show_failure(self, note: Note, failure: Failure) -> None:
+    async def _show_failure(self, note: TelegramNote, failure: Failure) -> None:
         with use_language(note.locale):
             await self._delivery.show_status(note, *status_message.failure_message(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless this worker no longer holds the note."""
         try:
-            current = await self._delivery.ledger.get(note.id)
-            if current and current.status_message_id and _is_mine(note, current):
-                with suppress(AiogramError, aiohttp.ClientError, OSError), total_timeout(REQUEST_TIMEOUT_S):
-                    await self._edit(current, text)
+            with suppress(AiogramError, aiohttp.ClientError, OSError, DatabaseFault):
+                current = await self._delivery.ledger.telegram_note(note.id)
+                if current and current.status_message_id and _is_mine(note, current):
+                    with total_timeout(REQUEST_TIMEOUT_S):
+                        await self._edit(current, text)
         finally:
             self._edits.pop(note.id, None)
 
-    async def _edit(self, note: Note, text: str) -> None:
+    async def _edit(self, note: TelegramNote, text: str) -> None:
         try:
             with low_priority_once():
                 await self._delivery.bot.edit_message_text(
@@ -92,9 +112,9 @@ class TelegramDoor:
         finally:
             await self._leave_the_last_word(note)
 
-    async def _leave_the_last_word(self, note: Note) -> None:
+    async def _leave_the_last_word(self, note: TelegramNote) -> None:
         """Show the note's final state again if it ended meanwhile: the progress edit may have overwritten it."""
-        latest = await self._delivery.ledger.get(note.id)
+        latest = await self._delivery.ledger.telegram_note(note.id)
         if latest is None or latest.run != note.run:
             return
         if latest.state is State.CANCELLED:
@@ -106,6 +126,7 @@ class TelegramDoor:
 
     async def _settle(self, note: Note) -> None:
         """Wait for a progress edit under way, which could otherwise overwrite the final text."""
+        self._messages.pop(note.id, None)
         if edit := self._edits.get(note.id):
             with suppress(Exception):
                 await edit
@@ -116,7 +137,7 @@ def _is_mine(note: Note, current: Note) -> bool:
 
 
 @asynccontextmanager
-async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
+async def _as_the_worker_knows_it() -> AsyncIterator[None]:
     """Translate Telegram's errors into `RetryLater` (temporary) or `Undeliverable` (permanent)."""
     try:
         with total_timeout(REQUEST_TIMEOUT_S):
@@ -126,4 +147,4 @@ async def _as_the_worker_knows_it(note: Note) -> AsyncIterator[None]:
     except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.DownloadUnavailable) as trouble:
         raise RetryLater from trouble
     except PERMANENT_REFUSALS as refusal:
-        raise Undeliverable(f"chat {note.chat_id}: {refusal.message}") from refusal
+        raise Undeliverable(refusal.message) from refusal

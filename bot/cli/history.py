@@ -1,6 +1,7 @@
 """`earshot history`: lists the newest voice notes and their texts."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -10,6 +11,10 @@ from bot.config.settings import Settings
 from bot.process.connections import open_ledger
 from engine import render
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
+
+OF_TELEGRAM = {"chat": "chat_id", "message": "message_id", "user": "user_id", "kind": "kind"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,20 @@ def command(*, as_json: bool, chat: int | None, limit: int) -> None:
 async def read_history(settings: Settings, chat: int | None, limit: int) -> list[Entry]:
     """Read the newest notes, newest first, and their texts."""
     async with open_ledger(settings) as ledger:
-        notes = await ledger.recent(chat, limit)
+        notes: Sequence[Note] = (
+            await _newest(ledger, chat, limit) if chat is None else await ledger.recent_of_chat(chat, limit)
+        )
         transcripts = [await ledger.transcript(note.id) for note in notes]
     texts = [render(transcript, "txt").strip() if transcript else None for transcript in transcripts]
     return [Entry(note, text) for note, text in zip(notes, texts, strict=True)]
+
+
+async def _newest(ledger: TelegramLedger, chat: int | None, limit: int) -> Sequence[Note]:
+    if chat is not None:
+        return await ledger.recent_of_chat(chat, limit)
+    notes = await ledger.recent(limit)
+    of_telegram = {note.id: note for note in await ledger.telegram_notes([note.id for note in notes])}
+    return [of_telegram.get(note.id, note) for note in notes]
 
 
 def format_line(entry: Entry) -> str:
@@ -60,7 +75,8 @@ def format_line(entry: Entry) -> str:
     length = f"{note.audio_s:.0f} s" if note.audio_s is not None else ""
     said = " ".join((entry.text or entry.error or "").split())
     when = f"{note.received_at.astimezone():%Y-%m-%d %H:%M}"
-    return f"{when}  {note.chat_id:>14}  {note.state:10} {length:>7}  {said}".rstrip()
+    where = note.chat_id if isinstance(note, TelegramNote) else note.door
+    return f"{when}  {where:>14}  {note.state:10} {length:>7}  {said}".rstrip()
 
 
 def to_json_object(entry: Entry) -> dict[str, object]:
@@ -68,10 +84,9 @@ def to_json_object(entry: Entry) -> dict[str, object]:
     note = entry.note
     return {
         "id": note.id,
-        "chat": note.chat_id,
-        "message": note.message_id,
-        "user": note.user_id,
-        "kind": note.kind,
+        "door": note.door,
+        "account": note.account,
+        **{key: getattr(note, name, None) for key, name in OF_TELEGRAM.items()},
         "state": note.state.value,
         "received_at": note.received_at.isoformat(),
         "finished_at": note.finished_at and note.finished_at.isoformat(),

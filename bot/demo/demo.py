@@ -22,8 +22,8 @@ from jobs.redis_server import embedded_url
 from jobs.settings import WorkersSettings
 from jobs.worker_registry import live_workers
 from storage.database import open_database
-from storage.ledger import Ledger
 from storage.note import State
+from storage.telegram.ledger import TelegramLedger
 
 POLL_S = 0.1
 START_S = 120
@@ -167,7 +167,9 @@ async def print_until_answered(
     database = await open_database("", folder)
     try:
         while True:
-            states = [await answered_state(Ledger(database), message, playground.state.bot.id) for message in sent]
+            states = [
+                await answered_state(TelegramLedger(database), message, playground.state.bot.id) for message in sent
+            ]
             printer.print_new()
             if all(states):
                 return all(state is State.DONE for state in states)
@@ -177,7 +179,7 @@ async def print_until_answered(
         await database.close()
 
 
-async def answered_state(ledger: Ledger, message: Message, bot_id: int) -> State | None:
+async def answered_state(ledger: TelegramLedger, message: Message, bot_id: int) -> State | None:
     """Give the final state of a voice note; None until its answer is delivered."""
     note = await ledger.by_message(bot_id, message.chat.id, message.message_id)
     return note.state if note and note.delivered_at else None

@@ -14,14 +14,17 @@ from storage.artefacts.outbox import Outbox
 from storage.artefacts.store import open_stores
 from storage.database import open_database
 from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 
 @asynccontextmanager
-async def open_ledger(settings: Settings) -> AsyncIterator[Ledger]:
+async def open_ledger(settings: Settings) -> AsyncIterator[TelegramLedger]:
     """Open the ledger, and close it at the end of the block."""
     database = await open_database(settings.database.url, settings.data_dir, settings.database.pool_size)
     try:
-        yield Ledger(database, Retention(formats=settings.artefacts.formats, keep_days=settings.storage.keep_days))
+        yield TelegramLedger(
+            database, Retention(formats=settings.artefacts.formats, keep_days=settings.storage.keep_days)
+        )
     finally:
         await database.close()
 

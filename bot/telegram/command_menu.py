@@ -17,10 +17,10 @@ from aiogram.types import (
     BotCommandScopeUnion,
 )
 
-COMMANDS = ("start", "help", "history", "retry", "cancel", "audio", "delete", "stats")
+COMMANDS = ("start", "help", "history", "retry", "language", "cancel", "audio", "delete", "stats")
 ADMIN_COMMANDS = ("queue",)
 _EVERYWHERE = ("start", "help")
-_GROUP_COMMANDS = ("help", "history", "retry", "cancel", "audio", "delete")
+_GROUP_COMMANDS = ("help", "history", "retry", "language", "cancel", "audio", "delete")
 
 log = structlog.get_logger(__name__)
 

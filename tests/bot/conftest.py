@@ -35,8 +35,8 @@ from engine.speech import Engine
 from jobs.queue import Queue
 from jobs.redis_server import RedisServer
 from jobs.worker import run_worker
-from storage.ledger import Ledger
-from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 from tests.jobs.conftest import waiting
 
 ADA, BOB, ROOT = 1, 2, 9
@@ -62,7 +62,7 @@ class House:
 
     playground: Playground
     settings: Settings
-    ledger: Ledger
+    ledger: TelegramLedger
     queue: Queue
     bot: Bot
     app: BotApplication
@@ -109,14 +109,14 @@ class House:
             lambda message: _replies_to(message, note) and (message.text or "").startswith("fake "), 20
         )
 
-    async def note_of(self, message: Message) -> Note:
+    async def note_of(self, message: Message) -> TelegramNote:
         """Wait until the ledger knows a message, and give what it holds of it."""
         return await awaited(lambda: self.ledger.by_message(self.bot.id, message.chat.id, message.message_id))
 
-    async def delivered(self, message: Message) -> Note:
+    async def delivered(self, message: Message) -> TelegramNote:
         """Wait until the ledger knows how a note ended, and that its chat was told so or can never be."""
 
-        async def over() -> Note | None:
+        async def over() -> TelegramNote | None:
             note = await self.note_of(message)
             return note if note.is_settled else None
 
@@ -280,7 +280,7 @@ async def _serving(settings: Settings, app: BotApplication) -> AsyncIterator[Non
 
 
 @asynccontextmanager
-async def _working(settings: Settings, ledger: Ledger, windows: RateWindows) -> AsyncIterator[None]:
+async def _working(settings: Settings, ledger: TelegramLedger, windows: RateWindows) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         redis = open_redis(settings)
         stack.push_async_callback(redis.aclose, close_connection_pool=True)

@@ -14,13 +14,14 @@ from bot.chat.handlers import notes
 from bot.chat.telegram_door import TelegramDoor
 from jobs import delivery, leased_worker, leases, queue, transcription
 from jobs.transcription import transcribe_note
-from storage import database, queries, replies, states
+from storage import database, queries, states
+from storage.telegram import notes as telegram_notes, replies
 
 PROJECT = Path(__file__).parents[2]
 MODULES = (
     *(gatekeeper, notes, intake, bot_delivery, outage_notice, telegram_door, status_message),
     *(queue, transcription, delivery, leases, leased_worker),
-    *(states, replies, queries, database),
+    *(states, replies, telegram_notes, queries, database),
 )
 FILES = frozenset(str(module.__file__) for module in MODULES)
 WITHOUT_A_NOTE = frozenset({"_poll_iteration", "start_jobs", "wait_stopped"})  # what a worker does beside its notes

@@ -13,8 +13,8 @@ from bot.playground.server import Playground
 from bot.process.connections import open_ledger
 from engine.settings import EngineSettings
 from jobs.redis_server import RedisServer
-from storage.ledger import Ledger
-from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 from tests.chaos.countdown import Countdown
 from tests.chaos.verdict import UNFINISHED
 from tests.end_to_end.installation import PATIENT, is_reply, write_noise
@@ -44,7 +44,7 @@ class Testbed:
 
     playground: Playground
     settings: Settings
-    ledger: Ledger
+    ledger: TelegramLedger
     trials: list[Trial] = field(default_factory=list)
 
     def speak(self, seed: int | None = None) -> Trial:
@@ -60,11 +60,11 @@ class Testbed:
         engine = self.settings.engine.model_copy(update={"fake_rtf": WORK_S / NOTE_S})
         return self.settings.model_copy(update={"engine": engine})
 
-    async def welcomed(self, trial: Trial) -> Note:
+    async def welcomed(self, trial: Trial) -> TelegramNote:
         """Wait until the trial's note has its status reply, and give what the ledger holds of it."""
         message = trial.message
 
-        async def find() -> Note | None:
+        async def find() -> TelegramNote | None:
             return await self.ledger.by_message(self.playground.state.bot.id, message.chat.id, message.message_id)
 
         async def is_welcomed() -> bool:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from jobs.redis_server import embedded_url
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.end_to_end.installation import Installation, installed, running, write_noise
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,7 +139,7 @@ async def test_updates_by_webhook_are_answered(tmp_path: Path, unused_tcp_port: 
 async def _written_down(place: Installation, notes: list[Message]) -> None:
     """Wait until the ledger knows every note and its status reply."""
     database = await open_database("", place.folder)
-    ledger, bot_id = Ledger(database), place.playground.state.bot.id
+    ledger, bot_id = TelegramLedger(database), place.playground.state.bot.id
     async with asyncio.timeout(30):
         for message in notes:
             note = None

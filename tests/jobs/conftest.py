@@ -24,23 +24,24 @@ from storage.artefacts.artefacts import Artefacts
 from storage.artefacts.outbox import Outbox
 from storage.artefacts.store import open_stores
 from storage.database import open_database
-from storage.ledger import Ledger
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 from tests.forks import FORKS
 from tests.jobs import worker_main
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
 from tests.jobs.sounds import sound
 from tests.jobs.worker_main import Options
-from tests.storage.samples import BOT, incoming
+from tests.storage.samples import BOT, incoming, record
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def ledger(data_dir: Path) -> AsyncIterator[Ledger]:
+async def ledger(data_dir: Path) -> AsyncIterator[TelegramLedger]:
     database = await open_database("", data_dir)
-    yield Ledger(database)
+    yield TelegramLedger(database)
     await database.close()
 
 
@@ -62,12 +63,12 @@ def scripts(redis: PrefixedRedis) -> LuaScripts:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> FileDoor:
-    return FileDoor(tmp_path / "door.jsonl")
+def door(tmp_path: Path, ledger: TelegramLedger) -> FileDoor:
+    return FileDoor(tmp_path / "door.jsonl", ledger)
 
 
 @pytest.fixture
-def context(tmp_path: Path, ledger: Ledger, door: FileDoor) -> WorkerContext:
+def context(tmp_path: Path, ledger: TelegramLedger, door: FileDoor) -> WorkerContext:
     return WorkerContext(
         worker_id="worker-a",
         ledger=ledger,
@@ -103,7 +104,7 @@ class Arrivals:
     """Writes sounds and records notes of them; `texts` has what each should be answered with."""
 
     folder: Path
-    ledger: Ledger
+    ledger: TelegramLedger
     texts: dict[str, str] = field(default_factory=dict)
 
     async def note(
@@ -114,25 +115,26 @@ class Arrivals:
         seed: int | None = None,
         chat_id: int = 7,
         **of: str,
-    ) -> Note:
+    ) -> TelegramNote:
         seed = len(self.texts) if seed is None else seed
         path = self.folder / f"sound-{seed}.wav"
         text = sound(path, seconds, seed)
-        note, _ = await self.ledger.record(
+        note, _ = await record(
+            self.ledger,
             incoming(
                 file_id=str(path),
                 chat_id=chat_id,
                 user_id=chat_id,
                 claimed_s=claimed_s or seconds,
                 file_unique_id=of.get("file_unique_id"),
-            )
+            ),
         )
         self.texts[note.id] = text
         return note
 
 
 @pytest.fixture
-def arrivals(tmp_path: Path, ledger: Ledger) -> Arrivals:
+def arrivals(tmp_path: Path, ledger: TelegramLedger) -> Arrivals:
     return Arrivals(tmp_path, ledger)
 
 

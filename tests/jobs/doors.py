@@ -8,7 +8,9 @@ from pathlib import Path
 
 from engine.transcript import Transcript
 from storage.note import Failure, Note
-from tests.storage.samples import BOT
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import door_of_bot
+from tests.storage.samples import BOT, known
 
 
 @dataclass
@@ -16,15 +18,23 @@ class FileDoor:
     """`file_id` is a path. `troubles` are raised by the next deliveries, one each."""
 
     journal: Path
+    ledger: TelegramLedger
     troubles: list[Exception] = field(default_factory=list)
     fetches: list[Exception] = field(default_factory=list)
     bot_id: int = BOT
+
+    @property
+    def name(self) -> str:
+        return door_of_bot(self.bot_id)
+
+    async def look_up(self, note: Note) -> None:
+        """Read nothing: `fetch` asks the ledger."""
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         self._write("fetch", note)
         if self.fetches:
             raise self.fetches.pop(0)
-        return Path(shutil.copy(note.file_id, folder))
+        return Path(shutil.copy((await known(self.ledger, note)).file_id, folder))
 
     async def progress(self, note: Note, fraction: float) -> None:
         self._write("progress", note, fraction=fraction)

@@ -20,12 +20,12 @@ from jobs.transcription import transcribe_note
 from jobs.worker import run_worker
 from jobs.worker_context import WorkerContext
 from storage.errors import DatabaseBusy
-from storage.ledger import Ledger
 from storage.note import Note, State
 from storage.states import HOLD_S
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import BOT
+from tests.storage.samples import DOOR
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ async def latest(context: WorkerContext, note: Note) -> Note:
 
 
 async def test_a_cancelled_note_that_was_not_told_so_is_told(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor
 ) -> None:
     note = await arrivals.note()
     await ledger.cancel(note.id)
@@ -106,14 +106,19 @@ async def test_a_delivery_that_fails_for_a_day_is_given_up_with_the_reason(
 
 
 async def test_notes_that_cannot_be_delivered_take_no_place_from_others(  # noqa: PLR0913, PLR0917 - fixtures
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, queue: Queue, door: FileDoor, redis: PrefixedRedis
+    context: WorkerContext,
+    arrivals: Arrivals,
+    ledger: TelegramLedger,
+    queue: Queue,
+    door: FileDoor,
+    redis: PrefixedRedis,
 ) -> None:
     stuck = [await arrivals.note(chat_id=7) for _ in range(10)]
     tell = door.done
 
     async def hang_in_chat_7(note: Note, transcript: Transcript) -> None:
         await tell(note, transcript)
-        if note.chat_id == 7:
+        if note.id in {each.id for each in stuck}:
             await asyncio.sleep(20)
             raise OSError("network")
 
@@ -158,7 +163,7 @@ async def test_a_worker_that_is_stopped_lets_go_of_what_it_delivers(
         async with loop.running():
             loop.begin(outcome)
             await asyncio.sleep(0.1)
-    assert await context.ledger.due_deliveries(BOT, 10) == [note.id]
+    assert await context.ledger.due_deliveries(DOOR, 10) == [note.id]
     assert (await settled(context, note)).delivered_at is not None
 
 
@@ -193,7 +198,7 @@ async def test_who_may_have_lost_the_note_delivers_nothing(
 
 
 async def test_what_cannot_be_told_while_the_lease_is_certain_is_told_by_another(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outcome = await transcribe_note(context, (await arrivals.note()).id)
     assert outcome is not None

@@ -26,7 +26,7 @@ from jobs.worker_context import WorkerContext
 from storage.ledger import Ledger
 from tests.jobs.conftest import Arrivals, position, until
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import BOT, unfinished
+from tests.storage.samples import DOOR, unfinished
 
 pytestmark = pytest.mark.usefixtures("quick_reaper")
 
@@ -214,7 +214,7 @@ async def test_a_worker_that_is_told_to_stop_leaves_nothing_behind(
         await until(lambda: forgotten(redis))
     assert await queue.workers() == []
     assert await redis.keys("arq:*") == []
-    assert await redis.keys("earshot:*") == [f"earshot:reaper:{BOT}".encode()]
+    assert await redis.keys("earshot:*") == [f"earshot:reaper:{DOOR}".encode()]
 
 
 async def test_a_free_worker_is_not_starved_by_hundreds_of_jobs_that_run_elsewhere(

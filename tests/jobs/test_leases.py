@@ -10,9 +10,9 @@ import pytest
 from jobs import leases
 from jobs.leases import LeaseLost, Leases
 from storage.errors import DatabaseBusy
-from storage.ledger import Ledger
 from storage.note import Note
 from storage.states import HOLD_S, Claim
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, until
 from tests.storage.transactions import Transactions
 
@@ -26,16 +26,16 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def held(ledger: Ledger) -> Leases:
+def held(ledger: TelegramLedger) -> Leases:
     return Leases(ledger)
 
 
 @pytest.fixture
-async def note(ledger: Ledger, arrivals: Arrivals) -> Note:
+async def note(ledger: TelegramLedger, arrivals: Arrivals) -> Note:
     return await claimed(ledger, arrivals)
 
 
-async def claimed(ledger: Ledger, arrivals: Arrivals) -> Note:
+async def claimed(ledger: TelegramLedger, arrivals: Arrivals) -> Note:
     note = await ledger.claim((await arrivals.note()).id, "worker-a")
     assert note is not None
     return note
@@ -64,7 +64,7 @@ async def is_busy() -> None:
 
 
 async def test_one_heartbeat_renews_all_notes_at_hand_until_their_end(
-    ledger: Ledger, held: Leases, note: Note, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = await claimed(ledger, arrivals)
     renewals = Renewals()
@@ -82,7 +82,7 @@ async def test_one_heartbeat_renews_all_notes_at_hand_until_their_end(
 
 
 async def test_a_note_that_takes_less_than_a_second_costs_no_heartbeat(
-    ledger: Ledger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Renewals()
     monkeypatch.setattr(leases, "RENEW_S", 3.0)
@@ -96,7 +96,7 @@ async def test_a_note_that_takes_less_than_a_second_costs_no_heartbeat(
 
 
 async def test_ten_notes_that_run_cost_no_more_transactions_than_one(
-    ledger: Ledger, held: Leases, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "RENEW_S", 0.6)
     monkeypatch.setattr(leases, "WATCH_S", 0.2)
@@ -112,7 +112,7 @@ async def test_ten_notes_that_run_cost_no_more_transactions_than_one(
 
 
 async def test_between_renewals_the_ledger_is_only_read(
-    ledger: Ledger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewals, looks = Renewals(), Renewals()
     monkeypatch.setattr(leases, "RENEW_S", 30 * OFTEN_S)
@@ -124,7 +124,7 @@ async def test_between_renewals_the_ledger_is_only_read(
 
 
 async def test_a_database_that_is_busy_for_a_moment_does_not_cost_the_lease(
-    ledger: Ledger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewals = Renewals(is_busy)
     monkeypatch.setattr(ledger, "renew", renewals)
@@ -136,7 +136,7 @@ async def test_a_database_that_is_busy_for_a_moment_does_not_cost_the_lease(
 
 @pytest.mark.parametrize("how", ["cancel", "delete"])
 async def test_a_lease_whose_note_is_cancelled_or_deleted_is_known_to_be_lost(
-    how: str, ledger: Ledger, held: Leases, note: Note, arrivals: Arrivals
+    how: str, ledger: TelegramLedger, held: Leases, note: Note, arrivals: Arrivals
 ) -> None:
     other = await claimed(ledger, arrivals)
     async with held.hold(note, monotonic()) as lease, held.hold(other, monotonic()) as untouched:
@@ -146,7 +146,7 @@ async def test_a_lease_whose_note_is_cancelled_or_deleted_is_known_to_be_lost(
 
 
 async def test_a_note_that_another_worker_claimed_is_lost_and_not_renewed_for_it(
-    ledger: Ledger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await ledger.release(note.id, note.fence)
     assert await ledger.claim(note.id, "worker-b") is not None
@@ -158,7 +158,7 @@ async def test_a_note_that_another_worker_claimed_is_lost_and_not_renewed_for_it
 
 
 async def test_nothing_is_told_any_more_before_another_may_claim_the_note(
-    ledger: Ledger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, held: Leases, note: Note, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("storage.states.HOLD_S", 1.0)
     monkeypatch.setattr(leases, "HOLD_S", 1.0)
@@ -175,7 +175,7 @@ async def test_nothing_is_told_any_more_before_another_may_claim_the_note(
         await until(lambda: _is_claimed(ledger, note))
 
 
-async def _is_claimed(ledger: Ledger, note: Note) -> bool:
+async def _is_claimed(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.claim(note.id, "worker-b") is not None
 
 

@@ -3,8 +3,8 @@ import pytest
 from jobs.lua_scripts import LuaScripts, Run
 from jobs.queue import Queue
 from jobs.redis import PrefixedRedis
-from storage.ledger import Ledger
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, position, waiting
 
 
@@ -89,7 +89,7 @@ async def test_what_a_run_that_redis_forgot_leaves_behind_is_dropped(
 
 
 async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
-    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, scripts: LuaScripts, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
     early, behind, late = [await arrivals.note(chat_id=chat) for chat in (1, 1, 2)]
     for note in (early, behind, late):
@@ -103,7 +103,7 @@ async def test_what_has_been_begun_is_the_first_again_when_its_run_died(
     done = await ledger.claim(newcomer.id, "worker")
     assert done is not None
     await redis.flushall()
-    for note in (early, done):
+    for note in (early, early.updated(done)):
         await queue.enqueue(note)
     assert note_of(await scripts.pick("alive", 60_000)) == newcomer.id
 

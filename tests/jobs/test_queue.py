@@ -13,8 +13,8 @@ from jobs.queue import Queue, connect
 from jobs.queue_report import queue_report
 from jobs.redis import PrefixedRedis
 from jobs.worker_registry import WorkerRegistration, live_workers
-from storage.ledger import Ledger
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, position, waiting
 
 
@@ -47,7 +47,7 @@ async def test_accounts_take_turns_in_the_queue(queue: Queue, arrivals: Arrivals
     assert [names[note_id] for note_id in await waiting(queue)] == ["A0", "B0", "C0", "A1", "B1", "A2", "B2", "A3"]
 
 
-async def test_new_accounts_are_told_different_places(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_new_accounts_are_told_different_places(queue: Queue, ledger: TelegramLedger, arrivals: Arrivals) -> None:
     told = []
     for account in range(1, 5):
         note = await arrivals.note(chat_id=account)
@@ -142,7 +142,7 @@ async def test_a_forgotten_note_is_gone(queue: Queue, arrivals: Arrivals) -> Non
 
 
 async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
-    away: Queue, ledger: Ledger, arrivals: Arrivals
+    away: Queue, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
     note = await arrivals.note()
     assert not await away.enqueue(note)
@@ -155,7 +155,7 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
 
 
 async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
-    queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
     notes = [await arrivals.note(chat_id=chat, seconds=2) for chat in (1, 2, 3)]
     for note in notes:
@@ -175,7 +175,7 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
 
 
 async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
-    queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
+    queue: Queue, redis: PrefixedRedis, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
     await WorkerRegistration(redis, "a", "fake", at_once=4).refresh()
     ahead, last = await arrivals.note(chat_id=1, seconds=8), await arrivals.note(chat_id=2, seconds=2)
@@ -191,7 +191,7 @@ async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
 
 
 async def test_the_speed_of_the_last_notes_is_measured_every_few_seconds(
-    ledger: Ledger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recent = RecentSpeed(ledger)
     assert (await recent.speed()).rtf is None
@@ -201,7 +201,7 @@ async def test_the_speed_of_the_last_notes_is_measured_every_few_seconds(
     assert (await recent.speed()).rtf == 0.5
 
 
-async def ended(ledger: Ledger, arrivals: Arrivals) -> None:
+async def ended(ledger: TelegramLedger, arrivals: Arrivals) -> None:
     """Let a note have been read for half an hour until now, at half a second for a second of sound."""
     note = await arrivals.note()
     taken = await ledger.claim(note.id, "a")
@@ -210,7 +210,9 @@ async def ended(ledger: Ledger, arrivals: Arrivals) -> None:
     assert await ledger.finish(note.id, taken.fence, transcript, engine_s=1800, digest="d")
 
 
-async def test_a_newcomer_is_told_the_place_that_it_will_have(queue: Queue, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_a_newcomer_is_told_the_place_that_it_will_have(
+    queue: Queue, ledger: TelegramLedger, arrivals: Arrivals
+) -> None:
     for _ in range(3):
         await queue.enqueue(await arrivals.note(chat_id=1))
     newcomer = await arrivals.note(chat_id=2)

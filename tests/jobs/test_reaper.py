@@ -8,16 +8,16 @@ from jobs.lua_scripts import LuaScripts
 from jobs.queue import Queue
 from jobs.reaper import LOCK, Reaper
 from jobs.redis import PrefixedRedis
-from storage.ledger import Ledger
 from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, position, until
-from tests.storage.samples import BOT, incoming, transcript
+from tests.storage.samples import BOT, DOOR, incoming, record, transcript
 
 
 @pytest.fixture
-def reaper(redis: PrefixedRedis, ledger: Ledger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Reaper:
+def reaper(redis: PrefixedRedis, ledger: TelegramLedger, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> Reaper:
     monkeypatch.setattr(reaper_module, "QUIET_S", 0.0)
-    return Reaper(redis, ledger, queue, BOT)
+    return Reaper(redis, ledger, queue, DOOR)
 
 
 async def test_what_the_queue_lost_is_queued_again_in_its_order(
@@ -64,7 +64,9 @@ async def test_a_job_that_arq_drops_because_it_expired_comes_back(
     assert await position(queue, note) == 1
 
 
-async def test_what_is_done_but_not_delivered_is_not_queued(reaper: Reaper, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_what_is_done_but_not_delivered_is_not_queued(
+    reaper: Reaper, ledger: TelegramLedger, arrivals: Arrivals
+) -> None:
     note = await arrivals.note()
     claimed = await ledger.claim(note.id, "worker")
     assert claimed is not None
@@ -73,7 +75,9 @@ async def test_what_is_done_but_not_delivered_is_not_queued(reaper: Reaper, ledg
     assert await reaper.requeue_orphans() == 0
 
 
-async def test_what_a_living_worker_holds_is_left_alone(reaper: Reaper, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_what_a_living_worker_holds_is_left_alone(
+    reaper: Reaper, ledger: TelegramLedger, arrivals: Arrivals
+) -> None:
     await ledger.claim((await arrivals.note()).id, "worker")
     assert await reaper.requeue_orphans() == 0
 
@@ -96,7 +100,7 @@ async def test_a_ledger_of_many_pages_is_queued_again_in_its_order_in_one_round(
 
 
 async def test_a_round_goes_on_where_the_one_before_it_ended_and_fetches_only_what_is_missing(
-    reaper: Reaper, queue: Queue, ledger: Ledger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
+    reaper: Reaper, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = [await arrivals.note() for _ in range(5)]
     for note in notes:
@@ -136,17 +140,17 @@ async def test_a_page_that_redis_did_not_take_comes_again(
 
 
 async def test_the_reaper_that_works_goes_on_working_and_another_takes_over_once_it_is_gone(
-    reaper: Reaper, queue: Queue, redis: PrefixedRedis, ledger: Ledger, arrivals: Arrivals
+    reaper: Reaper, queue: Queue, redis: PrefixedRedis, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
-    other = Reaper(redis, ledger, queue, BOT)
+    other = Reaper(redis, ledger, queue, DOOR)
     await arrivals.note()
     assert await reaper.requeue_orphans() == 1
     await arrivals.note()
     assert await other.requeue_orphans() == 0
-    await redis.pexpire(redis.key(LOCK, str(BOT)), 500)
+    await redis.pexpire(redis.key(LOCK, DOOR), 500)
     assert await reaper.requeue_orphans() == 1
-    assert await redis.pttl(redis.key(LOCK, str(BOT))) > 500, "renewed"
-    await redis.delete(redis.key(LOCK, str(BOT)))  # as it is LOCK_S after its holder died
+    assert await redis.pttl(redis.key(LOCK, DOOR)) > 500, "renewed"
+    await redis.delete(redis.key(LOCK, DOOR))  # as it is LOCK_S after its holder died
     await arrivals.note()
     assert await other.requeue_orphans() == 1
     await arrivals.note()
@@ -155,7 +159,7 @@ async def test_the_reaper_that_works_goes_on_working_and_another_takes_over_once
 
 async def test_only_one_reaper_goes_round_at_a_time(reaper: Reaper, redis: PrefixedRedis, arrivals: Arrivals) -> None:
     await arrivals.note()
-    await redis.set(redis.key(LOCK, str(BOT)), "1", px=1000)
+    await redis.set(redis.key(LOCK, DOOR), "1", px=1000)
     assert await reaper.requeue_orphans() == 0
 
 
@@ -167,7 +171,9 @@ async def test_what_has_just_come_is_left_to_the_bot(
     assert await reaper.requeue_orphans() == 0
 
 
-async def test_notes_of_another_bot_are_left_to_its_own_workers(reaper: Reaper, queue: Queue, ledger: Ledger) -> None:
-    foreign, _ = await ledger.record(replace(incoming(), bot_id=BOT + 1))
+async def test_notes_of_another_bot_are_left_to_its_own_workers(
+    reaper: Reaper, queue: Queue, ledger: TelegramLedger
+) -> None:
+    foreign, _ = await record(ledger, replace(incoming(), bot_id=BOT + 1))
     assert await reaper.requeue_orphans() == 0
     assert await queue.missing([foreign.id]) == [foreign.id]

@@ -12,8 +12,8 @@ from jobs.queue import Queue
 from jobs.redis import PrefixedRedis, connect
 from jobs.redis_refusals import check_not_refused, refusal
 from jobs.resilience import Outage
-from storage.ledger import Ledger
 from storage.note import State
+from storage.telegram.ledger import TelegramLedger
 from tests.certificates import make_certificates
 from tests.jobs.conftest import Arrivals, Workers, until
 from tests.jobs.redis_servers import (
@@ -120,7 +120,9 @@ async def test_tls_is_checked_with_the_authority_that_is_named(port: int, tmp_pa
                     await redis.ping()
 
 
-async def test_after_a_failover_every_note_is_answered(tmp_path: Path, ledger: Ledger, arrivals: Arrivals) -> None:
+async def test_after_a_failover_every_note_is_answered(
+    tmp_path: Path, ledger: TelegramLedger, arrivals: Arrivals
+) -> None:
     async with watched_servers(tmp_path / "redis") as servers, connected(servers.url) as redis:
         workers = Workers(tmp_path, servers.url)
         await workers.start(fake_rtf=0.5)
@@ -165,10 +167,10 @@ async def _answers(redis: PrefixedRedis) -> bool:
         return False
 
 
-async def _is_done(ledger: Ledger, note_id: str) -> bool:
+async def _is_done(ledger: TelegramLedger, note_id: str) -> bool:
     note = await ledger.get(note_id)
     return note is not None and note.state is State.DONE
 
 
-async def _are_done(ledger: Ledger, note_ids: list[str]) -> bool:
+async def _are_done(ledger: TelegramLedger, note_ids: list[str]) -> bool:
     return all([await _is_done(ledger, note_id) for note_id in note_ids])

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -94,7 +94,7 @@ async def engine(context: WorkerContext) -> AsyncIterator[Holding]:
     engine.held.go_on.set()
 
 
-async def queued(queue: Queue, arrivals: Arrivals, count: int) -> list[Note]:
+async def queued(queue: Queue, arrivals: Arrivals, count: int) -> Sequence[Note]:
     notes = [await arrivals.note(chat_id=chat) for chat in range(count)]
     for note in notes:
         await queue.enqueue(note)

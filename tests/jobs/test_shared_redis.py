@@ -14,11 +14,11 @@ from jobs.redis import PrefixedRedis
 from jobs.redis_server import RedisServer
 from jobs.worker_context import WorkerContext
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, position, until
 from tests.jobs.doors import FileDoor
 from tests.jobs.test_leased_worker import told, working
-from tests.storage.samples import BOT
+from tests.storage.samples import DOOR
 
 pytestmark = pytest.mark.usefixtures("quick_reaper")
 
@@ -64,7 +64,8 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
     with sqlite3.connect(tmp_path / "earshot.db") as mine, sqlite3.connect(copy / "earshot.db") as other:
         mine.backup(other)
     database, others_redis = await open_database("", copy), connect(server.url, "other")
-    others_ledger, others_door = Ledger(database), FileDoor(copy / "door.jsonl")
+    others_ledger = TelegramLedger(database)
+    others_door = FileDoor(copy / "door.jsonl", others_ledger)
     others_queue = Queue(others_redis)
     for note in notes:
         await queue.enqueue(note)
@@ -75,7 +76,7 @@ async def test_two_earshots_with_two_prefixes_leave_each_other_alone_even_with_t
         assert [await position(others_queue, note) for note in notes] == [1, 2]
         assert await others_queue.workers() == []
         assert others_door.events() == []
-    names = {key.decode() for key in await redis.keys("*")} - {f"earshot:reaper:{BOT}"}
+    names = {key.decode() for key in await redis.keys("*")} - {f"earshot:reaper:{DOOR}"}
     assert all(key.startswith(("other:", "arq:job:other:")) for key in names), names
     assert {f"arq:job:{others_redis.job_id(note.id)}" for note in notes} <= names
     others = WorkerContext(

@@ -18,13 +18,13 @@ from jobs import engine_threads
 from jobs.delivery import Outcome
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
-from storage.ledger import Ledger
 from storage.note import Note, State
+from storage.telegram.ledger import TelegramLedger
 from tests.engine.sounds import write_silent_opus
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
-from tests.storage.samples import incoming
+from tests.storage.samples import incoming, record
 
 Working = asyncio.Task[Outcome | None]
 
@@ -109,7 +109,7 @@ async def begun(context: WorkerContext, engine: Listening, arrivals: Arrivals) -
 
 @pytest.mark.parametrize("how", ["cancel", "delete"])
 async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PLR0913, PLR0917 - fixtures
-    how: str, context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    how: str, context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor
 ) -> None:
     note, working = await begun(context_with, engine, arrivals)
     await (ledger.cancel(note.id) if how == "cancel" else ledger.delete(note.id))
@@ -119,10 +119,10 @@ async def test_a_note_that_nobody_wants_any_more_is_dropped_quickly(  # noqa: PL
 
 
 async def test_a_note_that_is_cancelled_while_it_is_decoded_is_dropped(
-    context_with: WorkerContext, engine: Listening, ledger: Ledger, door: FileDoor, tmp_path: Path
+    context_with: WorkerContext, engine: Listening, ledger: TelegramLedger, door: FileDoor, tmp_path: Path
 ) -> None:
     path = write_silent_opus(tmp_path / "hours.ogg", 3 * 3600)
-    note, _ = await ledger.record(incoming(file_id=str(path)))
+    note, _ = await record(ledger, incoming(file_id=str(path)))
     working = asyncio.create_task(transcribe_note(context_with, note.id))
     await until(engine.decoding.is_set)
     await ledger.cancel(note.id)
@@ -133,7 +133,7 @@ async def test_a_note_that_is_cancelled_while_it_is_decoded_is_dropped(
 
 
 async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor
 ) -> None:
     note = await arrivals.note()
 
@@ -150,7 +150,7 @@ async def test_a_note_that_is_deleted_while_it_is_fetched_leaves_no_recording(
 
 
 async def test_a_cancelled_note_keeps_saying_so_after_the_last_word_of_progress(
-    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor
 ) -> None:
     note, working = await begun(context_with, engine, arrivals)
     await ledger.cancel(note.id)
@@ -178,7 +178,7 @@ async def test_progress_is_told_while_it_runs_and_never_after_the_answer(
 
 
 async def test_trouble_with_progress_does_not_harm_the_note(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger
 ) -> None:
     del ledger
     with mock.patch.object(FileDoor, "progress", side_effect=OSError):

@@ -19,8 +19,8 @@ from jobs.worker_context import WorkerContext
 from storage import clock, states
 from storage.clock import now
 from storage.errors import DatabaseBusy
-from storage.ledger import Ledger
 from storage.note import State
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
@@ -69,7 +69,7 @@ async def test_a_file_that_cannot_be_fetched_for_a_day_is_given_up(
 
 
 async def test_a_full_disk_is_waited_for(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor
 ) -> None:
     note = await arrivals.note()
     door.fetches = [OSError(errno.ENOSPC, "No space left on device")]
@@ -82,7 +82,7 @@ async def test_a_full_disk_is_waited_for(
 
 
 async def test_poison_is_not_touched_a_fourth_time(
-    context: WorkerContext, arrivals: Arrivals, ledger: Ledger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
+    context: WorkerContext, arrivals: Arrivals, ledger: TelegramLedger, door: FileDoor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     note = await arrivals.note()
     for times in range(1, transcription.MAX_TRIES + 1):
@@ -98,7 +98,7 @@ async def test_poison_is_not_touched_a_fourth_time(
 
 
 async def test_a_locked_database_does_not_cost_the_transcript(
-    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger
 ) -> None:
     with mock.patch.object(ledger, "finish", side_effect=_busy_at_first(2, ledger.finish)):
         ended = await work_on(context_with, await arrivals.note())

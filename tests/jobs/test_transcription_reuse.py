@@ -12,8 +12,8 @@ from jobs.door import RetryLater
 from jobs.engine_threads import EngineThreads
 from jobs.transcription import transcribe_note
 from jobs.worker_context import WorkerContext
-from storage.ledger import Ledger
 from storage.note import State
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, until, work_on
 from tests.jobs.doors import FileDoor
 from tests.jobs.listening_engine import Listening
@@ -80,10 +80,10 @@ async def test_the_same_sound_that_is_being_transcribed_is_waited_for(
 
 
 async def test_a_retry_is_transcribed_anew(
-    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger
 ) -> None:
     note = await work_on(context_with, await arrivals.note())
-    await ledger.retry(note.id, language=None)
+    await ledger.retry(note.id, {})
     assert (await work_on(context_with, note)).state is State.DONE
     assert len(engine.requests) == 2
 
@@ -99,21 +99,21 @@ async def test_other_wishes_make_another_transcript(
 
 
 async def test_a_note_s_own_language_comes_before_the_default(
-    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger
 ) -> None:
     note = await work_on(context_with, await arrivals.note())
-    await ledger.retry(note.id, language="ja")
+    await ledger.retry(note.id, {"language": "ja"})
     await work_on(replace(context_with, defaults=Request(language="en", hotwords=("Earshot",))), note)
     assert engine.requests[-1] == Request(language="ja", hotwords=("Earshot",))
 
 
 async def test_what_the_owner_wishes_of_texts_holds_for_every_note_and_is_asked_for_once(
-    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: Ledger
+    context_with: WorkerContext, engine: Listening, arrivals: Arrivals, ledger: TelegramLedger
 ) -> None:
     wishes = Request(languages=("en", "ja"), itn=False, punctuation=False, chinese="traditional")
     context = replace(context_with, defaults=wishes)
     note, _ = [await work_on(context, await arrivals.note(seed=1, file_unique_id="same")) for _ in range(2)]
     assert [*engine.requests] == [wishes]
-    await ledger.retry(note.id, language="ja")
+    await ledger.retry(note.id, {"language": "ja"})
     await work_on(context, note)
     assert [*engine.requests] == [wishes, replace(wishes, language="ja")]

@@ -13,12 +13,12 @@ from jobs.leased_worker import OUTAGE_PAUSE_S
 from jobs.leases import RENEW_S
 from jobs.queue import Queue
 from jobs.redis_server import RedisServer
-from storage.ledger import Ledger
 from storage.note import State
 from storage.states import HOLD_S
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.conftest import Arrivals, Workers, position, until, waiting
 from tests.jobs.doors import FileDoor
-from tests.storage.samples import BOT, incoming, unfinished
+from tests.storage.samples import BOT, incoming, record, unfinished
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ class Texts:
         return said
 
 
-async def all_told(ledger: Ledger) -> bool:
+async def all_told(ledger: TelegramLedger) -> bool:
     return await unfinished(ledger) == []
 
 
@@ -48,7 +48,7 @@ async def nothing_is_queued(queue: Queue) -> bool:
 
 
 async def test_notes_are_answered_each_with_its_own_text_once(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, texts: Texts
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, texts: Texts
 ) -> None:
     notes = [await arrivals.note() for _ in range(10)]
     await workers.start()
@@ -61,16 +61,16 @@ async def test_notes_are_answered_each_with_its_own_text_once(
 
 
 async def test_a_worker_leaves_the_notes_of_another_bot_to_the_workers_of_that_bot(  # noqa: PLR0913, PLR0917 - fixtures
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor, tmp_path: Path
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, door: FileDoor, tmp_path: Path
 ) -> None:
     own = await arrivals.note()
     sent = incoming(file_id=str(tmp_path / "sound-0.wav"))
-    foreign, _ = await ledger.record(replace(sent, bot_id=BOT + 1))
+    foreign, _ = await record(ledger, replace(sent, bot_id=BOT + 1))
     await (await workers.start()).until_ready()
-    assert workers.logs().count("notes_of_another_bot") == 1
+    assert workers.logs().count("notes_of_another_door") == 1
     for note in (foreign, own):
         await queue.enqueue(note)
-    await until(lambda: "left_to_its_bot" in workers.logs() and bool(door.events("done")))
+    await until(lambda: "left_to_its_door" in workers.logs() and bool(door.events("done")))
     assert await ledger.get(foreign.id) == foreign
     await workers.start(bot_id=BOT + 1)
     await until(lambda: all_told(ledger))
@@ -78,7 +78,7 @@ async def test_a_worker_leaves_the_notes_of_another_bot_to_the_workers_of_that_b
 
 
 async def test_the_jobs_of_a_killed_and_of_a_frozen_worker_are_taken_over_within_15_s(  # noqa: PLR0913, PLR0917 - fixtures
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor, texts: Texts
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, door: FileDoor, texts: Texts
 ) -> None:
     notes = [await arrivals.note() for _ in range(2)]
     doomed = [await workers.start(fake_rtf=6) for _ in notes]
@@ -101,7 +101,7 @@ async def test_the_jobs_of_a_killed_and_of_a_frozen_worker_are_taken_over_within
 
 
 async def test_sigterm_lets_the_note_at_hand_be_finished(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, door: FileDoor
 ) -> None:
     worker = await workers.start(fake_rtf=2, grace_s=20)
     note, waiting = await arrivals.note(), await arrivals.note()
@@ -116,7 +116,7 @@ async def test_sigterm_lets_the_note_at_hand_be_finished(
 
 
 async def test_sigterm_hands_back_what_takes_longer_than_the_grace(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, door: FileDoor
 ) -> None:
     worker = await workers.start(fake_rtf=60, grace_s=0)
     note = await arrivals.note()
@@ -132,7 +132,7 @@ async def test_sigterm_hands_back_what_takes_longer_than_the_grace(
 
 
 async def test_cancelling_stops_a_running_note_and_frees_its_place(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, door: FileDoor
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, door: FileDoor
 ) -> None:
     await workers.start(fake_rtf=60)
     note, following = await arrivals.note(), await arrivals.note(seconds=0.2)
@@ -150,7 +150,7 @@ async def test_a_redis_that_goes_away_and_comes_back_empty_loses_nothing(  # noq
     workers: Workers,
     queue: Queue,
     server: RedisServer,
-    ledger: Ledger,
+    ledger: TelegramLedger,
     arrivals: Arrivals,
     door: FileDoor,
     texts: Texts,
@@ -172,7 +172,7 @@ async def test_a_redis_that_goes_away_and_comes_back_empty_loses_nothing(  # noq
 
 
 async def test_a_worker_waits_for_a_redis_that_comes_later(
-    workers: Workers, queue: Queue, server: RedisServer, ledger: Ledger, arrivals: Arrivals
+    workers: Workers, queue: Queue, server: RedisServer, ledger: TelegramLedger, arrivals: Arrivals
 ) -> None:
     await server.stop()
     worker = await workers.start()
@@ -190,7 +190,7 @@ async def test_a_worker_waits_for_a_redis_that_comes_later(
 
 
 async def test_a_worker_that_grew_too_large_ends_between_two_notes(
-    workers: Workers, queue: Queue, ledger: Ledger, arrivals: Arrivals, texts: Texts
+    workers: Workers, queue: Queue, ledger: TelegramLedger, arrivals: Arrivals, texts: Texts
 ) -> None:
     for _ in range(8):
         await queue.enqueue(await arrivals.note())

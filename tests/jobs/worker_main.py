@@ -16,7 +16,7 @@ from storage.artefacts.artefacts import Artefacts
 from storage.artefacts.outbox import Outbox
 from storage.artefacts.store import open_stores
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.jobs.doors import FileDoor
 from tests.storage.samples import BOT
 
@@ -57,13 +57,13 @@ def main(options: Options) -> None:
 async def _work(options: Options) -> None:
     database = await open_database("", options.data_dir)
     redis = connect(options.url)
-    ledger = Ledger(database)
+    ledger = TelegramLedger(database)
     engine = Hoarding if options.max_memory_mb else Engine
     await run_worker(
         engine=engine.open(EngineSettings(model="fake", fake_rtf=options.fake_rtf)),
         ledger=ledger,
         redis=redis,
-        door=FileDoor(options.data_dir / "door.jsonl", bot_id=options.bot_id),
+        door=FileDoor(options.data_dir / "door.jsonl", ledger, bot_id=options.bot_id),
         artefacts=Artefacts(ledger, open_stores(options.artefacts_url, options.data_dir), Outbox(options.data_dir), 3),
         data_dir=options.data_dir,
         timeout_s=600,

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from tests.storage.samples import BOT, transcript
+from tests.storage.samples import BOT, DOOR, transcript
 
 GROUP = -100
 POPULAR = "popular"
@@ -27,23 +27,26 @@ _MOMENT = {
     "postgresql": "to_timestamp(1767225600 + i)",
 }
 _CHAT = f"CASE WHEN i % 10 = 0 THEN {GROUP} ELSE 1 + i % 1000 END"
-_PLAIN = {
+_MESSAGE = {
     "bot_id": str(BOT),
     "chat_id": _CHAT,
     "message_id": "2 * i",
     "user_id": "i % 5000",
     "kind": "'voice'",
     "file_id": "'file'",
-    "file_unique_id": f"CASE WHEN i % 100 = 0 THEN '{POPULAR}' ELSE 'file-' || CAST(i AS text) END",
-    "claimed_s": "20.0",
     "locale": "'en'",
-    "hotwords": "'[]'",
+}
+_PLAIN = {
+    "door": f"'{DOOR}'",
+    "account": "'telegram:' || CAST(i % 5000 AS text)",
+    "sound_key": f"'telegram:' || CASE WHEN i % 100 = 0 THEN '{POPULAR}' ELSE 'file-' || CAST(i AS text) END",
+    "claimed_s": "20.0",
+    "request": "'{}'",
     "state": "'done'",
     "fence": "1",
     "tries": "1",
     "run": "0",
     "options": f"'{OPTIONS}'",
-    "status_message_id": "2 * i + 1",
     "audio_s": "20.0",
     "engine_s": "2.0",
     "model": "'fake'",
@@ -72,15 +75,16 @@ async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
     moments = dict.fromkeys(("received_at", "queued_at", "started_at", "finished_at", "delivered_at"), _MOMENT[kind])
     said = transcript().to_json().replace("'", "''").replace(":", r"\:")
     status_message = {"run": "0", "part": "0", "bot_id": str(BOT), "chat_id": _CHAT, "message_id": "2 * i + 1"}
-    delivery = {"run": "0", "bot_id": str(BOT), "state": "'delivered'", "attempts": "0"}
+    delivery = {"run": "0", "door": f"'{DOOR}'", "state": "'delivered'", "attempts": "0"}
     stored = {"store": f"'{STORE}'", "attempts": "1", "bytes": "12", "sha256": "''"}
     file_moments = dict.fromkeys(("created_at", "stored_at", "next_at"), _MOMENT[kind])
     expiry = _MOMENT[kind].replace("1767225600", "4102444800")
     tables = [
         ("notes", {"id": note_id, **_PLAIN, **moments}),
-        ("transcripts", {"note_id": note_id, "transcript": f"'{said}'", "text": "''"}),
+        ("transcripts", {"note_id": note_id, "transcript": f"'{said}'"}),
         ("deliveries", {"note_id": note_id, **delivery, "next_at": _MOMENT[kind]}),
-        ("replies", {"note_id": note_id, **status_message}),
+        ("telegram_messages", {"note_id": note_id, **_MESSAGE, "received_at": _MOMENT[kind]}),
+        ("telegram_replies", {"note_id": note_id, **status_message}),
     ]
     for text_format in ("txt", "vtt"):
         own = {"note_id": note_id, "kind": f"'{text_format}'", "key": f"'note.{text_format}'", "expires_at": expiry}
@@ -91,11 +95,13 @@ async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
 
 
 async def _without_triggers(connection: AsyncConnection) -> list[str]:
-    """Switch the triggers on `notes` off, and return the statements that bring them back."""
+    """Switch the triggers on new notes off, and return the statements that bring them back."""
+    tables = ("notes", "telegram_messages")
     if connection.dialect.name == "postgresql":
-        await connection.execute(text("ALTER TABLE notes DISABLE TRIGGER USER"))
-        return ["ALTER TABLE notes ENABLE TRIGGER USER"]
-    made = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'notes'"
+        for table in tables:
+            await connection.execute(text(f"ALTER TABLE {table} DISABLE TRIGGER USER"))
+        return [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in tables]
+    made = f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN {tables}"  # noqa: S608 - this file's own words
     found = (await connection.execute(text(made))).all()
     for trigger in found:
         await connection.execute(text(f"DROP TRIGGER {trigger.name}"))
@@ -103,17 +109,17 @@ async def _without_triggers(connection: AsyncConnection) -> list[str]:
 
 
 async def _count(connection: AsyncConnection) -> None:
-    """Add the notes to the totals; the number of people is kept by a trigger of its own."""
+    """Add the notes to the totals; the number of accounts is kept by a trigger of its own."""
     sums = "count(*), 20000 * count(*), 2000 * count(*)"
     names = "done, audio_ms, engine_ms"
-    for table, key, of, counted in (
-        ("user_totals", "user_id", "user_id", (names, sums)),
-        ("chat_totals", "chat_id", "answer_chat_id", ("notes", "count(*)")),
-    ):
-        head = f"INSERT INTO {table} (bot_id, {key}, {counted[0]})"
-        values = f"SELECT bot_id, {of}, {counted[1]} FROM notes GROUP BY bot_id, {of}"  # noqa: S608 - as above
-        await connection.execute(text(f"{head} {values}"))
     total = f"SELECT {sums} FROM notes"  # noqa: S608 - as above
-    one = "(SELECT min(shard) FROM bot_totals)"
-    set_total = f"UPDATE bot_totals SET ({names}) = ({total}) WHERE shard = {one}"  # noqa: S608 - as above
-    await connection.execute(text(set_total))
+    one = "(SELECT min(shard) FROM door_totals)"
+    for statement in (
+        f"INSERT INTO usage (door, account, {names}) SELECT door, account, {sums} FROM notes GROUP BY door, account",  # noqa: S608 - as above
+        (
+            "INSERT INTO telegram_chats (bot_id, chat_id, notes) "
+            "SELECT bot_id, answer_chat_id, count(*) FROM telegram_messages GROUP BY bot_id, answer_chat_id"
+        ),
+        f"UPDATE door_totals SET ({names}) = ({total}) WHERE shard = {one}",  # noqa: S608 - as above
+    ):
+        await connection.execute(text(statement))

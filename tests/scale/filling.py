@@ -12,9 +12,9 @@ from jobs.lua_scripts import LuaScripts, QueuedJob
 from jobs.redis import PrefixedRedis
 from jobs.worker_registry import WorkerRegistration
 from storage.database import Database
-from storage.ledger import Ledger
 from storage.tables import notes
-from tests.storage.samples import incoming
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, record
 
 AT_ONCE = 4  # jobs of one worker
 BATCH = 500
@@ -42,7 +42,7 @@ def _jobs(redis: PrefixedRedis, start: int, end: int) -> Iterator[QueuedJob]:
 
 async def fill_ledger(database: Database, *, waiting: int) -> None:
     """Record so many notes of many chats, which came a minute ago and are not in any queue."""
-    first, _ = await Ledger(database).record(incoming(chat_id=1))
+    first, _ = await record(TelegramLedger(database), incoming(chat_id=1))
     async with database.reading() as connection:
         columns = [column for column in notes.c if column.computed is None]
         row = dict((await connection.execute(select(*columns).where(notes.c.id == first.id))).mappings().one())

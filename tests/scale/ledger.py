@@ -20,14 +20,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.scale.filled_ledger import fill
 from tests.scale.ledger_calls import Calls, engine_of, plans
 from tests.storage.conftest import opened
 from tests.storage.postgres import postgres
 
 GOAL_MS = 2.0
-EMPTY_READ, EMPTY_WRITE = "SELECT 1", "UPDATE bot_totals SET users = users"
+EMPTY_READ, EMPTY_WRITE = "SELECT 1", "UPDATE door_totals SET accounts = accounts"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def measure(url: str, folder: Path, notes: int, rounds: int, *, show_plans
     began = perf_counter()
     await fill(database, notes)
     click.echo(f"filled {url or 'SQLite'} in {perf_counter() - began:.0f} s", err=True)
-    calls = Calls(Ledger(database))
+    calls = Calls(TelegramLedger(database))
     with calls.recording(await engine_of(database)):
         await calls.all()
     calls.took_s.clear()

@@ -12,10 +12,11 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
 from storage.database import Database
-from storage.ledger import Ledger
-from storage.note import Failure, Incoming, Note
+from storage.note import Failure, Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage, TelegramNote, account_of_user
 from tests.scale.filled_ledger import GROUP, OPTIONS, POPULAR, STORE
-from tests.storage.samples import BOT, incoming, transcript
+from tests.storage.samples import BOT, DOOR, incoming, record, transcript
 
 _numbers = count()
 KEPT_RECORDINGS = 10
@@ -26,7 +27,7 @@ _FAILURE = Failure(code="error", params={})
 class Calls:
     """What the calls took, in seconds, and the statements that they sent, by name."""
 
-    ledger: Ledger
+    ledger: TelegramLedger
     took_s: dict[str, list[float]] = field(default_factory=dict)
     statements: dict[str, dict[str, Any]] = field(default_factory=dict)
     _name: str = ""
@@ -64,24 +65,25 @@ class Calls:
         self._name = ""
         return found
 
-    def _message(self) -> Incoming:
+    def _message(self) -> IncomingMessage:
         """Make a new voice note of somebody in the group; each has some numbers for the bot's messages behind it."""
         return incoming(chat_id=GROUP, user_id=4, message_id=1_000_000_000 + 10 * next(_numbers))
 
-    async def _arrive(self, what: Incoming) -> Note:
+    async def _arrive(self, what: IncomingMessage) -> TelegramNote:
         ledger = self.ledger
-        note: Note
-        note, _ = await self.time("record", lambda: ledger.record(what))
-        await self.time("record again", lambda: ledger.record(what))
-        await self.time("find_same_file", lambda: ledger.find_same_file(note, OPTIONS))
+        made: Note
+        made, _ = await self.time("submit", lambda: ledger.submit(what.to_note(), what.to_row()))
+        await self.time("submit again", lambda: ledger.submit(what.to_note(), what.to_row()))
+        note: TelegramNote = await self.time("telegram_note", lambda: ledger.telegram_note(made.id))
+        await self.time("find_same_sound", lambda: ledger.find_same_sound(note, OPTIONS))
         await self.time("status", lambda: ledger.set_status_message(note.id, note.message_id + 1, instead_of=None))
         return note
 
     async def _answered(self, note: Note) -> None:
         """Answer the note from one with the same file."""
         ledger = self.ledger
-        popular = await ledger.record(replace(self._message(), file_unique_id=POPULAR))
-        twin = await self.time("find_same_file, popular", lambda: ledger.find_same_file(popular[0], OPTIONS))
+        popular = await record(ledger, replace(self._message(), file_unique_id=POPULAR))
+        twin = await self.time("find_same_sound, popular", lambda: ledger.find_same_sound(popular[0], OPTIONS))
         await self.time("transcript", lambda: ledger.transcript(twin.id))
         mine = await ledger.claim(note.id, "bot", options=OPTIONS)
         assert mine is not None
@@ -89,7 +91,7 @@ class Calls:
         await ledger.mark_delivered(note.id, mine.fence)
         await ledger.delete(popular[0].id)
 
-    async def _transcribed(self, note: Note) -> None:
+    async def _transcribed(self, note: TelegramNote) -> None:
         ledger = self.ledger
         mine: Note = await self.time("claim", lambda: ledger.claim(note.id, "worker", options=OPTIONS))
         fence = mine.fence
@@ -106,7 +108,7 @@ class Calls:
         await self.time("add_part", lambda: ledger.add_part(note.id, 1, note.message_id + 2))
         await self.time("text_parts", lambda: ledger.text_parts(note.id))
         await self.time("mark_delivered", lambda: ledger.mark_delivered(note.id, fence))
-        await self.time("retry", lambda: ledger.retry(note.id, language=None))
+        await self.time("retry", lambda: ledger.retry(note.id, {}))
         await self.time("cancel", lambda: ledger.cancel(note.id))
         await self.time("mark_undeliverable", lambda: ledger.mark_undeliverable(note.id, "blocked"))
         await self.time("delete", lambda: ledger.delete(note.id))
@@ -135,7 +137,7 @@ class Calls:
 
     async def _ended_otherwise(self) -> None:
         ledger = self.ledger
-        note, _ = await ledger.record(self._message())
+        note, _ = await record(ledger, self._message())
         mine = await ledger.claim(note.id, "worker", options=OPTIONS)
         assert mine is not None
         await self.time("release", lambda: ledger.release(note.id, mine.fence))
@@ -145,7 +147,7 @@ class Calls:
         await self.time("fail", lambda: ledger.fail(note.id, again.fence, _FAILURE))
         await self.time("delivery_attempts", lambda: ledger.delivery_attempts(note))
         await self.time("postpone_delivery", lambda: ledger.postpone_delivery(again, 0, "network"))
-        await self.time("due_deliveries", lambda: ledger.due_deliveries(BOT, 16))
+        await self.time("due_deliveries", lambda: ledger.due_deliveries(DOOR, 16))
         await self.time("claim_delivery", lambda: ledger.claim_delivery(note.id, "worker"))
         await ledger.delete(note.id)
 
@@ -157,18 +159,23 @@ class Calls:
         await self.time("page, first", lambda: ledger.page(BOT, GROUP, 0))
         await self.time("page, tenth", lambda: ledger.page(BOT, GROUP, 9))
         await self.time("recent", ledger.recent)
-        await self.time("recent of a chat", lambda: ledger.recent(GROUP))
-        await self.time("stats of a person", lambda: ledger.stats(BOT, 4))
-        await self.time("stats of all", lambda: ledger.stats(BOT))
+        await self.time("recent of a chat", lambda: ledger.recent_of_chat(GROUP, 20))
+        await self.time("stats of a person", lambda: ledger.stats(DOOR, account_of_user(4)))
+        await self.time("stats of all", lambda: ledger.stats(DOOR))
 
     async def _asked_by_processes(self) -> None:
         ledger = self.ledger
-        waiting, _ = await ledger.record(self._message())
+        waiting, _ = await record(ledger, self._message())
         found = [waiting.id]
-        await self.time("orphaned", lambda: ledger.orphaned(0, bot_id=BOT, limit=1000))
-        await self.time("orphaned, next page", lambda: ledger.orphaned(0, bot_id=BOT, after=waiting.id, limit=1000))
+        await self.time("orphaned", lambda: ledger.orphaned(0, door=DOOR, limit=1000))
+        await self.time("orphaned, next page", lambda: ledger.orphaned(0, door=DOOR, after=waiting.id, limit=1000))
+        some = [note.id for note in await ledger.recent()]
         await self.time("adopt_deliveries", ledger.adopt_deliveries)
+        await self.time("telegram_notes", lambda: ledger.telegram_notes(some))
         await self.time("get_many", lambda: ledger.get_many(found[:100]))
+        account = account_of_user(4)
+        await self.time("choose", lambda: ledger.choose(account, "language", "de"))
+        await self.time("account_settings", lambda: ledger.account_settings(account))
         await self.time("counts_by_state", ledger.counts_by_state)
         await self.time("speed", ledger.speed)
         await self.time("oldest_wait_s", ledger.oldest_wait_s)

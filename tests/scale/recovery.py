@@ -13,12 +13,12 @@ from jobs.reaper import INTERVAL_S, Reaper
 from jobs.redis_server import RedisServer
 from jobs.resilience import cancel_and_wait, run_periodically
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.forks import FORKS
 from tests.jobs.conftest import until
 from tests.scale.figures import Figure
 from tests.scale.filling import fill_ledger
-from tests.storage.samples import BOT, incoming
+from tests.storage.samples import DOOR, incoming, record
 
 BACK_GOAL_S = 30.0
 ACKNOWLEDGED_GOAL_MS = 200.0
@@ -36,7 +36,7 @@ async def measure_recovery(folder: Path, *, waiting: int) -> list[Figure]:
         database = await open_database("", folder)
         stack.push_async_callback(database.close)
         await fill_ledger(database, waiting=waiting)
-        ledger = Ledger(database)
+        ledger = TelegramLedger(database)
         queue = Queue(connect(server.url))
         stack.push_async_callback(queue.close)
         for _ in range(REAPERS):
@@ -70,11 +70,11 @@ async def _until_all_wait(queue: Queue, waiting: int) -> float:
     return await until(all_wait, TIMEOUT_S)
 
 
-async def _take_in_new_notes(ledger: Ledger, queue: Queue, taken_ms: list[float]) -> None:
+async def _take_in_new_notes(ledger: TelegramLedger, queue: Queue, taken_ms: list[float]) -> None:
     """Do for a new note what the bot does, again and again."""
     for chat_id in range(1, 1_000_000):
         began = monotonic()
-        note, _ = await ledger.record(incoming(chat_id=-chat_id))
+        note, _ = await record(ledger, incoming(chat_id=-chat_id))
         await estimate_wait(ledger, queue, note)
         await queue.enqueue(note)
         taken_ms.append(1000 * (monotonic() - began))
@@ -86,6 +86,6 @@ def _reap_in_process(folder: Path, url: str) -> None:
 
 
 async def _reap(folder: Path, url: str) -> None:
-    ledger = Ledger(await open_database("", folder))
+    ledger = TelegramLedger(await open_database("", folder))
     redis = connect(url)
-    await run_periodically(INTERVAL_S, Reaper(redis, ledger, Queue(redis), BOT).requeue_orphans, "reaper")
+    await run_periodically(INTERVAL_S, Reaper(redis, ledger, Queue(redis), DOOR).requeue_orphans, "reaper")

@@ -11,10 +11,10 @@ from jobs.queue import Queue
 from jobs.redis import PrefixedRedis, connect
 from jobs.redis_server import RedisServer
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.scale.figures import Figure
 from tests.scale.filling import LEASE_MS, fill_queue
-from tests.storage.samples import incoming
+from tests.storage.samples import incoming, record
 
 PICK_GOAL_MS = 0.2
 ENQUEUE_GOAL_MS = 1.0
@@ -42,7 +42,7 @@ async def measure_redis_time(folder: Path, *, waiting: int, running: int) -> lis
             ),
             Figure(
                 name=f"enqueue with position and wait, {beside}",
-                value=await _enqueue_ms(redis, Ledger(database)),
+                value=await _enqueue_ms(redis, TelegramLedger(database)),
                 unit="ms",
                 goal=ENQUEUE_GOAL_MS,
             ),
@@ -62,9 +62,9 @@ async def _pick_ms(redis: PrefixedRedis) -> float:
     return await _spent_ms(redis) / REPEATED
 
 
-async def _enqueue_ms(redis: PrefixedRedis, ledger: Ledger) -> float:
+async def _enqueue_ms(redis: PrefixedRedis, ledger: TelegramLedger) -> float:
     queue = Queue(redis)
-    arrived = [(await ledger.record(incoming(chat_id=chat)))[0] for chat in range(1, REPEATED + 1)]
+    arrived = [(await record(ledger, incoming(chat_id=chat)))[0] for chat in range(1, REPEATED + 1)]
     await redis.config_resetstat()
     for note in arrived:
         await estimate_wait(ledger, queue, note)

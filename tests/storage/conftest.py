@@ -11,7 +11,7 @@ from storage import clock
 from storage.clock import now
 from storage.database import Database, open_database
 from storage.errors import DatabaseUnreachable
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.postgres import Postgres, postgres
 
 Later = Callable[[float], Awaitable[None]]
@@ -50,8 +50,8 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 
 
 @pytest.fixture
-def ledger(database: Database) -> Ledger:
-    return Ledger(database)
+def ledger(database: Database) -> TelegramLedger:
+    return TelegramLedger(database)
 
 
 @pytest.fixture

@@ -4,9 +4,12 @@ from itertools import count
 
 from engine.transcript import Segment, Transcript
 from storage.ledger import Ledger
-from storage.note import Incoming, Note
+from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage, TelegramNote, door_of_bot
 
 BOT = 42
+DOOR = door_of_bot(BOT)
 
 _numbers = count(1)
 
@@ -19,9 +22,9 @@ def incoming(  # noqa: PLR0913 - each test names what matters to it
     file_unique_id: str | None = None,
     claimed_s: float | None = 2.0,
     file_id: str = "file",
-) -> Incoming:
+) -> IncomingMessage:
     number = next(_numbers)
-    return Incoming(
+    return IncomingMessage(
         bot_id=BOT,
         chat_id=chat_id,
         message_id=number if message_id is None else message_id,
@@ -35,6 +38,19 @@ def incoming(  # noqa: PLR0913 - each test names what matters to it
         file_name=None,
         locale="en",
     )
+
+
+async def record(ledger: TelegramLedger, message: IncomingMessage) -> tuple[TelegramNote, bool]:
+    """Write a message into the ledger as the bot does; gives its note, and whether it is new."""
+    note, is_new = await ledger.submit(message.to_note(), message.to_row())
+    return await known(ledger, note), is_new
+
+
+async def known(ledger: TelegramLedger, note: Note) -> TelegramNote:
+    """Give what the ledger holds of a note."""
+    found = await ledger.telegram_note(note.id)
+    assert found is not None
+    return found
 
 
 def transcript(text: str = "hello there", duration: float = 2.0) -> Transcript:

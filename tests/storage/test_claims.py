@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from storage.ledger import Ledger
-from tests.storage.samples import incoming
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, record
 
 PROCESSES, WORKERS_EACH, NOTES, HOLDS = 2, 10, 8, 3
 RACE = """
@@ -16,7 +16,7 @@ import asyncio, json, random, sys
 from pathlib import Path
 from storage import states
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 states.HOLD_S = 600.0  # however slow this machine is, nobody is taken for dead
 url, folder, name, workers, holds, *notes = sys.argv[1:]
@@ -34,7 +34,7 @@ async def work(ledger, worker):
 
 async def main():
     database = await open_database(url, Path(folder))
-    ledger = Ledger(database)
+    ledger = TelegramLedger(database)
     print("ready", flush=True)
     sys.stdin.readline()
     held = await asyncio.gather(*(work(ledger, f"{name}-{number}") for number in range(int(workers))))
@@ -46,9 +46,9 @@ asyncio.run(main())
 
 
 async def test_of_twenty_workers_that_race_for_notes_one_holds_each_at_a_time(
-    ledger: Ledger, database_url: str, tmp_path: Path
+    ledger: TelegramLedger, database_url: str, tmp_path: Path
 ) -> None:
-    notes = [(await ledger.record(incoming()))[0].id for _ in range(NOTES)]
+    notes = [(await record(ledger, incoming()))[0].id for _ in range(NOTES)]
     racers = [await _racer(database_url, tmp_path, f"p{number}", notes) for number in range(PROCESSES)]
     for racer in racers:
         assert racer.stdout is not None

@@ -8,8 +8,8 @@ import pytest
 
 from storage.clock import now
 from storage.database import Database
-from storage.ledger import Ledger
-from tests.storage.samples import incoming
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, record
 
 TEN_MINUTES_S = 600
 # A process whose clock is off by sys.argv[1] seconds; it reads addresses of ledgers and calls, and prints the results.
@@ -30,14 +30,14 @@ import asyncio
 from pathlib import Path
 from storage.clock import now
 from storage.database import open_database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 async def main():
     assert abs((now().timestamp() - true_time()) - off_s) < 5
     for line in sys.stdin:
         url, call = line.split(maxsplit=1)
         database = await open_database(url, Path())
-        ledger = Ledger(database)
+        ledger = TelegramLedger(database)
         print(await eval(call), flush=True)
         await database.close()
 
@@ -74,12 +74,14 @@ def other_host(other_process: subprocess.Popen[str], postgres_url: str) -> Host:
 
 
 @pytest.fixture
-def ledger(postgres_database: Database) -> Ledger:
-    return Ledger(postgres_database)
+def ledger(postgres_database: Database) -> TelegramLedger:
+    return TelegramLedger(postgres_database)
 
 
-async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(ledger: Ledger, other_host: Host) -> None:
-    waiting, _ = await ledger.record(incoming())
+async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(
+    ledger: TelegramLedger, other_host: Host
+) -> None:
+    waiting, _ = await record(ledger, incoming())
     note = await ledger.claim(waiting.id, "here")
     assert note is not None
     assert other_host(f"ledger.claim('{note.id}', 'there')") == "None"
@@ -87,8 +89,8 @@ async def test_a_host_whose_clock_is_off_takes_no_note_that_another_holds(ledger
     assert await ledger.owned([(note.id, note.fence)])
 
 
-async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Ledger, other_host: Host) -> None:
-    note, _ = await ledger.record(incoming())
+async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: TelegramLedger, other_host: Host) -> None:
+    note, _ = await record(ledger, incoming())
     other_host(f"ledger.claim('{note.id}', 'there')")
     assert await ledger.claim(note.id, "here") is None
     assert await ledger.orphaned(0) == []
@@ -96,8 +98,8 @@ async def test_a_host_whose_clock_is_off_keeps_the_note_that_it_holds(ledger: Le
     assert await ledger.claim(note.id, "here") is None
 
 
-async def test_times_that_a_host_with_a_wrong_clock_writes_are_right(ledger: Ledger, other_host: Host) -> None:
-    note, _ = await ledger.record(incoming())
+async def test_times_that_a_host_with_a_wrong_clock_writes_are_right(ledger: TelegramLedger, other_host: Host) -> None:
+    note, _ = await record(ledger, incoming())
     other_host(f"ledger.claim('{note.id}', 'there')")
     written = await ledger.get(note.id)
     assert written is not None

@@ -22,11 +22,11 @@ from storage.errors import (
     DatabaseTooNew,
     DatabaseUnreachable,
 )
-from storage.ledger import Ledger
 from storage.migration import MIGRATIONS, latest_revision
 from storage.tables import metadata
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.postgres import GUARDED, Postgres
-from tests.storage.samples import incoming
+from tests.storage.samples import incoming, record
 
 OPEN = """
 import asyncio, sys
@@ -67,7 +67,7 @@ async def test_a_database_that_was_never_migrated_gets_its_tables(tmp_path: Path
         empty.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         empty.commit()
     database = await open_database("", tmp_path)
-    _, is_new = await Ledger(database).record(incoming())
+    _, is_new = await record(TelegramLedger(database), incoming())
     assert is_new
     await database.close()
 
@@ -82,10 +82,10 @@ async def test_sqlite_is_opened_to_survive_a_power_cut(sqlite_database: Database
 
 async def test_what_is_written_is_there_when_opened_again(database_url: str, tmp_path: Path) -> None:
     first = await open_database(database_url, tmp_path)
-    note, _ = await Ledger(first).record(incoming())
+    note, _ = await record(TelegramLedger(first), incoming())
     await first.close()
     second = await open_database(database_url, tmp_path)
-    assert await Ledger(second).get(note.id) == note
+    assert await TelegramLedger(second).telegram_note(note.id) == note
     await second.close()
 
 
@@ -96,13 +96,13 @@ async def test_processes_that_open_it_at_once_do_not_collide(tmp_path: Path) -> 
 
 async def test_several_databases_can_be_opened_at_once(tmp_path: Path) -> None:
     for database in await asyncio.gather(*(open_database("", tmp_path / str(number)) for number in range(4))):
-        _, is_new = await Ledger(database).record(incoming())
+        _, is_new = await record(TelegramLedger(database), incoming())
         assert is_new
         await database.close()
 
 
-async def test_a_transaction_that_reads_and_then_writes_waits_for_its_turn(ledger: Ledger) -> None:
-    notes = await asyncio.gather(*(ledger.record(incoming()) for _ in range(20)))
+async def test_a_transaction_that_reads_and_then_writes_waits_for_its_turn(ledger: TelegramLedger) -> None:
+    notes = await asyncio.gather(*(record(ledger, incoming()) for _ in range(20)))
     assert all(await asyncio.gather(*(ledger.add_part(note.id, 1, 100) for note, _ in notes)))
 
 
@@ -131,9 +131,9 @@ async def test_a_locked_database_is_a_fault_and_not_a_crash(
     with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseBusy, match="locked by another program"):
-            await Ledger(sqlite_database).record(incoming())
+            await record(TelegramLedger(sqlite_database), incoming())
         other.rollback()
-    _, is_new = await Ledger(sqlite_database).record(incoming())
+    _, is_new = await record(TelegramLedger(sqlite_database), incoming())
     assert is_new
 
 
@@ -142,8 +142,8 @@ async def test_a_lock_is_waited_for_and_not_for_a_caller_that_was_cancelled(
 ) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "earshot.db")) as other:
         other.execute("BEGIN IMMEDIATE")
-        waiting = asyncio.create_task(Ledger(sqlite_database).record(incoming()))
-        cancelled = asyncio.create_task(Ledger(sqlite_database).record(incoming()))
+        waiting = asyncio.create_task(record(TelegramLedger(sqlite_database), incoming()))
+        cancelled = asyncio.create_task(record(TelegramLedger(sqlite_database), incoming()))
         await asyncio.sleep(0.6)
         began = time.monotonic()
         cancelled.cancel()
@@ -160,12 +160,12 @@ async def test_a_disk_that_takes_no_more_is_a_fault_with_its_remedy(sqlite_datab
     async with sqlite_database.reading() as connection:
         await connection.execute(text("PRAGMA max_page_count = 1"))  # SQLite makes of it what there is already
     with pytest.raises(DatabaseFull, match="Make room"):
-        await _record(Ledger(sqlite_database), 500)
+        await _record(TelegramLedger(sqlite_database), 500)
 
 
-async def _record(ledger: Ledger, count: int) -> None:
+async def _record(ledger: TelegramLedger, count: int) -> None:
     for _ in range(count):
-        await ledger.record(incoming())
+        await record(ledger, incoming())
 
 
 async def test_a_database_of_a_newer_program_is_not_touched(

@@ -25,11 +25,11 @@ from storage.errors import (
     DatabaseUnreachable,
     ValueNotStorable,
 )
-from storage.ledger import Ledger
-from storage.note import Incoming
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage
 from tests.storage.conftest import name_in
 from tests.storage.postgres import Postgres
-from tests.storage.samples import incoming
+from tests.storage.samples import incoming, record
 
 OF_SQLSTATE: list[tuple[str, type[Fault]]] = [
     ("08006", DatabaseUnreachable),
@@ -82,15 +82,15 @@ async def test_the_sqlstate_decides_and_not_the_words(
 
 
 async def test_a_violated_key_is_a_mistake_of_the_program(database: Database) -> None:
-    await Ledger(database).record(incoming(message_id=1))
-    twice = "INSERT INTO transcripts (note_id, transcript, text) SELECT id, '', '' FROM notes"
+    await record(TelegramLedger(database), incoming(message_id=1))
+    twice = "INSERT INTO transcripts (note_id, transcript) SELECT id, '' FROM notes"
     await run(database, twice)
     with pytest.raises(IntegrityError):
         await run(database, twice)
 
 
 async def test_a_note_that_another_transaction_has_locked_is_tried_again(postgres_database: Database) -> None:
-    await Ledger(postgres_database).record(incoming())
+    await record(TelegramLedger(postgres_database), incoming())
     async with postgres_database.writing() as connection:
         await connection.execute(text("SELECT * FROM notes FOR UPDATE"))
         with pytest.raises(DatabaseBusy):
@@ -100,7 +100,7 @@ async def test_a_note_that_another_transaction_has_locked_is_tried_again(postgre
 async def test_a_connection_that_the_server_ended_is_tried_again(postgres_database: Database) -> None:
     with pytest.raises(DatabaseUnreachable):
         await run(postgres_database, "SELECT pg_terminate_backend(pg_backend_pid())")
-    await Ledger(postgres_database).record(incoming())
+    await record(TelegramLedger(postgres_database), incoming())
 
 
 async def test_who_was_cut_off_in_a_transaction_tries_it_again(
@@ -114,7 +114,7 @@ async def test_who_was_cut_off_in_a_transaction_tries_it_again(
 
     with pytest.raises(DatabaseUnreachable):
         await write()
-    await Ledger(postgres_database).record(incoming())
+    await record(TelegramLedger(postgres_database), incoming())
 
 
 async def test_a_server_without_a_free_connection_is_told_as_such(
@@ -128,7 +128,7 @@ async def test_a_server_without_a_free_connection_is_told_as_such(
 async def test_read_only_connections_are_given_up_so_that_the_next_attempt_writes(
     postgres_database: Database, postgres_server: Postgres, database_name: str
 ) -> None:
-    ledger = Ledger(postgres_database)
+    ledger = TelegramLedger(postgres_database)
     setting = f"ALTER DATABASE {database_name} SET default_transaction_read_only"
     await postgres_database.close()  # its connections; the next ones take the setting up
     await postgres_server.execute(f"{setting} = on")
@@ -136,38 +136,38 @@ async def test_read_only_connections_are_given_up_so_that_the_next_attempt_write
         pass  # two connections that can only read are in the pool
     await postgres_server.execute(f"{setting} = off")
     with pytest.raises(DatabaseReadOnly, match="primary"):
-        await ledger.record(incoming())
-    _, is_new = await ledger.record(incoming())
+        await record(ledger, incoming())
+    _, is_new = await record(ledger, incoming())
     assert is_new
 
 
 async def test_a_plan_that_a_change_of_the_tables_made_stale_costs_one_attempt(
     postgres_database: Database, postgres_server: Postgres, database_name: str
 ) -> None:
-    ledger = Ledger(postgres_database)
-    await ledger.record(incoming())
-    await postgres_server.execute("ALTER TABLE notes ALTER COLUMN locale TYPE varchar(99)", database_name)
+    ledger = TelegramLedger(postgres_database)
+    await record(ledger, incoming())
+    await postgres_server.execute("ALTER TABLE notes ALTER COLUMN model TYPE varchar(99)", database_name)
     await postgres_server.execute("ALTER TABLE notes ALTER COLUMN error_code TYPE text", database_name)
     with pytest.raises(DatabasePlanStale):
-        await ledger.record(incoming())
-    _, is_new = await ledger.record(incoming())
+        await record(ledger, incoming())
+    _, is_new = await record(ledger, incoming())
     assert is_new
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        "ALTER TABLE notes RENAME COLUMN locale TO tongue",
+        "ALTER TABLE notes RENAME COLUMN door TO entrance",
         "ALTER TABLE notes RENAME TO voice_notes",
         "DROP TABLE transcripts",
     ],
 )
 async def test_tables_that_a_newer_program_changed_are_told_with_the_remedy(database: Database, change: str) -> None:
-    ledger = Ledger(database)
-    note, _ = await ledger.record(incoming())
+    ledger = TelegramLedger(database)
+    note, _ = await record(ledger, incoming())
 
     async def use() -> None:
-        await ledger.record(incoming())
+        await record(ledger, incoming())
         await ledger.transcript(note.id)
 
     await use()
@@ -177,9 +177,9 @@ async def test_tables_that_a_newer_program_changed_are_told_with_the_remedy(data
 
 
 async def test_a_new_column_that_must_be_filled_is_a_change_of_the_tables(postgres_database: Database) -> None:
-    await run(postgres_database, "ALTER TABLE notes ADD COLUMN door text NOT NULL")
+    await run(postgres_database, "ALTER TABLE notes ADD COLUMN priority text NOT NULL")
     with pytest.raises(DatabaseSchemaChanged):
-        await Ledger(postgres_database).record(incoming())
+        await record(TelegramLedger(postgres_database), incoming())
 
 
 async def test_a_new_column_that_must_be_filled_is_a_change_of_the_tables_in_sqlite(sqlite_database: Database) -> None:
@@ -190,7 +190,7 @@ async def test_a_new_column_that_must_be_filled_is_a_change_of_the_tables_in_sql
         await run(sqlite_database, "SELECT nothing FROM later")
 
 
-def _with(**values: object) -> Callable[[], Incoming]:
+def _with(**values: object) -> Callable[[], IncomingMessage]:
     return lambda: replace(incoming(), **values)  # type: ignore[arg-type]  # wrong on purpose
 
 
@@ -201,11 +201,11 @@ NUL, SURROGATE = "a\0b", "a\ud800b"
     "unstorable", [_with(chat_id=2**63), _with(user_id=-(2**70)), _with(file_name=SURROGATE), _with(file_id=SURROGATE)]
 )
 async def test_a_value_that_can_never_be_stored_is_no_outage(
-    ledger: Ledger, unstorable: Callable[[], Incoming]
+    ledger: TelegramLedger, unstorable: Callable[[], IncomingMessage]
 ) -> None:
     with pytest.raises(ValueNotStorable):
-        await ledger.record(unstorable())
-    _, is_new = await ledger.record(incoming())
+        await record(ledger, unstorable())
+    _, is_new = await record(ledger, incoming())
     assert is_new
 
 
@@ -214,17 +214,17 @@ async def test_a_value_that_can_never_be_stored_is_no_outage(
     [_with(file_name=NUL), _with(locale="x" * 36), _with(kind="k" * 17), _with(file_unique_id=token_hex(50_000))],
 )
 async def test_a_value_that_postgresql_can_never_store_is_no_outage(
-    postgres_database: Database, unstorable: Callable[[], Incoming]
+    postgres_database: Database, unstorable: Callable[[], IncomingMessage]
 ) -> None:
     with pytest.raises(ValueNotStorable):
-        await Ledger(postgres_database).record(unstorable())
+        await record(TelegramLedger(postgres_database), unstorable())
 
 
 async def test_a_sqlite_file_that_may_only_be_read_says_so(sqlite_database: Database) -> None:
     async with sqlite_database.reading() as connection:
         await connection.execute(text("PRAGMA query_only = ON"))
     with pytest.raises(DatabaseNotWritable):
-        await Ledger(sqlite_database).record(incoming())
+        await record(TelegramLedger(sqlite_database), incoming())
 
 
 async def test_a_pool_that_is_used_up_is_tried_again(
@@ -239,4 +239,4 @@ async def test_a_pool_that_is_used_up_is_tried_again(
 
         with pytest.raises(DatabaseBusy):
             await open_all()
-    await asyncio.wait_for(Ledger(sqlite_database).record(incoming()), 5)
+    await asyncio.wait_for(record(TelegramLedger(sqlite_database), incoming()), 5)

@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 import storage.database
 from storage.database import Database, open_database
-from storage.ledger import Ledger
 from storage.settings import POOL_SIZE
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.conftest import opened
 from tests.storage.postgres import Postgres, postgres
-from tests.storage.samples import incoming
+from tests.storage.samples import incoming, record
 
 PROCESSES = 40
 
@@ -45,7 +45,7 @@ async def sessions(database: Database) -> int:
 
 
 async def test_a_process_opens_no_more_connections_than_are_set(database: Database) -> None:
-    notes = await asyncio.gather(*(Ledger(database).record(incoming()) for _ in range(50)))
+    notes = await asyncio.gather(*(record(TelegramLedger(database), incoming()) for _ in range(50)))
     assert all(is_new for _, is_new in notes)
     assert await sessions(database) <= POOL_SIZE
 
@@ -53,19 +53,19 @@ async def test_a_process_opens_no_more_connections_than_are_set(database: Databa
 async def test_forty_busy_processes_fit_the_default_of_postgresql(server: Postgres, database: Database) -> None:
     opened_too = [await open_database(server.url, Path("/nowhere")) for _ in range(PROCESSES - 1)]
     everyone = [database, *opened_too]
-    ledgers = [Ledger(one) for one in everyone for _ in range(2 * POOL_SIZE)]
-    await asyncio.gather(*(ledger.record(incoming()) for ledger in ledgers))
+    ledgers = [TelegramLedger(one) for one in everyone for _ in range(2 * POOL_SIZE)]
+    await asyncio.gather(*(record(ledger, incoming()) for ledger in ledgers))
     assert await sessions(database) > PROCESSES
     await asyncio.gather(*(one.close() for one in opened_too))
 
 
 async def test_a_server_that_was_started_again_fails_no_read(server: Postgres, database: Database) -> None:
-    note, _ = await Ledger(database).record(incoming())
+    note, _ = await record(TelegramLedger(database), incoming())
     before = await backend(database)
     await asyncio.to_thread(server.stop)
     server.start()
     await (await opened(server.url, Path("/nowhere"))).close()
-    assert await Ledger(database).get(note.id) == note
+    assert await TelegramLedger(database).get(note.id) == note
     assert await backend(database) != before
 
 

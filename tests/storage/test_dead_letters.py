@@ -5,11 +5,11 @@ import pytest
 from sqlalchemy import select
 
 from storage.database import Database
-from storage.ledger import Ledger
-from storage.note import Incoming
-from storage.storable import storable
-from storage.tables import LOCALE_LENGTH, dead_letters
-from tests.storage.samples import incoming
+from storage.tables import dead_letters
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage, storable
+from storage.telegram.tables import LOCALE_LENGTH
+from tests.storage.samples import incoming, record
 
 NUL, SURROGATE = "a\0b", "a\ud800b"
 
@@ -27,19 +27,19 @@ NUL, SURROGATE = "a\0b", "a\ud800b"
     ],
 )
 async def test_what_was_cleaned_is_stored_by_every_database(
-    ledger: Ledger, received: dict[str, object], stored: dict[str, object]
+    ledger: TelegramLedger, received: dict[str, object], stored: dict[str, object]
 ) -> None:
-    note, is_new = await ledger.record(storable(replace(incoming(), **received)))  # type: ignore[arg-type]  # on purpose
+    note, is_new = await record(ledger, storable(replace(incoming(), **received)))  # type: ignore[arg-type]  # on purpose
     assert is_new
     assert {name: getattr(note, name) for name in stored} == stored
 
 
 def test_what_can_be_stored_stays_as_it_is() -> None:
-    ordinary: Incoming = replace(incoming(), file_name="Besprechung 会议 🎤.ogg", locale="zh-hans", thread_id=7)
+    ordinary: IncomingMessage = replace(incoming(), file_name="Besprechung 会议 🎤.ogg", locale="zh-hans", thread_id=7)
     assert storable(ordinary) == ordinary
 
 
-async def test_whatever_could_not_be_recorded_is_kept_once(ledger: Ledger, database: Database) -> None:
+async def test_whatever_could_not_be_recorded_is_kept_once(ledger: TelegramLedger, database: Database) -> None:
     body = {"chat": 2**80, "name": f"{NUL} {SURROGATE}"}
     for _ in range(2):
         await ledger.keep_dead_letter("telegram", "42:1", body, f"too large {SURROGATE} {NUL}")

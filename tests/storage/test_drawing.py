@@ -5,41 +5,40 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from storage import states
-from storage.ledger import Ledger
 from storage.note import Failure, Note
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.drawing import DRAWN, Step, place_of
-from tests.storage.samples import incoming, transcript
-from tests.storage.test_ledger import known
+from tests.storage.samples import incoming, known, record, transcript
 
-Change = Callable[[Ledger, Note], Awaitable[bool]]
+Change = Callable[[TelegramLedger, Note], Awaitable[bool]]
 
 
-async def _claim(ledger: Ledger, note: Note) -> bool:
+async def _claim(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.claim(note.id, "worker") is not None
 
 
-async def _claim_delivery(ledger: Ledger, note: Note) -> bool:
+async def _claim_delivery(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.claim_delivery(note.id, "worker") is not None
 
 
-async def _finish(ledger: Ledger, note: Note) -> bool:
+async def _finish(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.finish(note.id, note.fence, transcript(), engine_s=1, digest="d") is not None
 
 
-async def _fail(ledger: Ledger, note: Note) -> bool:
+async def _fail(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.fail(note.id, note.fence, Failure(code="error", params={})) is not None
 
 
-async def _mark_delivered(ledger: Ledger, note: Note) -> bool:
+async def _mark_delivered(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.mark_delivered(note.id, note.fence) is not None
 
 
-async def _mark_undeliverable(ledger: Ledger, note: Note) -> bool:
+async def _mark_undeliverable(ledger: TelegramLedger, note: Note) -> bool:
     return await ledger.mark_undeliverable(note.id, "blocked", note.fence) is not None
 
 
-async def _retry(ledger: Ledger, note: Note) -> bool:
-    return (await ledger.retry(note.id, language=None)).run > note.run
+async def _retry(ledger: TelegramLedger, note: Note) -> bool:
+    return (await ledger.retry(note.id, {})).run > note.run
 
 
 CHANGES: dict[str, Change] = {
@@ -64,15 +63,15 @@ WAYS_TO = {
 }
 
 
-async def _brought_to(ledger: Ledger, place: str) -> Note:
-    note, _ = await ledger.record(incoming())
+async def _brought_to(ledger: TelegramLedger, place: str) -> Note:
+    note, _ = await record(ledger, incoming())
     for change in WAYS_TO[place]:
         assert await CHANGES[change](ledger, await known(ledger, note))
     return await known(ledger, note)
 
 
 async def test_the_drawing_shows_each_way_that_a_note_can_take_and_no_other(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ledger: TelegramLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(states, "HOLD_S", -1.0)  # whoever holds a note is taken for dead
     taken = {Step("[*]", "record", "queued")}

@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from storage.database import Database, open_database
 from storage.fair_order import LONG_S, LONGEST_S, cost_ms
-from storage.ledger import Ledger
 from storage.note import Failure, Note
-from tests.storage.samples import incoming
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, record
 
 SHORT, LONG = 20.0, 3600.0
 LARGEST_EXACT = 2**53
@@ -43,7 +43,7 @@ class Sent:
 class Line:
     """Notes of some senders in the ledger, and workers that take them in the order of their tags."""
 
-    ledger: Ledger
+    ledger: TelegramLedger
     bot_id: int = field(default_factory=lambda: next(_bots))
     waiting: list[Sent] = field(default_factory=list)
     taken: list[Sent] = field(default_factory=list)
@@ -52,11 +52,11 @@ class Line:
 
     async def send(self, sender: str, seconds: float = SHORT) -> Sent:
         what = replace(incoming(user_id=ord(sender), claimed_s=seconds), bot_id=self.bot_id)
-        note, _ = await self.ledger.record(what)
+        note, _ = await record(self.ledger, what)
         return self._wait(note, sender, seconds)
 
     async def retry(self, sent: Sent) -> Sent:
-        return self._wait(await self.ledger.retry(sent.note.id, language=None), sent.sender, sent.seconds)
+        return self._wait(await self.ledger.retry(sent.note.id, {}), sent.sender, sent.seconds)
 
     async def cancel(self, sent: Sent) -> None:
         assert await self.ledger.cancel(sent.note.id)
@@ -99,14 +99,14 @@ class Line:
         return sent
 
 
-async def test_accounts_take_turns(ledger: Ledger) -> None:
+async def test_accounts_take_turns(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     for sender in "aaaabbbc":
         await line.send(sender)
     assert await line.rest() == "abcababa"
 
 
-async def test_the_eleventh_note_does_not_run_before_the_ninth_and_the_tenth(ledger: Ledger) -> None:
+async def test_the_eleventh_note_does_not_run_before_the_ninth_and_the_tenth(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     notes = [await line.send("a") for _ in range(10)]
     for _ in range(8):
@@ -117,7 +117,7 @@ async def test_the_eleventh_note_does_not_run_before_the_ninth_and_the_tenth(led
 
 
 async def test_a_note_of_another_account_waits_for_one_note_of_a_backlog_however_much_was_answered(
-    ledger: Ledger,
+    ledger: TelegramLedger,
 ) -> None:
     line = Line(ledger)
     for _ in range(10):
@@ -128,7 +128,7 @@ async def test_a_note_of_another_account_waits_for_one_note_of_a_backlog_however
     assert await line.rest() == "abaaaaa"
 
 
-async def test_who_has_nothing_waiting_has_no_debt(ledger: Ledger) -> None:
+async def test_who_has_nothing_waiting_has_no_debt(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     notes = [await line.send("a") for _ in range(20)]
     for note in notes[10:]:
@@ -140,7 +140,7 @@ async def test_who_has_nothing_waiting_has_no_debt(ledger: Ledger) -> None:
     assert await line.rest() == "babb"
 
 
-async def test_who_is_served_at_once_again_and_again_starves_nobody(ledger: Ledger) -> None:
+async def test_who_is_served_at_once_again_and_again_starves_nobody(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     for sender in "aaabcd":
         await line.send(sender)
@@ -152,7 +152,7 @@ async def test_who_is_served_at_once_again_and_again_starves_nobody(ledger: Ledg
     assert [sent.sender for sent in line.taken].count("a") == 3
 
 
-async def test_what_waits_although_others_are_taken_holds_the_time_of_nobody_up(ledger: Ledger) -> None:
+async def test_what_waits_although_others_are_taken_holds_the_time_of_nobody_up(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     await line.send("x", LONG)  # waits for a place for long ones
     foreign = Line(ledger)
@@ -169,7 +169,7 @@ async def test_what_waits_although_others_are_taken_holds_the_time_of_nobody_up(
     assert [sent.sender for sent in line.taken].count("a") == 3
 
 
-async def test_short_notes_run_before_long_ones_which_do_not_wait_for_ever(ledger: Ledger) -> None:
+async def test_short_notes_run_before_long_ones_which_do_not_wait_for_ever(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     await line.send("a")
     await line.send("b", LONG)
@@ -179,7 +179,7 @@ async def test_short_notes_run_before_long_ones_which_do_not_wait_for_ever(ledge
     assert await line.rest() == "a" * turns_of_an_hour + "b" + "a" * (21 - turns_of_an_hour)
 
 
-async def test_a_note_that_is_tried_again_takes_a_new_turn(ledger: Ledger) -> None:
+async def test_a_note_that_is_tried_again_takes_a_new_turn(ledger: TelegramLedger) -> None:
     line = Line(ledger)
     first = await line.send("a")
     await line.answer()
@@ -191,13 +191,13 @@ async def test_a_note_that_is_tried_again_takes_a_new_turn(ledger: Ledger) -> No
 
 
 async def test_notes_that_one_account_sends_at_the_same_time_have_tags_a_turn_apart(
-    ledger: Ledger, database: Database
+    ledger: TelegramLedger, database: Database
 ) -> None:
-    notes = [note for note, _ in await asyncio.gather(*(ledger.record(incoming()) for _ in range(20)))]
+    notes = [note for note, _ in await asyncio.gather(*(record(ledger, incoming()) for _ in range(20)))]
     for note in notes[:5]:
         await ledger.cancel(note.id)
-    tried = [ledger.retry(note.id, language=None) for note in notes[:5]]
-    sent = [ledger.record(incoming()) for _ in range(15)]
+    tried = [ledger.retry(note.id, {}) for note in notes[:5]]
+    sent = [record(ledger, incoming()) for _ in range(15)]
     again, new = await asyncio.gather(asyncio.gather(*tried), asyncio.gather(*sent))
     tags = sorted(note.tag for note in (*notes[5:], *again, *(note for note, _ in new)))
     assert [later - earlier >= 1000 * LONG_S for earlier, later in pairwise(tags)] == [True] * 34
@@ -221,7 +221,7 @@ def test_whatever_is_sent_and_taken_the_order_is_fair(database_url: str, tmp_pat
         @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
         @given(st.lists(STEPS, min_size=10, max_size=30))
         def run(steps: list[tuple[Any, ...]]) -> None:
-            line = Line(Ledger(database))
+            line = Line(TelegramLedger(database))
             runner.run(_all(line, steps))
             _check(line)
 
@@ -263,7 +263,7 @@ def _check(line: Line) -> None:
 
 async def test_tags_stay_where_redis_holds_them_exactly() -> None:
     for claimed_s in (float("inf"), float("nan"), 1e300, 1e6):
-        assert cost_ms(incoming(claimed_s=claimed_s)) <= 1000 * LONGEST_S
+        assert cost_ms(incoming(claimed_s=claimed_s).to_note()) <= 1000 * LONGEST_S
     for unknown in (-1.0, 0.0, 1e-9, None):
-        assert cost_ms(incoming(claimed_s=unknown)) == 1000 * LONG_S
+        assert cost_ms(incoming(claimed_s=unknown).to_note()) == 1000 * LONG_S
     assert 10**8 * 1000 * LONGEST_S < LARGEST_EXACT

@@ -17,12 +17,12 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, 
 from storage import clock, states
 from storage.clock import now
 from storage.database import open_database
-from storage.ledger import Ledger
 from storage.note import Failure, State
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.conftest import new_postgres_ledger, set_server_clock_forward
 from tests.storage.drawing import DRAWN, place_of
 from tests.storage.postgres import Postgres
-from tests.storage.samples import incoming, transcript, unfinished
+from tests.storage.samples import incoming, record, transcript, unfinished
 from tests.storage.totals import assert_totals_are_right
 
 FAILURE = Failure(code="timeout", params={"limit_s": 1})
@@ -63,7 +63,7 @@ class LedgerMachine(RuleBasedStateMachine):
         shutil.copy(self.empty_ledger, self.folder.name)
         self.url = "" if self.server is None else self.loop.run_until_complete(new_postgres_ledger(self.server))
         self.database = self.loop.run_until_complete(open_database(self.url, Path(self.folder.name)))
-        self.ledger = Ledger(self.database)
+        self.ledger = TelegramLedger(self.database)
         self.clock = 0.0
         self.known: list[Expected] = []
         self.places: dict[str, str] = {}
@@ -82,7 +82,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(target=notes)
     def record(self) -> Expected:
-        note, _ = self.loop.run_until_complete(self.ledger.record(incoming()))
+        note, _ = self.loop.run_until_complete(record(self.ledger, incoming()))
         expected = Expected(note.id)
         self.known.append(expected)
         return expected
@@ -176,7 +176,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(note=notes)
     def retry(self, note: Expected) -> None:
-        again = self.loop.run_until_complete(self.ledger.retry(note.id, language=None))
+        again = self.loop.run_until_complete(self.ledger.retry(note.id, {}))
         if note.state.is_final:
             note.state, note.fence, note.tries = State.QUEUED, note.fence + 1, 0
             note.delivered = note.undeliverable = False

@@ -17,17 +17,18 @@ from structlog.testing import capture_logs
 import storage.database
 from storage.database import Database, migrate_database, open_database
 from storage.errors import DatabaseOutdated, DatabaseTooNew
-from storage.ledger import Ledger
 from storage.migration import MIGRATIONS, latest_revision
 from storage.note import State
 from storage.tables import accounts
-from tests.storage.samples import BOT, incoming, transcript
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import account_of_user
+from tests.storage.samples import BOT, DOOR, incoming, record, transcript
 from tests.storage.totals import assert_totals_are_right
 
 UPGRADE = command.upgrade
 BEFORE = datetime(2026, 3, 4, 5, 6, 7, 890, tzinfo=UTC)
 PLACES: dict[str, dict[str, object]] = {
-    "queued": {"state": "queued"},
+    "queued": {"state": "queued", "language": "ru", "status_message_id": 100},
     "processing": {"state": "processing", "fence": 1, "tries": 1, "worker": "dead", "beat_at": BEFORE},
     "untold": {"state": "done", "fence": 1, "finished_at": BEFORE, "audio_s": 2.5, "engine_s": 0.25, "options": "o"},
     "told": {"state": "done", "finished_at": BEFORE, "audio_s": 4.0, "engine_s": 1.0, "delivered_at": BEFORE},
@@ -90,22 +91,26 @@ async def migrated(old_url: str, tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def test_notes_of_an_old_ledger_keep_all_they_had(migrated: Database) -> None:
-    ledger = Ledger(migrated)
-    notes = {place: await ledger.get(note_id) for place, note_id in IDS.items()}
+    ledger = TelegramLedger(migrated)
+    notes = {place: await ledger.telegram_note(note_id) for place, note_id in IDS.items()}
     for place, note in notes.items():
         assert note is not None
         assert {name: value for name, value in PLACES[place].items() if getattr(note, name, value) != value} == {}
         found = await ledger.by_message(BOT, 7, 100 + [*IDS].index(place))
         assert found == note
+    assert notes["queued"] is not None
+    assert (notes["queued"].door, notes["queued"].account) == (DOOR, account_of_user(5))
+    assert (notes["queued"].sound_key, notes["queued"].request) == ("telegram:u", {"language": "ru"})
     assert notes["untold"] is not None
+    assert notes["untold"].request == {}
     assert await ledger.transcript(notes["untold"].id) == transcript("kept")
     await assert_totals_are_right(migrated)
 
 
 async def test_notes_of_an_old_ledger_go_on_to_their_end(migrated: Database) -> None:
-    ledger = Ledger(migrated)
+    ledger = TelegramLedger(migrated)
     assert set(await ledger.orphaned(0)) == {IDS[place] for place in ("queued", "processing")}
-    assert set(await ledger.due_deliveries(BOT, 10)) == {IDS[place] for place in ("untold", "failed")}
+    assert set(await ledger.due_deliveries(DOOR, 10)) == {IDS[place] for place in ("untold", "failed")}
     for place in ("queued", "processing"):
         taken = await ledger.claim(IDS[place], "worker")
         assert taken is not None
@@ -113,15 +118,15 @@ async def test_notes_of_an_old_ledger_go_on_to_their_end(migrated: Database) -> 
     for place in ("queued", "processing", "untold", "failed"):
         assert await ledger.mark_delivered(IDS[place])
     assert await ledger.orphaned(0) == []
-    assert (await ledger.retry(IDS["undeliverable"], language=None)).state is State.QUEUED
+    assert (await ledger.retry(IDS["undeliverable"], {})).state is State.QUEUED
     assert await ledger.delete(IDS["cancelled"])
     await assert_totals_are_right(migrated)
 
 
 async def test_new_notes_wait_behind_those_of_their_account_in_an_old_ledger(migrated: Database) -> None:
-    ledger = Ledger(migrated)
+    ledger = TelegramLedger(migrated)
     old = await ledger.get(IDS["queued"])
-    own, other = [(await ledger.record(incoming(message_id=1000 + user_id, user_id=user_id)))[0] for user_id in (5, 6)]
+    own, other = [(await record(ledger, incoming(message_id=1000 + user_id, user_id=user_id)))[0] for user_id in (5, 6)]
     assert old is not None
     assert old.tag < other.tag < own.tag
     async with migrated.reading() as connection:
@@ -131,9 +136,9 @@ async def test_new_notes_wait_behind_those_of_their_account_in_an_old_ledger(mig
 
 
 async def test_new_notes_come_before_those_of_an_old_ledger(migrated: Database) -> None:
-    ledger = Ledger(migrated)
-    first, _ = await ledger.record(incoming(message_id=1000))
-    again, is_new = await ledger.record(incoming(message_id=0))
+    ledger = TelegramLedger(migrated)
+    first, _ = await record(ledger, incoming(message_id=1000))
+    again, is_new = await record(ledger, incoming(message_id=0))
     assert (again.id, is_new) == (IDS["queued"], False)
     newest = [first.id, *(IDS[place] for place in reversed(PLACES) if place != "moved")]
     assert [note.id for note in (await ledger.page(BOT, 7, 0)).notes] == newest
@@ -142,7 +147,7 @@ async def test_new_notes_come_before_those_of_an_old_ledger(migrated: Database) 
 
 
 async def test_recordings_of_an_old_ledger_are_awaited_and_their_numbers_are_taken(migrated: Database) -> None:
-    ledger = Ledger(migrated)
+    ledger = TelegramLedger(migrated)
     assert await ledger.awaited_recordings("store", IDS.values()) == {IDS["told"], IDS["failed"]}
     found = await ledger.claim_recordings("store", [*IDS.values()])
     assert {one.note_id: one.key for one in found} == {IDS[place]: RECORDINGS[place] for place in ("told", "failed")}
@@ -210,7 +215,7 @@ async def test_a_migration_that_fails_changes_nothing(
         assert file.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
     await migrate_database(old_url, tmp_path)
     database = await open_database(old_url, tmp_path)
-    assert await Ledger(database).get(IDS["told"]) is not None
+    assert await TelegramLedger(database).get(IDS["told"]) is not None
     await database.close()
 
 

@@ -3,14 +3,14 @@
 import re
 
 from storage.database import Database
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.scale.filled_ledger import fill
 from tests.scale.ledger_calls import Calls, engine_of, plans
 
 NOTES = 20_000
 # These hold a few rows for each bot, or only the notes that are not over, or are read from one end up to a limit.
 BOUNDED = (
-    "bot_totals",
+    "door_totals",
     "ix_notes_unsettled",
     "ix_notes_queued",
     "ix_notes_measured",
@@ -22,7 +22,7 @@ BOUNDED = (
 
 
 async def test_no_query_scans_or_sorts_what_grows_with_the_ledger(database: Database) -> None:
-    calls = Calls(Ledger(database))
+    calls = Calls(TelegramLedger(database))
     await fill(database, NOTES)
     with calls.recording(await engine_of(database)):
         await calls.all()

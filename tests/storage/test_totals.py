@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 
 from storage.database import Database
-from storage.ledger import Ledger
 from storage.note import Failure, State
-from tests.storage.samples import BOT, incoming, transcript
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import BOT, DOOR, incoming, record, transcript
 from tests.storage.totals import assert_totals_are_right
 
 
 async def test_totals_stay_right_whatever_happens_to_notes_at_the_same_time(database: Database) -> None:
-    ledger = Ledger(database)
+    ledger = TelegramLedger(database)
     await asyncio.gather(*(_live(ledger, seed) for seed in range(40)))
     await ledger.migrate_chat(BOT, 1, -1001)
     await assert_totals_are_right(database)
@@ -22,12 +22,12 @@ async def test_totals_stay_right_whatever_happens_to_notes_at_the_same_time(data
     for note in await ledger.recent(limit=1000):
         await ledger.delete(note.id)
     await assert_totals_are_right(database)
-    assert (await ledger.stats(BOT)).users == 0
+    assert (await ledger.stats(DOOR)).accounts == 0
 
 
-async def _live(ledger: Ledger, seed: int) -> None:
+async def _live(ledger: TelegramLedger, seed: int) -> None:
     random = Random(seed)  # noqa: S311 - no secret
-    note, _ = await ledger.record(incoming(chat_id=seed % 3, user_id=seed % 4))
+    note, _ = await record(ledger, incoming(chat_id=seed % 3, user_id=seed % 4))
     for _ in range(random.randrange(6)):
         taken = await ledger.claim(note.id, "worker")
         match random.randrange(6):
@@ -40,15 +40,15 @@ async def _live(ledger: Ledger, seed: int) -> None:
             case 3:
                 await ledger.cancel(note.id)
             case 4:
-                await ledger.retry(note.id, language=None)
+                await ledger.retry(note.id, {})
             case _ if seed % 5 == 0:
                 await ledger.delete(note.id)
                 return
 
 
 async def test_a_change_that_is_taken_back_is_not_counted(database: Database) -> None:
-    ledger = Ledger(database)
-    await ledger.record(incoming())
+    ledger = TelegramLedger(database)
+    await record(ledger, incoming())
     with pytest.raises(ZeroDivisionError):
         await _fail_all_and_take_it_back(database)
     assert (await ledger.counts_by_state())[State.QUEUED] == 1

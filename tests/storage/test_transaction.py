@@ -5,18 +5,18 @@ import asyncio
 import pytest
 
 from storage.database import Database
-from storage.ledger import Ledger
 from storage.note import State
-from tests.storage.samples import incoming, transcript
-from tests.storage.test_ledger import claimed, known
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, known, record, transcript
+from tests.storage.test_ledger import claimed
 from tests.storage.transactions import Transactions
 
 
-async def test_calls_in_a_transaction_are_one_and_see_each_other(ledger: Ledger) -> None:
+async def test_calls_in_a_transaction_are_one_and_see_each_other(ledger: TelegramLedger) -> None:
     transactions = Transactions()
     with transactions.counted(ledger):
         async with ledger.transaction():
-            note, _ = await ledger.record(incoming())
+            note, _ = await record(ledger, incoming())
             taken = await ledger.claim(note.id, "worker")
             found = await ledger.get(note.id)
     assert found == taken
@@ -28,7 +28,7 @@ async def test_calls_in_a_transaction_are_one_and_see_each_other(ledger: Ledger)
     assert len(transactions.begun) == 2
 
 
-async def test_of_a_transaction_that_fails_nothing_is_kept(ledger: Ledger) -> None:
+async def test_of_a_transaction_that_fails_nothing_is_kept(ledger: TelegramLedger) -> None:
     note = await claimed(ledger)
 
     async def fail() -> None:
@@ -43,9 +43,9 @@ async def test_of_a_transaction_that_fails_nothing_is_kept(ledger: Ledger) -> No
     assert await ledger.transcript(note.id) is None
 
 
-async def test_others_see_nothing_of_a_transaction_before_its_end(ledger: Ledger, database: Database) -> None:
-    note, _ = await ledger.record(incoming())
-    other = Ledger(database)
+async def test_others_see_nothing_of_a_transaction_before_its_end(ledger: TelegramLedger, database: Database) -> None:
+    note, _ = await record(ledger, incoming())
+    other = TelegramLedger(database)
     looked = asyncio.Event()
     looking = asyncio.create_task(_look(other, note.id, looked))
     async with ledger.transaction():
@@ -55,14 +55,16 @@ async def test_others_see_nothing_of_a_transaction_before_its_end(ledger: Ledger
     assert (await known(other, note)).state is State.PROCESSING
 
 
-async def _look(ledger: Ledger, note_id: str, when: asyncio.Event) -> State:
+async def _look(ledger: TelegramLedger, note_id: str, when: asyncio.Event) -> State:
     await when.wait()
     note = await ledger.get(note_id)
     assert note is not None
     return note.state
 
 
-async def test_of_two_that_find_the_same_sound_at_the_same_time_the_later_one_sees_the_other(ledger: Ledger) -> None:
+async def test_of_two_that_find_the_same_sound_at_the_same_time_the_later_one_sees_the_other(
+    ledger: TelegramLedger,
+) -> None:
     first, second = await claimed(ledger, user_id=1, chat_id=1), await claimed(ledger, user_id=2, chat_id=2)
     await asyncio.gather(known(ledger, first), known(ledger, second))  # both connections are open
     first_has_found = asyncio.Event()

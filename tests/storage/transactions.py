@@ -12,10 +12,10 @@ from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
 from storage.artefacts.rows import ArtefactRows
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 # What a worker asks about all its notes together, at its own pace, however many notes there are.
-OF_A_WORKER = {"renew", "owned", "due_deliveries", "orphaned", "adopt_deliveries", "unfinished_by_bot", "get_many"}
+OF_A_WORKER = {"renew", "owned", "due_deliveries", "orphaned", "adopt_deliveries", "unfinished_by_door", "get_many"}
 OF_A_WORKER |= {name for name in vars(ArtefactRows) if not name.startswith("_")}
 
 _call: ContextVar[str] = ContextVar("_call", default="?")
@@ -29,7 +29,7 @@ class Transactions:
     _under_way: dict[Connection, list[str]] = field(default_factory=dict)
 
     @contextmanager
-    def counted(self, ledger: Ledger) -> Iterator[None]:
+    def counted(self, ledger: TelegramLedger) -> Iterator[None]:
         """Count what is begun inside the block."""
         event.listen(Engine, "begin", self._begin)
         event.listen(Engine, "before_cursor_execute", self._execute)

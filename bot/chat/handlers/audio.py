@@ -17,7 +17,7 @@ from bot.telegram.errors import FileGone
 from bot.telegram.request_policy import at_least_once
 from storage.artefacts.artefacts import Artefacts
 from storage.errors import ArtefactsFault
-from storage.note import Note
+from storage.telegram.message import TelegramNote
 
 MAX_UPLOAD_BYTES = 50_000_000  # what Telegram takes from a bot
 
@@ -42,7 +42,7 @@ async def send_recording(message: Message, bot: Bot, lookup: NoteLookup, artefac
             await respond(message, translate(FileGone.sentence))
 
 
-async def _kept(artefacts: Artefacts, note: Note) -> BufferedInputFile | None:
+async def _kept(artefacts: Artefacts, note: TelegramNote) -> BufferedInputFile | None:
     try:
         found = await artefacts.recording(note.id, MAX_UPLOAD_BYTES)
     except ArtefactsFault as fault:
@@ -51,7 +51,7 @@ async def _kept(artefacts: Artefacts, note: Note) -> BufferedInputFile | None:
     return None if found is None else BufferedInputFile(found[1], filename=found[0])
 
 
-async def _send(bot: Bot, note: Note, file: str | BufferedInputFile) -> bool:
+async def _send(bot: Bot, note: TelegramNote, file: str | BufferedInputFile) -> bool:
     """Send the file in reply to the note; return False if Telegram refuses it."""
     try:
         with at_least_once():
@@ -61,7 +61,7 @@ async def _send(bot: Bot, note: Note, file: str | BufferedInputFile) -> bool:
     return True
 
 
-def _request(bot: Bot, note: Note, file: str | BufferedInputFile, thread_id: int | None) -> Awaitable[Message]:
+def _request(bot: Bot, note: TelegramNote, file: str | BufferedInputFile, thread_id: int | None) -> Awaitable[Message]:
     methods: dict[str, Callable[..., Awaitable[Message]]] = {
         "voice": bot.send_voice,
         "audio": bot.send_audio,

@@ -9,7 +9,7 @@ from bot.chat.handlers.respond import respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import CANCEL, NoteButton
 from bot.chat.texts import translate
-from storage.note import Note
+from storage.telegram.message import TelegramNote
 
 
 def router() -> Router:
@@ -40,12 +40,12 @@ async def cancel_pressed(
     await actions.remove_leftover(press.message, callback_data.note_id)
 
 
-async def _give_up(note: Note, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
+async def _give_up(note: TelegramNote, user_id: int, lookup: NoteLookup, actions: NoteActions) -> str:
     """Cancel a note if that is allowed and not too late; return the answer."""
     return await _cancel(note, actions) if await lookup.can_change(note, user_id) else not_allowed_text()
 
 
-async def _cancel(note: Note, actions: NoteActions) -> str:
+async def _cancel(note: TelegramNote, actions: NoteActions) -> str:
     if not await actions.cancel(note):
         return translate("This recording is finished already.")
     return translate("Cancelled.")

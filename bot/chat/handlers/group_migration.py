@@ -6,7 +6,7 @@ from aiogram.types import Message
 
 from bot.chat.access import Access
 from jobs.resilience import retry_until_written
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 
 log = structlog.get_logger(__name__)
 
@@ -18,7 +18,7 @@ def router() -> Router:
     return own
 
 
-async def record_migration(message: Message, bot: Bot, access: Access, ledger: Ledger) -> None:
+async def record_migration(message: Message, bot: Bot, access: Access, ledger: TelegramLedger) -> None:
     """Record the new id of the group."""
     moved_to = message.migrate_to_chat_id or 0
     access.add_migration(message.chat.id, moved_to)

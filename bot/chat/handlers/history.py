@@ -10,8 +10,10 @@ from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import change, respond
 from bot.chat.status_message import OPEN, NoteButton, buttons
 from bot.chat.texts import date_time_text, duration_text, translate
-from storage.ledger import Ledger
-from storage.note import Note, Page, State
+from storage.note import State
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
+from storage.telegram.notes import Page
 
 PAGE_SIZE = 10
 _ROW = 5
@@ -33,7 +35,7 @@ class PageButton(CallbackData, prefix="h"):
     page: int
 
 
-async def show_history(message: Message, command: CommandObject, bot: Bot, ledger: Ledger) -> None:
+async def show_history(message: Message, command: CommandObject, bot: Bot, ledger: TelegramLedger) -> None:
     """Send a page: the first, or the one given as an argument."""
     asked = command.args or ""
     number = int(asked[:9]) - 1 if asked.isascii() and asked.isdigit() else 0
@@ -41,7 +43,7 @@ async def show_history(message: Message, command: CommandObject, bot: Bot, ledge
     await respond(message, page_text(page), page_buttons(page))
 
 
-async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, ledger: Ledger) -> None:
+async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, ledger: TelegramLedger) -> None:
     """Show another page in the same message."""
     if press.message:
         page = await ledger.page(bot.id, press.message.chat.id, callback_data.page, PAGE_SIZE)
@@ -50,7 +52,7 @@ async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, l
 
 
 async def open_entry(
-    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, ledger: Ledger, delivery: Delivery
+    press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, ledger: TelegramLedger, delivery: Delivery
 ) -> None:
     """Send the text of an entry as a new message."""
     note = await lookup.for_button(press, callback_data.note_id)
@@ -89,7 +91,7 @@ def page_buttons(page: Page) -> InlineKeyboardMarkup | None:
     return buttons(entries[:_ROW], entries[_ROW:], turns)
 
 
-def state_of(note: Note) -> str:
+def state_of(note: TelegramNote) -> str:
     """Return the text for a note's state."""
     return {
         State.QUEUED: translate("in the queue"),
@@ -100,13 +102,13 @@ def state_of(note: Note) -> str:
     }[note.state]
 
 
-def _entry(number: int, note: Note) -> str:
+def _entry(number: int, note: TelegramNote) -> str:
     seconds = note.audio_s or note.claimed_s
     length = f" · {duration_text(seconds)}" if seconds else ""
     return f"{number}. {date_time_text(note.received_at)}{length} · {preview_of(note)}"
 
 
-def preview_of(note: Note) -> str:
+def preview_of(note: TelegramNote) -> str:
     """Return the beginning of a note's text, or its state."""
     words = " ".join(note.preview.split())
     if not note.state.is_final or not words:

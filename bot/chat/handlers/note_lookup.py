@@ -9,8 +9,8 @@ from aiogram.types import CallbackQuery, Message
 from bot.chat.access import Access
 from bot.chat.handlers.respond import respond
 from bot.chat.texts import translate
-from storage.ledger import Ledger
-from storage.note import Note
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import TelegramNote
 
 _CHAT_ADMINS = (ChatMemberStatus.CREATOR, ChatMemberStatus.ADMINISTRATOR)
 
@@ -20,10 +20,10 @@ class NoteLookup:
     """Finds notes of the chat in which a command or a button is used."""
 
     bot: Bot
-    ledger: Ledger
+    ledger: TelegramLedger
     access: Access
 
-    async def for_message(self, message: Message) -> Note | None:
+    async def for_message(self, message: Message) -> TelegramNote | None:
         """Return the note that a command replies to, else the newest of its chat; tell the user if there is none."""
         pointed = replied_message(message)
         if pointed:
@@ -36,15 +36,15 @@ class NoteLookup:
             await respond(message, missing)
         return note
 
-    async def for_button(self, press: CallbackQuery, note_id: str) -> Note | None:
+    async def for_button(self, press: CallbackQuery, note_id: str) -> TelegramNote | None:
         """Return the note of a pressed button if it belongs to this chat; else tell the user that it was deleted."""
-        note = await self.ledger.get(note_id)
+        note = await self.ledger.telegram_note(note_id)
         if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
             return note
         await press.answer(translate("This recording was deleted."), show_alert=True)
         return None
 
-    async def can_change(self, note: Note, user_id: int) -> bool:
+    async def can_change(self, note: TelegramNote, user_id: int) -> bool:
         """Tell whether a user may cancel or delete a note: its sender, the bot's admins, and in a group its admins."""
         if user_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(user_id):
             return True

@@ -4,7 +4,7 @@ from aiogram import Bot, Router
 from aiogram.types import Message
 
 from bot.chat.attachments import find_audio, incoming_note
-from bot.chat.intake import Intake
+from bot.chat.intake import ChatIntake
 
 
 def router() -> Router:
@@ -14,7 +14,7 @@ def router() -> Router:
     return own
 
 
-async def accept(message: Message, bot: Bot, intake: Intake) -> None:
+async def accept(message: Message, bot: Bot, intake: ChatIntake) -> None:
     """Record the note; answering and enqueuing happen in the background."""
     if incoming := incoming_note(message, bot.id):
         await intake.accept(incoming)

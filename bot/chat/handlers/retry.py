@@ -1,18 +1,19 @@
 """/retry and the Retry button: transcribes a note again, optionally in another language."""
 
+from collections.abc import Mapping
+
 from aiogram import F, Router
 from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
+from bot.chat.handlers.language import AUTO, language_code, unknown_language
 from bot.chat.handlers.note_lookup import NoteLookup
 from bot.chat.handlers.respond import respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.status_message import RETRY, NoteButton
 from bot.chat.texts import fault_text, translate
 from bot.config.settings import Settings
-from engine import UnknownLanguage, languages_of
-
-LONGEST_CODE = 16
+from engine import Param
 
 
 def router() -> Router:
@@ -27,27 +28,33 @@ async def retry(
     message: Message, command: CommandObject, lookup: NoteLookup, actions: NoteActions, settings: Settings
 ) -> None:
     """Transcribe the chosen note again."""
-    language = (command.args or "").strip().lower()[:LONGEST_CODE] or None
-    known = languages_of(settings.engine.model)
-    if language and known and language not in known:  # none known: a model that only the workers have; they refuse
-        fault = UnknownLanguage(language=language, known=", ".join(known))
+    language = language_code(command)
+    if language and (fault := unknown_language(language, settings)):
         await respond(message, fault_text(fault.code, fault.params))
         return
     note = await lookup.for_message(message)
-    if note and not await actions.retry(note, language):
+    if note and not await actions.retry(note, _in_language(note.request, language)):
         await respond(message, _already())
 
 
 async def retry_pressed(
     press: CallbackQuery, callback_data: NoteButton, lookup: NoteLookup, actions: NoteActions
 ) -> None:
-    """Transcribe the note of the button again, in the same language, and delete a message that was left over."""
+    """Transcribe the note of the button again as before, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note:
-        started = await actions.retry(note, note.language)
+        started = await actions.retry(note, note.request)
         await press.answer("" if started else _already())
     await actions.remove_leftover(press.message, callback_data.note_id)
 
 
 def _already() -> str:
     return translate("I am still working on this recording.")
+
+
+def _in_language(request: Mapping[str, Param], language: str | None) -> dict[str, Param]:
+    """Return what was asked for, in another language if one is named."""
+    others = {name: value for name, value in request.items() if name != "language"}
+    if language is None:
+        return dict(request)
+    return others if language == AUTO else {**others, "language": language}

@@ -9,8 +9,9 @@ from bot.chat.handlers.respond import respond
 from bot.chat.texts import duration_text, translate, translate_plural
 from jobs.queue import Queue
 from jobs.queue_report import queue_report
-from storage.ledger import Ledger
 from storage.note import State, Stats
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import account_of_user, door_of_bot
 
 
 def router() -> Router:
@@ -21,7 +22,7 @@ def router() -> Router:
     return own
 
 
-async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Access) -> None:
+async def show_queue(message: Message, ledger: TelegramLedger, queue: Queue, access: Access) -> None:
     """Send the state of queue and workers, to admins only."""
     if not _is_admin(message, access):
         await respond(message, translate("Only those who run this bot may see that."))
@@ -42,14 +43,17 @@ async def show_queue(message: Message, ledger: Ledger, queue: Queue, access: Acc
     await respond(message, "\n".join(lines))
 
 
-async def show_stats(message: Message, command: CommandObject, bot: Bot, ledger: Ledger, access: Access) -> None:
+async def show_stats(
+    message: Message, command: CommandObject, bot: Bot, ledger: TelegramLedger, access: Access
+) -> None:
     """Send the totals of this user, or of all users to admins."""
     if (command.args or "").strip().lower() != "all":
-        user_id = message.from_user.id if message.from_user else 0
-        await respond(message, _summary(translate("What I did for you:"), await ledger.stats(bot.id, user_id)))
+        account = account_of_user(message.from_user.id if message.from_user else 0)
+        own = await ledger.stats(door_of_bot(bot.id), account)
+        await respond(message, _summary(translate("What I did for you:"), own))
     elif _is_admin(message, access):
-        stats = await ledger.stats(bot.id)
-        people = translate_plural("{number} person", "{number} people", stats.users)
+        stats = await ledger.stats(door_of_bot(bot.id))
+        people = translate_plural("{number} person", "{number} people", stats.accounts)
         await respond(message, "\n".join([_summary(translate("What I did for everybody:"), stats), people]))
     else:
         await respond(message, translate("Only those who run this bot may see that."))

@@ -10,6 +10,7 @@ from bot.config.settings import Settings
 from bot.playground.server import Playground
 from engine.settings import EngineSettings
 from storage.note import State
+from storage.telegram.message import account_of_user
 from tests.bot.conftest import ADA, BOB, ROOT, House, awaited, open_house, sound, until
 
 
@@ -93,7 +94,7 @@ async def test_a_recording_that_telegram_no_longer_has_is_sent_from_where_it_was
 async def test_a_repeat_that_is_cancelled_takes_no_text_away(house: House) -> None:
     await house.start_worker()
     note, _ = await transcribed(house, 1)
-    again = await house.ledger.retry((await house.note_of(note)).id, language=None)
+    again = await house.ledger.retry((await house.note_of(note)).id, {})
     await house.ledger.cancel(again.id)
     house.say("/history")
     page = await house.hear("Recordings in this chat")
@@ -140,7 +141,7 @@ async def test_retry_transcribes_the_newest_again_in_another_language(house: Hou
         lambda message: message.message_id > answer.message_id and (message.text or "").startswith("fake")
     )
     kept = await house.delivered(note)
-    assert kept.language == "ja"
+    assert kept.request.get("language") == "ja"
     assert kept.status_message_id == again.message_id
     assert (await house.note_of(answer)).id == kept.id, "the first text still means this note"
 
@@ -160,7 +161,7 @@ async def test_retry_leaves_a_language_to_the_workers_when_only_they_have_the_mo
         await house.hear("Cancelled.")
         house.say("/retry klingon")
         await house.queued(1)
-        assert (await house.note_of(note)).language == "klingon"
+        assert (await house.note_of(note)).request.get("language") == "klingon"
 
 
 async def test_a_failure_that_may_pass_is_a_sentence_with_a_retry_button(
@@ -247,7 +248,7 @@ async def test_delete_as_a_reply_removes_everything_at_once(house: House) -> Non
     await until(lambda: {path.suffix for path in files.glob("2*")} == {".oga", ".txt", ".vtt"})
     house.say("/delete", reply_to=answer)
     await house.hear("Deleted: the recording, its text, and my messages about it.")
-    assert await house.ledger.get(kept.id) is None
+    assert await house.ledger.telegram_note(kept.id) is None
     assert await house.ledger.transcript(kept.id) is None
     await until(lambda: not list(files.glob("2*")))
     assert not any(text.startswith("fake") for text in house.texts(house.chat()))
@@ -363,3 +364,33 @@ def registered(house: House) -> list[tuple[str, str, list[str]]]:
         )
         for params in asked
     ]
+
+
+async def test_a_chosen_language_is_asked_for_in_all_that_is_sent_from_then_on(house: House) -> None:
+    house.say("/language JA")
+    await house.hear("I read your recordings in the language “ja”.")
+    await house.start_worker()
+    assert (await house.delivered(house.speak(1))).request == {"language": "ja"}
+    of_bob = house.speak(2, id=BOB)
+    assert (await house.delivered(of_bob)).request == {}, "it is the sender's own choice"
+    house.say("/language")
+    await house.hear("Languages that I know: zh, yue, en, ja, ko.")
+    house.say("/language auto")
+    await house.hear("I find out by myself which language your recordings are in.")
+    assert (await house.delivered(house.speak(3))).request == {}
+
+
+async def test_a_text_in_a_chosen_language_is_not_that_of_the_same_sound_in_another(house: House) -> None:
+    await house.start_worker()
+    first = await house.delivered(house.speak(1))
+    house.say("/language ja")
+    await house.hear("I read your recordings")
+    again = await house.delivered(house.speak(1))
+    assert again.engine_s, "read once more, not taken from the ledger"
+    assert first.request != again.request
+
+
+async def test_a_language_that_the_model_does_not_know_cannot_be_chosen(house: House) -> None:
+    house.say("/language klingon")
+    await house.hear("I don't know the language “klingon”. I know: zh, yue, en, ja, ko.")
+    assert await house.ledger.account_settings(account_of_user(ADA)) == {}

@@ -48,7 +48,7 @@ async def test_who_sent_what_could_not_be_taken_in_is_told(house: House, monkeyp
     async def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Ledger, "record", fail)
+    monkeypatch.setattr(Ledger, "submit", fail)
     house.speak(1)
     await house.hear(Fault.sentence)
     (letter,) = await kept(house.ledger, 1)

@@ -17,7 +17,8 @@ from bot.telegram import downloads
 from bot.telegram.errors import FileGone, FileTooBig
 from engine.transcript import Segment, Transcript
 from jobs.door import RetryLater, Undeliverable
-from storage.note import Failure, Note
+from storage.note import Failure
+from storage.telegram.message import TelegramNote
 from tests.bot.conftest import House, sound, until
 
 
@@ -29,7 +30,9 @@ def transcript(*texts: str, speakers: tuple[str | None, ...] = ()) -> Transcript
     return Transcript(language="en", duration=len(texts), segments=tuple(segments), model="m")
 
 
-async def waiting(house: House, kind: Kind = "voice", file_name: str | None = None) -> tuple[TelegramDoor, Note]:
+async def waiting(
+    house: House, kind: Kind = "voice", file_name: str | None = None
+) -> tuple[TelegramDoor, TelegramNote]:
     """Give a door, and a note that waits in the queue."""
     message = house.speak(1, kind=kind, file_name=file_name)
     await house.hear("In the queue")
@@ -146,7 +149,7 @@ async def test_a_text_that_is_on_its_way_stops_when_nobody_wants_it_any_more(hou
     if how == "delete":
         await house.ledger.delete(note.id)
     else:
-        await house.ledger.retry(note.id, language=None)
+        await house.ledger.retry(note.id, {})
     await delivering
     assert len([request for request in house.playground.requests if request.method == "sendMessage"]) == 2
     assert len(said(house)) == 1, "the part that came too late was taken back"
@@ -215,6 +218,7 @@ async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> 
     mine = await house.ledger.claim(note.id, "me")
     assert mine is not None
     house.playground.fail_next("editMessageText", delay_s=0.5)
+    await door.look_up(mine)
     async with asyncio.timeout(0.4):
         await door.progress(mine, 0.5)
     await asyncio.sleep(0.05)
@@ -240,6 +244,7 @@ async def test_progress_that_comes_after_another_worker_delivered_is_not_the_las
         return await make_request(bot, method)
 
     house.bot.session.middleware(freeze_progress)  # type: ignore[arg-type]  # aiogram's type holds for all methods at once
+    await frozen.look_up(held)
     await frozen.progress(held, 0.5)
     await asyncio.sleep(0.1)
     text = transcript("The text.")
@@ -254,6 +259,7 @@ async def test_progress_that_comes_after_another_worker_delivered_is_not_the_las
 
 async def test_a_worker_that_lost_its_note_shows_no_progress(house: House) -> None:
     door, note = await waiting(house)
+    await door.look_up(note)
     await door.progress(note, 0.5)
     await asyncio.sleep(0.2)
     assert said(house)[0].startswith("In the queue")

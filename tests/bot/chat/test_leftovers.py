@@ -17,6 +17,7 @@ from jobs.door import RetryLater
 from storage.errors import DatabaseFault, DatabaseUnreachable
 from storage.ledger import Ledger
 from storage.note import Failure, Note, State
+from storage.telegram.message import TelegramNote
 from tests.bot.chat.test_delivery import forgive_repetition, said, transcript, waiting
 from tests.bot.conftest import BOB, House, sound, until
 
@@ -30,7 +31,7 @@ def death_before(recording: str) -> Iterator[None]:
         yield
 
 
-async def welcomed_by_a_dying_bot(house: House, number: int) -> Note:
+async def welcomed_by_a_dying_bot(house: House, number: int) -> TelegramNote:
     with death_before("set_status_message"):
         before = len(said(house))
         message = house.speak(number)
@@ -38,8 +39,8 @@ async def welcomed_by_a_dying_bot(house: House, number: int) -> Note:
         return await house.note_of(message)
 
 
-async def latest(house: House, note: Note) -> Note:
-    found = await house.ledger.get(note.id)
+async def latest(house: House, note: Note) -> TelegramNote:
+    found = await house.ledger.telegram_note(note.id)
     assert found is not None
     return found
 
@@ -263,7 +264,7 @@ async def test_a_group_that_became_a_supergroup_has_one_answer_however_often_it_
     note = await house.note_of(message)
     for _ in range(2):
         await door_of(house).done(note, transcript("The text."))
-    latest = await house.ledger.get(note.id)
+    latest = await house.ledger.telegram_note(note.id)
     assert latest is not None
     assert latest.answer_chat_id == moved.id
     (answer,) = [said for said in house.playground.messages(moved) if said.text == "The text."]

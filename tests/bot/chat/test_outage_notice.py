@@ -11,6 +11,7 @@ import pytest
 from bot.chat import outage_notice
 from bot.chat.notice_store import NoticeStore
 from bot.chat.outage_notice import OutageNotice
+from jobs.intake import Intake
 from storage import database
 from tests.bot.conftest import House
 from tests.storage.samples import incoming
@@ -44,8 +45,13 @@ async def test_who_waits_is_told_in_the_message_that_becomes_the_answer(house: H
     assert house.texts(house.chat()) == [answer.text]
 
 
+def hasty(house: House) -> Intake:
+    """Make an intake that gives up soon, as one that Telegram waits for."""
+    return replace(house.app.intake.intake, within_s=0.5)
+
+
 async def test_an_update_that_comes_again_is_not_told_again(house: House) -> None:
-    intake = replace(house.app.intake, record_within_s=0.5)
+    intake = replace(house.app.intake, intake=hasty(house))
     note = incoming(chat_id=house.chat().id)
     with locked(house):
         for _ in range(2):
@@ -61,7 +67,7 @@ async def test_what_a_bot_told_before_it_died_becomes_the_answer_of_the_next_one
     note = incoming(chat_id=house.chat().id)
     doomed, next_one = [
         replace(
-            house.app.intake, record_within_s=0.5, outage_notice=OutageNotice(house.bot, NoticeStore(house.queue.redis))
+            house.app.intake, intake=hasty(house), outage_notice=OutageNotice(house.bot, NoticeStore(house.queue.redis))
         )
         for _ in range(2)
     ]

@@ -23,24 +23,24 @@ def settings_with(**telegram: str) -> Settings:
 
 def test_telegram_keeps_files_above_20_mb_to_itself() -> None:
     limits = size_limits(settings_with())
-    assert isinstance(limits.exceeded_by(replace(incoming(), claimed_bytes=20 * MB + 1)), FileTooBig)
-    assert limits.exceeded_by(replace(incoming(), claimed_bytes=20 * MB)) is None
+    assert isinstance(limits.exceeded_by(replace(incoming().to_note(), claimed_bytes=20 * MB + 1)), FileTooBig)
+    assert limits.exceeded_by(replace(incoming().to_note(), claimed_bytes=20 * MB)) is None
 
 
 def test_a_server_of_ones_own_gives_large_files() -> None:
     limits = size_limits(settings_with(api_base="http://127.0.0.1:8081"))
-    assert limits.exceeded_by(replace(incoming(), claimed_bytes=500 * MB)) is None
+    assert limits.exceeded_by(replace(incoming().to_note(), claimed_bytes=500 * MB)) is None
 
 
 def test_what_claims_to_be_too_long_is_turned_down() -> None:
-    fault = size_limits(settings_with()).exceeded_by(replace(incoming(), claimed_s=601))
+    fault = size_limits(settings_with()).exceeded_by(replace(incoming().to_note(), claimed_s=601))
     assert isinstance(fault, AudioTooLong)
     assert fault.params == {"limit_min": 10}
 
 
 @pytest.mark.parametrize("unknown", [None, 0])
 def test_what_nobody_claims_is_let_in(unknown: int | None) -> None:
-    note = replace(incoming(), claimed_s=unknown, claimed_bytes=unknown)
+    note = replace(incoming().to_note(), claimed_s=unknown, claimed_bytes=unknown)
     assert size_limits(settings_with()).exceeded_by(note) is None
 
 

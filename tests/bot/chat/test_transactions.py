@@ -20,4 +20,4 @@ async def test_a_short_note_costs_few_transactions_from_its_update_to_its_text(
         await house.answered(house.speak(2))
         await until(lambda: any(line["event"] == "voice_note" for line in logs))
     asked = transactions.of_notes()
-    assert len(asked) <= LIMIT, asked
+    assert len(asked) <= LIMIT, "\n".join(map(str, asked))

@@ -8,15 +8,17 @@ import pytest
 
 from engine.transcript import Segment, Transcript
 from storage.database import open_database
-from storage.ledger import Ledger
-from storage.note import Failure, Incoming
+from storage.note import Failure
+from storage.telegram.ledger import TelegramLedger
+from storage.telegram.message import IncomingMessage
 from tests.bot.cli.conftest import Earshot
+from tests.storage.samples import record
 
 SECRET = "42:do-not-print-me"  # noqa: S105 - a made-up one
 
 
-def incoming(chat: int, message: int) -> Incoming:
-    return Incoming(
+def incoming(chat: int, message: int) -> IncomingMessage:
+    return IncomingMessage(
         bot_id=42, chat_id=chat, message_id=message, thread_id=None, user_id=7, kind="voice", file_id=f"file-{message}",
         file_unique_id=f"unique-{message}", claimed_s=3.0, claimed_bytes=None, file_name=None, locale="en",
     )  # fmt: skip
@@ -25,10 +27,10 @@ def incoming(chat: int, message: int) -> Incoming:
 async def fill(data_dir: Path) -> None:
     """One note done, one failed, one queued in another chat."""
     database = await open_database("", data_dir)
-    ledger = Ledger(database)
-    done, _ = await ledger.record(incoming(1, 10))
-    failed, _ = await ledger.record(incoming(1, 11))
-    await ledger.record(incoming(2, 12))
+    ledger = TelegramLedger(database)
+    done, _ = await record(ledger, incoming(1, 10))
+    failed, _ = await record(ledger, incoming(1, 11))
+    await record(ledger, incoming(2, 12))
     said = Segment(start=0.0, end=3.0, text="Ever tried. Ever failed.")
     transcript = Transcript(language="en", duration=3.0, segments=(said,), model="fake")
     claimed = await ledger.claim(done.id, "worker-1")

@@ -9,10 +9,10 @@ from storage.artefacts.artefacts import Artefacts
 from storage.artefacts.outbox import Outbox
 from storage.artefacts.store import open_stores
 from storage.database import Database
-from storage.ledger import Ledger
 from storage.note import Note
 from storage.tables import artefacts
-from tests.storage.samples import incoming, transcript
+from storage.telegram.ledger import TelegramLedger
+from tests.storage.samples import incoming, record, transcript
 
 KEPT = 3
 SOUND = b"sound"
@@ -23,13 +23,13 @@ class Host:
     """A host: its data folder and what its workers do with artefacts."""
 
     data_dir: Path
-    ledger: Ledger
+    ledger: TelegramLedger
     artefacts: Artefacts
 
     async def transcribe(self, text: str = "hello", *, note: Note | None = None, is_recorded: bool = True) -> Note:
         """Take a note from its arrival, or from where it is, to its end."""
         if note is None:
-            note, _ = await self.ledger.record(incoming())
+            note, _ = await record(self.ledger, incoming())
         mine = await self.ledger.claim(note.id, "worker")
         assert mine is not None
         extension = await self.keep(note.id) if is_recorded else ""
@@ -51,7 +51,7 @@ class Host:
         return {path.name: path.read_bytes() for path in found}
 
 
-def host(ledger: Ledger, data_dir: Path, url: str = "", kept: int = KEPT) -> Host:
+def host(ledger: TelegramLedger, data_dir: Path, url: str = "", kept: int = KEPT) -> Host:
     """Set up a host."""
     data_dir.mkdir(exist_ok=True)
     return Host(data_dir, ledger, Artefacts(ledger, open_stores(url, data_dir), Outbox(data_dir), kept))

@@ -20,22 +20,22 @@ from storage.artefacts.rows import BATCH, CLAIM_S
 from storage.artefacts.store import check_store
 from storage.database import Database
 from storage.errors import ArtefactsNotWritable
-from storage.ledger import Ledger
 from storage.tables import artefacts
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.artefacts.hosts import KEPT, SOUND, Host, host, rows
 from tests.storage.conftest import Later
-from tests.storage.samples import incoming, transcript
+from tests.storage.samples import incoming, record, transcript
 
 DAY_S = 86400
 
 
 @pytest.fixture
-def one(ledger: Ledger, tmp_path: Path) -> Host:
+def one(ledger: TelegramLedger, tmp_path: Path) -> Host:
     return host(ledger, tmp_path / "one")
 
 
 @pytest.fixture
-def other(ledger: Ledger, tmp_path: Path) -> Host:
+def other(ledger: TelegramLedger, tmp_path: Path) -> Host:
     return host(ledger, tmp_path / "other")
 
 
@@ -93,7 +93,7 @@ async def test_a_note_that_is_transcribed_again_keeps_its_name_and_has_the_new_t
     before = one.files()
     await one.transcribe("in between")
     await one.ledger.mark_delivered(note.id)
-    await one.transcribe("second", note=await one.ledger.retry(note.id, language=None))
+    await one.transcribe("second", note=await one.ledger.retry(note.id, {}))
     await one.artefacts.sweep()
     after = {name: content for name, content in one.files().items() if note.id in name}
     assert after.keys() == before.keys()
@@ -104,7 +104,7 @@ async def test_what_is_kept_of_a_note_later_has_the_name_of_what_was_kept_before
     note = await one.transcribe(is_recorded=False)
     await one.transcribe()
     await one.ledger.mark_delivered(note.id)
-    await one.transcribe(note=await one.ledger.retry(note.id, language=None))
+    await one.transcribe(note=await one.ledger.retry(note.id, {}))
     await one.artefacts.sweep()
     assert {name.partition(".")[0] for name in one.files() if note.id in name} == {
         f"{datetime.now(UTC):%Y-%m-%d}_001_{note.id}"
@@ -116,7 +116,7 @@ async def test_a_note_that_another_host_transcribes_again_has_no_files_in_two_pl
     note = await one.transcribe("first")
     await one.artefacts.sweep()
     await one.ledger.mark_delivered(note.id)
-    await other.transcribe("second", note=await other.ledger.retry(note.id, language=None))
+    await other.transcribe("second", note=await other.ledger.retry(note.id, {}))
     await other.artefacts.sweep()
     await one.artefacts.sweep()
     assert (other.files(), other.files("outbox")) == ({}, {})
@@ -158,7 +158,7 @@ async def test_a_recording_whose_note_is_deleted_before_it_is_put_away_never_is(
 
 
 async def test_a_recording_stays_on_its_host_while_its_note_is_at_work(one: Host) -> None:
-    note, _ = await one.ledger.record(incoming())
+    note, _ = await record(one.ledger, incoming())
     await one.ledger.claim(note.id, "worker")
     await one.keep(note.id)
     await one.artefacts.sweep()
@@ -213,7 +213,10 @@ async def test_a_file_whose_writer_was_killed_before_it_said_so_is_still_known(
     one: Host, database: Database, later: Later
 ) -> None:
     note = await one.transcribe()
-    with mock.patch.object(Ledger, "mark_stored", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with (
+        mock.patch.object(TelegramLedger, "mark_stored", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
         await one.artefacts.sweep()
     assert len(one.files()) == 1
     await one.ledger.delete(note.id)
@@ -228,7 +231,10 @@ async def test_what_a_killed_worker_had_in_hand_another_one_of_that_host_goes_on
     one: Host, tmp_path: Path, later: Later
 ) -> None:
     await one.transcribe()
-    with mock.patch.object(Ledger, "mark_stored", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    with (
+        mock.patch.object(TelegramLedger, "mark_stored", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
         await one.artefacts.sweep()
     beside = host(one.ledger, tmp_path / "one")
     await beside.artefacts.sweep()
@@ -258,7 +264,7 @@ async def test_without_recordings_none_is_kept_and_older_ones_go(one: Host, tmp_
 
 
 async def test_texts_go_when_their_days_are_over(database: Database, tmp_path: Path, later: Later) -> None:
-    ledger = Ledger(database, Retention(formats=("srt",), keep_days=2))
+    ledger = TelegramLedger(database, Retention(formats=("srt",), keep_days=2))
     place = host(ledger, tmp_path / "one")
     await place.transcribe()
     await place.artefacts.sweep()
@@ -312,7 +318,7 @@ async def due_now(place: Host) -> None:
 
 
 async def test_what_an_older_version_kept_is_taken_over(one: Host, database: Database) -> None:
-    note, _ = await one.ledger.record(incoming())
+    note, _ = await record(one.ledger, incoming())
     await one.ledger.cancel(note.id)
     old = one.data_dir / "recordings"
     old.mkdir()

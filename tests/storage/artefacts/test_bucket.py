@@ -20,7 +20,7 @@ from storage.artefacts.bucket_url import read_bucket_url
 from storage.artefacts.store import check_store
 from storage.database import Database
 from storage.errors import ArtefactsRefused, ArtefactsUnreachable, BucketMissing
-from storage.ledger import Ledger
+from storage.telegram.ledger import TelegramLedger
 from tests.storage.artefacts.hosts import SOUND, Host, host, rows
 from tests.storage.artefacts.rough_proxy import RoughProxy, rough_proxy
 from tests.storage.artefacts.s3_server import BUCKET, KEY, SECRET, S3Server
@@ -66,12 +66,12 @@ def database(sqlite_database: Database) -> Database:
 
 
 @pytest.fixture
-def one(there: Bucket, ledger: Ledger, tmp_path: Path) -> Host:
+def one(there: Bucket, ledger: TelegramLedger, tmp_path: Path) -> Host:
     return host(ledger, tmp_path / "one", there.url())
 
 
 async def test_hosts_share_a_bucket_and_either_deletes_what_is_deleted(
-    one: Host, there: Bucket, ledger: Ledger, database: Database, tmp_path: Path
+    one: Host, there: Bucket, ledger: TelegramLedger, database: Database, tmp_path: Path
 ) -> None:
     other = host(ledger, tmp_path / "other", there.url())
     note = await one.transcribe("hello")
@@ -133,13 +133,13 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "RECORDING_LIMIT_S", 2.0)
 
 
-async def rough(there: Bucket, ledger: Ledger, data_dir: Path, proxy: RoughProxy) -> Host:
+async def rough(there: Bucket, ledger: TelegramLedger, data_dir: Path, proxy: RoughProxy) -> Host:
     return host(ledger, data_dir, there.url(port=proxy.port))
 
 
 @pytest.mark.usefixtures("hasty")
 async def test_over_a_frozen_line_a_sweep_ends_and_everything_follows_once_it_moves(
-    there: Bucket, ledger: Ledger, tmp_path: Path
+    there: Bucket, ledger: TelegramLedger, tmp_path: Path
 ) -> None:
     async with rough_proxy(there.server.port) as proxy:
         place = await rough(there, ledger, tmp_path / "one", proxy)
@@ -158,7 +158,7 @@ async def test_over_a_frozen_line_a_sweep_ends_and_everything_follows_once_it_mo
     assert len(there.names()) == 100
 
 
-async def test_over_a_slow_line_everything_comes_whole(there: Bucket, ledger: Ledger, tmp_path: Path) -> None:
+async def test_over_a_slow_line_everything_comes_whole(there: Bucket, ledger: TelegramLedger, tmp_path: Path) -> None:
     async with rough_proxy(there.server.port) as proxy:
         proxy.pause_s = 0.2
         place = await rough(there, ledger, tmp_path / "one", proxy)
@@ -168,7 +168,7 @@ async def test_over_a_slow_line_everything_comes_whole(there: Bucket, ledger: Le
 
 
 async def test_a_line_that_is_cut_in_the_midst_leaves_no_half_file(
-    there: Bucket, ledger: Ledger, tmp_path: Path
+    there: Bucket, ledger: TelegramLedger, tmp_path: Path
 ) -> None:
     async with rough_proxy(there.server.port) as proxy:
         place = await rough(there, ledger, tmp_path / "one", proxy)
@@ -187,7 +187,7 @@ async def test_a_line_that_is_cut_in_the_midst_leaves_no_half_file(
 
 
 async def test_what_cannot_be_deleted_now_is_deleted_later(
-    there: Bucket, ledger: Ledger, database: Database, tmp_path: Path
+    there: Bucket, ledger: TelegramLedger, database: Database, tmp_path: Path
 ) -> None:
     async with rough_proxy(there.server.port) as proxy:
         place = await rough(there, ledger, tmp_path / "one", proxy)
@@ -203,7 +203,9 @@ async def test_what_cannot_be_deleted_now_is_deleted_later(
     assert (there.names(), await rows(database)) == ([], {})
 
 
-async def test_a_worker_that_stops_lets_go_of_what_is_on_its_way(there: Bucket, ledger: Ledger, tmp_path: Path) -> None:
+async def test_a_worker_that_stops_lets_go_of_what_is_on_its_way(
+    there: Bucket, ledger: TelegramLedger, tmp_path: Path
+) -> None:
     async with rough_proxy(there.server.port) as proxy:
         place = await rough(there, ledger, tmp_path / "one", proxy)
         await place.transcribe()

@@ -6,7 +6,7 @@ from collections import Counter
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
+revision = "0007"
 down_revision = "0006"
 
 NAME = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)_(?P<number>\d{3,9})_[0-9A-Za-z]+\.[a-z0-9]{1,8}")
