@@ -47,10 +47,6 @@ class Transactions:
         """Give those that were for a note, in their order."""
         return [calls for calls in self.begun if not OF_A_WORKER.issuperset(calls)]
 
-    def of_workers(self) -> list[list[str]]:
-        """Give the others."""
-        return [calls for calls in self.begun if OF_A_WORKER.issuperset(calls)]
-
     def _begin(self, connection: Connection) -> None:
         self._under_way[connection] = []
         self.begun.append(self._under_way[connection])
