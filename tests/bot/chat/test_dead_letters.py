@@ -82,13 +82,13 @@ async def test_a_name_and_a_language_that_no_database_can_hold_cost_no_note(hous
 
 async def test_tables_that_a_newer_process_changed_cost_no_note(house: House) -> None:
     async with house.ledger._database.writing() as connection:  # noqa: SLF001 - as a newer process would
-        await connection.execute(text("ALTER TABLE notes RENAME COLUMN file_name TO name"))
+        await connection.execute(text("ALTER TABLE telegram_messages RENAME COLUMN file_name TO name"))
     with capture_logs() as logs:
         note = house.speak(4)
         await awaited(lambda: _told(logs, "Update this program"))
         await asyncio.sleep(1)
     async with house.ledger._database.writing() as connection:  # noqa: SLF001 - and the other way round
-        await connection.execute(text("ALTER TABLE notes RENAME COLUMN name TO file_name"))
+        await connection.execute(text("ALTER TABLE telegram_messages RENAME COLUMN name TO file_name"))
     await house.start_worker()
     await house.answered(note)
     assert await house.ledger.count_dead_letters() == 0

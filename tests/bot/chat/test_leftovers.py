@@ -15,8 +15,8 @@ from bot.chat.telegram_door import TelegramDoor
 from engine.transcript import Transcript
 from jobs.door import RetryLater
 from storage.errors import DatabaseFault, DatabaseUnreachable
-from storage.ledger import Ledger
 from storage.note import Failure, Note, State
+from storage.telegram.ledger import TelegramLedger
 from storage.telegram.message import TelegramNote
 from tests.bot.chat.test_delivery import forgive_repetition, said, transcript, waiting
 from tests.bot.conftest import BOB, House, sound, until
@@ -27,7 +27,7 @@ LONG = " ".join(f"Sentence number {number} of many." for number in range(300))
 @contextmanager
 def death_before(recording: str) -> Iterator[None]:
     """Let whoever sends a message die before it records which it is, and everybody who sends one in this block."""
-    with mock.patch.object(Ledger, recording, side_effect=asyncio.CancelledError):
+    with mock.patch.object(TelegramLedger, recording, side_effect=asyncio.CancelledError):
         yield
 
 
@@ -159,7 +159,7 @@ async def test_a_message_that_cannot_be_recorded_is_taken_back(house: House) -> 
     door, note = await waiting(house)
     house.playground.delete(house.playground.messages(house.chat())[-1])
     outage = DatabaseUnreachable(where="here", reason="away")
-    with mock.patch.object(Ledger, "set_status_message", side_effect=outage), pytest.raises(DatabaseFault):
+    with mock.patch.object(TelegramLedger, "set_status_message", side_effect=outage), pytest.raises(DatabaseFault):
         await door.done(note, transcript("The text."))
     assert said(house) == []
 
