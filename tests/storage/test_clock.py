@@ -34,6 +34,7 @@ from storage.telegram.ledger import TelegramLedger
 
 async def main():
     assert abs((now().timestamp() - true_time()) - off_s) < 5
+    print("ready", flush=True)
     for line in sys.stdin:
         url, call = line.split(maxsplit=1)
         database = await open_database(url, Path())
@@ -53,8 +54,10 @@ def other_process(request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[s
     """A host whose clock is off."""
     command = (sys.executable, "-c", OTHER_HOST, str(request.param))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
-        yield process
         assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
         process.stdin.close()
         assert process.wait() == 0
 
