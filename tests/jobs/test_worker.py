@@ -71,7 +71,7 @@ async def test_a_worker_leaves_the_notes_of_another_bot_to_the_workers_of_that_b
     for note in (foreign, own):
         await queue.enqueue(note)
     await until(lambda: "left_to_its_door" in workers.logs() and bool(door.events("done")))
-    assert await ledger.get(foreign.id) == foreign
+    assert await ledger.telegram_note(foreign.id) == foreign
     await workers.start(bot_id=BOT + 1)
     await until(lambda: all_told(ledger))
     assert {(event["note"], event["bot"]) for event in door.events()} == {(own.id, BOT), (foreign.id, BOT + 1)}

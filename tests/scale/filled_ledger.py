@@ -85,6 +85,7 @@ async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
         ("deliveries", {"note_id": note_id, **delivery, "next_at": _MOMENT[kind]}),
         ("telegram_messages", {"note_id": note_id, **_MESSAGE, "received_at": _MOMENT[kind]}),
         ("telegram_replies", {"note_id": note_id, **status_message}),
+        ("settings", {"account": "'another:' || CAST(i AS text)", "name": "'language'", "value": "'\"de\"'"}),
     ]
     for text_format in ("txt", "vtt"):
         own = {"note_id": note_id, "kind": f"'{text_format}'", "key": f"'note.{text_format}'", "expires_at": expiry}

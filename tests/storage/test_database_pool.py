@@ -65,7 +65,7 @@ async def test_a_server_that_was_started_again_fails_no_read(server: Postgres, d
     await asyncio.to_thread(server.stop)
     server.start()
     await (await opened(server.url, Path("/nowhere"))).close()
-    assert await TelegramLedger(database).get(note.id) == note
+    assert await TelegramLedger(database).telegram_note(note.id) == note
     assert await backend(database) != before
 
 

@@ -19,7 +19,7 @@ NUL, SURROGATE = "a\0b", "a\ud800b"
     [
         ({"file_name": NUL}, {"file_name": "a\ufffdb"}),
         ({"file_name": SURROGATE}, {"file_name": "a\ufffdb"}),
-        ({"file_id": SURROGATE, "file_unique_id": NUL}, {"file_id": "a\ufffdb", "file_unique_id": "a\ufffdb"}),
+        ({"file_id": SURROGATE, "file_unique_id": NUL}, {"file_id": "a\ufffdb", "sound_key": "telegram:a\ufffdb"}),
         ({"claimed_bytes": 2**63, "thread_id": 2**70}, {"claimed_bytes": None, "thread_id": None}),
         ({"claimed_s": 2**63}, {"claimed_s": None}),
         ({"claimed_s": float("nan")}, {"claimed_s": None}),

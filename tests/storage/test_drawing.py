@@ -74,7 +74,7 @@ async def test_the_drawing_shows_each_way_that_a_note_can_take_and_no_other(
     ledger: TelegramLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(states, "HOLD_S", -1.0)  # whoever holds a note is taken for dead
-    taken = {Step("[*]", "record", "queued")}
+    taken = {Step("[*]", "submit", "queued")}
     for start in WAYS_TO:
         for name, change in CHANGES.items():
             note = await _brought_to(ledger, start)
