@@ -13,7 +13,7 @@ from tests.chaos.long_delivery import LONG, deliver_long_text
 from tests.chaos.testbed import Testbed, prepared
 from tests.chaos.verdict import unexplained
 
-FEW = 3
+FEW = 2
 ROUND = 6  # the deaths of one are over before the first note is taken over
 
 

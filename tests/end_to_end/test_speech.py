@@ -89,7 +89,7 @@ async def test_a_silent_film_is_told_what_it_lacks(place: Installation, tmp_path
 async def test_english_clips_are_read_nearly_without_error(place: Installation, shared: Path) -> None:
     with (shared / "clips/manifest.tsv").open(encoding="utf-8") as manifest:
         clips = [row for row in csv.DictReader(manifest, delimiter="\t") if row["language"] == "en"]
-    chosen = [row for row in clips if row["kind"] in {"human", "human-opus"}]
+    chosen = [row for row in clips if row["kind"] in {"human", "human-opus"}][:3]
     notes = [(place.speak(shared / "clips" / row["file"], kind="document"), row["reference_text"]) for row in chosen]
     answers = [await place.text_of(note) for note, _ in notes]
     assert heard(" ".join(answers), " ".join(reference for _, reference in notes)) > 0.92, answers

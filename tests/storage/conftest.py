@@ -1,11 +1,14 @@
 import asyncio
 import contextlib
+import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from storage import clock
 from storage.clock import now
@@ -87,13 +90,51 @@ def postgres_url(postgres_server: Postgres) -> str:
 
 async def new_postgres_ledger(server: Postgres) -> str:
     """Make a database with empty tables; its address."""
-    name = f"ledger{next(_numbers)}"
+    name = f"ledger{os.getpid()}_{next(_numbers)}"
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     return server.url_of(name)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Postgres]:
+    """Run a server for all processes of xdist: the first that needs it starts it, and ends it after the others."""
+    if worker_id == "master":
+        with _prepared_server(tmp_path_factory) as server:
+            yield server
+        return
+    users = Users(tmp_path_factory.getbasetemp().parent / "postgres", worker_id)
+    with contextlib.ExitStack() as stack:
+        with users.lock:
+            users.own.touch()
+            if not users.address.exists():
+                server = stack.enter_context(_prepared_server(tmp_path_factory))
+                users.address.write_text(server.folder)
+                stack.callback(users.wait_for_others)
+        stack.callback(users.own.unlink)
+        yield Postgres(users.address.read_text(), None, None)
+
+
+class Users:
+    """The processes that use a server, each with a file in `folder`."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder, self.own, self.address = folder, folder / name, folder / "address"
+        self.lock = FileLock(folder / "lock")
+
+    def wait_for_others(self) -> None:
+        """Wait until nobody uses the server; whoever comes then starts another."""
+        for _ in range(1200):
+            with self.lock:
+                if not any(self.folder.glob("gw*")):
+                    self.address.unlink()
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"still used: {[*self.folder.glob('gw*')]}")
+
+
+@contextlib.contextmanager
+def _prepared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with postgres() as server:
         asyncio.run(_prepare(server, tmp_path_factory.mktemp("postgres")))
         yield server
@@ -112,7 +153,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/ledger.db"
     server: Postgres = request.getfixturevalue("postgres_server")
-    name = f"empty{next(_numbers)}"
+    name = f"empty{os.getpid()}_{next(_numbers)}"
     asyncio.run(server.execute(f"CREATE DATABASE {name} TEMPLATE template0"))
     return server.url_of(name).replace("postgresql:", "postgresql+asyncpg:")
 

@@ -24,11 +24,11 @@ GUARDED = "guarded"  # the user of whom the server demands a password
 
 @dataclass
 class Postgres:
-    """A server with its data in `folder`, which also holds its socket."""
+    """A server with its data in `folder`, which also holds its socket; `process` is None where another one runs it."""
 
     folder: str
     user: str | None
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None
     flags: Sequence[str] = ()
 
     @property
@@ -49,7 +49,12 @@ class Postgres:
 
     def stop(self) -> None:
         """Break every connection and end."""
-        self.process.send_signal(signal.SIGINT)
+        self.end(signal.SIGINT)
+
+    def end(self, number: signal.Signals) -> None:
+        """Send it a signal that ends it, and wait for that."""
+        assert self.process is not None
+        self.process.send_signal(number)
         self.process.wait()
 
     def start(self) -> None:
@@ -78,8 +83,7 @@ def postgres(certificates: Certificates | None = None, port: int = 0) -> Iterato
         try:
             yield server
         finally:
-            server.process.send_signal(signal.SIGQUIT)  # at once: nobody needs what it would write to the disk first
-            server.process.wait()
+            server.end(signal.SIGQUIT)  # at once: nobody needs what it would write to the disk first
 
 
 def _has_much_memory() -> bool:

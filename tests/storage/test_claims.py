@@ -10,7 +10,7 @@ from pathlib import Path
 from storage.telegram.ledger import TelegramLedger
 from tests.storage.samples import incoming, record
 
-PROCESSES, WORKERS_EACH, NOTES, HOLDS = 2, 10, 8, 3
+PROCESSES, WORKERS_EACH, NOTES, HOLDS = 2, 10, 5, 3
 RACE = """
 import asyncio, json, random, sys
 from pathlib import Path

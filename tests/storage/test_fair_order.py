@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count, pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from sqlalchemy import text
 
@@ -219,11 +220,14 @@ STEPS = st.tuples(
 )
 
 
-def test_whatever_is_sent_and_taken_the_order_is_fair(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [10, pytest.param(100, marks=pytest.mark.slow)])
+def test_whatever_is_sent_and_taken_the_order_is_fair(database_url: str, tmp_path: Path, examples: int) -> None:
     with asyncio.Runner() as runner:
         database = runner.run(open_database(database_url, tmp_path))
 
-        @settings(max_examples=30, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(
+            max_examples=examples, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+        )
         @given(st.lists(STEPS, min_size=8, max_size=24))
         def run(steps: list[Step]) -> None:
             line = Line(TelegramLedger(database))

@@ -1,5 +1,7 @@
 """A database of the shape that versions up to revision 0002 wrote, brought up to date, on SQLite and PostgreSQL."""
 
+import asyncio
+import shutil
 import sqlite3
 import stat
 from collections.abc import AsyncIterator
@@ -73,13 +75,28 @@ def _plain() -> dict[str, object]:
     return {"bot_id": BOT, "chat_id": 7, "user_id": 5, "queued_at": BEFORE, **counts, **names}
 
 
+@pytest.fixture(scope="session")
+def old_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An old ledger in SQLite, to be copied."""
+    path = tmp_path_factory.mktemp("old") / "ledger.db"
+    asyncio.run(_write_old_ledger_at(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-async def old_url(empty_url: str) -> str:
-    engine = create_async_engine(empty_url)
+async def old_url(empty_url: str, old_file: Path) -> str:
+    if empty_url.startswith("sqlite"):
+        shutil.copy(old_file, empty_url.partition("///")[2])
+    else:
+        await _write_old_ledger_at(empty_url)
+    return empty_url
+
+
+async def _write_old_ledger_at(url: str) -> None:
+    engine = create_async_engine(url)
     async with engine.begin() as connection:
         await connection.run_sync(_write_old_ledger)
     await engine.dispose()
-    return empty_url
 
 
 @pytest.fixture
