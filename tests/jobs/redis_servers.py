@@ -133,7 +133,7 @@ sentinel failover-timeout {SERVICE} 3000
 
 async def _until_it_knows_the_others(port: int) -> None:
     with Redis(port=port, password=SENTINEL_PASSWORD, decode_responses=True) as client:
-        for _ in range(200):
+        for _ in range(600):  # they look at the servers every ten seconds
             state = client.sentinel_master(SERVICE)
             if state["num-other-sentinels"] == SENTINELS - 1 and state["num-slaves"] == 1:
                 return
