@@ -14,11 +14,11 @@ from storage.uninterruptible import run_to_end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A note that was taken in now, or earlier under the same key; `twin` has the text of the same audio, if known."""
+    """A note that was taken in now, or earlier under the same key; `same_audio` is another one whose text is known."""
 
     note: Note
     is_new: bool
-    twin: Note | None = None
+    same_audio: Note | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,8 @@ class Intake:
             if not is_new:
                 return Submission(note=note, is_new=False)
             await self.speed.speed()  # the estimate of the note's wait, which comes next, finds it measured
-            return Submission(note=note, is_new=True, twin=await self.find_twin(note))
+            return Submission(note=note, is_new=True, same_audio=await self.find_same_audio(note))
 
-    async def find_twin(self, note: Note) -> Note | None:
+    async def find_same_audio(self, note: Note) -> Note | None:
         """Return another note of the same audio, with the same options, whose text is known."""
         return await self.ledger.find_same_sound(note, self.options_of(note))

@@ -18,9 +18,9 @@ from jobs.door import Door, RetryLater
 from jobs.errors import AudioUnavailable, MaxTriesExceeded
 from jobs.leases import Lease, LeaseLost
 from jobs.resilience import cancel_and_wait, retry_until_written
+from jobs.same_audio import SameAudio, find_same_audio
 from jobs.scratch_folders import scratch_folder
 from jobs.speech_engine import options_of, request_for
-from jobs.twins import Twin, find_twin
 from jobs.worker_context import WorkerContext
 from storage.errors import DatabaseFault
 from storage.note import Failure, Note, State
@@ -50,14 +50,14 @@ async def transcribe_note(context: WorkerContext, note_id: str) -> Outcome | Non
     claimed = await _claim(context, note_id)
     if claimed is None:
         return None
-    note, twin = claimed
+    note, same_audio = claimed
     if note.state is not State.PROCESSING:
-        return Outcome(note, twin.transcript, since)
+        return Outcome(note, same_audio.transcript, since)
     transcription: Transcription | None = None
     try:
         async with context.leases.hold(note, since) as lease:
             transcription = Transcription(context, note, lease)
-            return await transcription.run(twin)
+            return await transcription.run(same_audio)
     except LeaseLost:
         await handle_lost_note(context, note)
         return None
@@ -66,7 +66,7 @@ async def transcribe_note(context: WorkerContext, note_id: str) -> Outcome | Non
         raise
 
 
-async def _claim(context: WorkerContext, note_id: str) -> tuple[Note, Twin] | None:
+async def _claim(context: WorkerContext, note_id: str) -> tuple[Note, SameAudio] | None:
     try:
         return await _claim_and_look(context, note_id)
     except DatabaseFault as fault:
@@ -75,7 +75,7 @@ async def _claim(context: WorkerContext, note_id: str) -> tuple[Note, Twin] | No
 
 
 @run_to_end
-async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, Twin] | None:
+async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, SameAudio] | None:
     """Claim the note, and find what is known of its audio, or its own transcript if it was done before."""
     ledger = context.ledger
     async with ledger.transaction():
@@ -91,8 +91,8 @@ async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, T
             return None
         await context.door.look_up(mine)
         if mine.state is State.PROCESSING:
-            return mine, await find_twin(ledger, mine, options)
-        return mine, Twin(await ledger.transcript(note_id) if mine.state is State.DONE else None)
+            return mine, await find_same_audio(ledger, mine, options)
+        return mine, SameAudio(await ledger.transcript(note_id) if mine.state is State.DONE else None)
 
 
 async def _release(context: WorkerContext, note: Note, *, begun: bool) -> None:
@@ -116,15 +116,15 @@ class Transcription:
         self._recording = ""  # the extension of the recording, once that is kept
         self.has_begun = False
 
-    async def run(self, twin: Twin) -> Outcome:
-        """Transcribe, unless `twin` has the transcript, and record the note as done, or as failed with the reason.
+    async def run(self, same_audio: SameAudio) -> Outcome:
+        """Transcribe, unless `same_audio` has the transcript, and record the note as done, or as failed with why.
 
         Raises:
             LeaseLost: the note is no longer ours.
             RetryLater: the note has to wait.
         """
         try:
-            transcript = await self._make_transcript(twin)
+            transcript = await self._make_transcript(same_audio)
             return await self._end(lambda: self._finish(transcript), transcript)
         except DatabaseFault as fault:
             raise RetryLater(DATABASE_PAUSE_S) from fault
@@ -161,10 +161,10 @@ class Transcription:
     async def _fail(self, failure: Failure) -> Note | None:
         return await self._context.ledger.fail(self._note.id, self._note.fence, failure)
 
-    async def _make_transcript(self, twin: Twin) -> Transcript:
+    async def _make_transcript(self, same_audio: SameAudio) -> Transcript:
         if self._note.tries >= MAX_TRIES:
             raise MaxTriesExceeded(tries=MAX_TRIES)
-        if found := self._reused(twin):
+        if found := self._reused(same_audio):
             return found
         with scratch_folder(self._context.scratch, self._note) as folder:
             path = await self._fetch(folder)
@@ -177,17 +177,17 @@ class Transcription:
             await self._keep_recording(path)
             return made
 
-    def _reused(self, twin: Twin) -> Transcript | None:
+    def _reused(self, same_audio: SameAudio) -> Transcript | None:
         """Return the transcript of the same audio, if there is one.
 
         Raises:
             RetryLater: another worker is transcribing that audio now.
         """
-        if twin.is_running:
+        if same_audio.is_running:
             raise RetryLater(SAME_AUDIO_PAUSE_S)
-        if twin.digest is not None:
-            self._note = replace(self._note, digest=twin.digest)
-        return twin.transcript
+        if same_audio.digest is not None:
+            self._note = replace(self._note, digest=same_audio.digest)
+        return same_audio.transcript
 
     async def _fetch(self, folder: Path) -> Path:
         try:
@@ -220,14 +220,14 @@ class Transcription:
         )
 
     @run_to_end
-    async def _record_digest(self, audio: Audio) -> Twin:
+    async def _record_digest(self, audio: Audio) -> SameAudio:
         """Record the digest, and find what is known of the same sound in another file."""
         ledger = self._context.ledger
         self._note = note = replace(self._note, digest=audio.digest)
         async with ledger.transaction():
             if not await ledger.set_digest(note.id, note.fence, audio.digest, audio_s=audio.duration):
                 raise LeaseLost
-            return await find_twin(ledger, note, self._options)
+            return await find_same_audio(ledger, note, self._options)
 
     async def _begin_attempt(self) -> None:
         """Count a try from here on: fetching and delivering cannot kill a worker by what the audio holds."""

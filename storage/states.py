@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from engine import Param, Transcript
 from storage.artefacts.artefact import DEFAULT_RETENTION, Retention
-from storage.artefacts.rows import add_artefacts, bury_artefacts
+from storage.artefacts.rows import add_artefacts, mark_artefacts_deleted
 from storage.clock import Moment, moment
 from storage.database import Database, insert_into, lock_until_end
 from storage.door_row import DoorRow
@@ -197,7 +197,7 @@ class NoteStates:
         """Delete the note, its transcript and its replies; its artefacts go soon after. False if there was none."""
         async with self._database.writing() as connection:
             is_deleted = (await connection.execute(delete(notes).where(notes.c.id == note_id))).rowcount > 0
-            await bury_artefacts(connection, note_id)
+            await mark_artefacts_deleted(connection, note_id)
         return is_deleted
 
     async def fetch_failed(self, note_id: str, fence: int) -> datetime | None:

@@ -63,7 +63,7 @@ class ChatIntake:
         with self.outage_notice.notify_if_slow(incoming):
             taken = await self.intake.submit(incoming.to_note(), incoming.to_row())
         if taken.is_new:
-            self.background.spawn(self._welcome(incoming.as_note(taken.note), taken.twin))
+            self.background.spawn(self._welcome(incoming.as_note(taken.note), taken.same_audio))
         else:
             self.background.spawn(self._accept_again(taken.note))
 
@@ -88,14 +88,14 @@ class ChatIntake:
         """Answer and enqueue a note that was recorded some time ago, unless somebody else does or has."""
         current = await retry_until_written(lambda: self.ledger.telegram_note(note.id))
         if current and current.state is State.QUEUED and current.status_message_id is None:
-            twin = await retry_until_written(lambda: self.intake.find_twin(note))
-            await self._welcome(current, twin)
+            same_audio = await retry_until_written(lambda: self.intake.find_same_audio(note))
+            await self._welcome(current, same_audio)
 
-    async def _welcome(self, note: TelegramNote, twin: Note | None) -> None:
-        """Answer a note with the text of its `twin`, or with an error above a limit; else enqueue it."""
+    async def _welcome(self, note: TelegramNote, same_audio: Note | None) -> None:
+        """Answer a note with the text of its `same_audio`, or with an error above a limit; else enqueue it."""
         try:
             note = await self._adopt_outage_notice(note)
-            if not await self._answer_from_ledger(note, twin) and not await self._reject_oversized(note):
+            if not await self._answer_from_ledger(note, same_audio) and not await self._reject_oversized(note):
                 await self.enqueue(note)
         except (DatabaseFault, AiogramError) as error:  # the reaper queues the note, and its worker sends the reply
             log.warning("not_welcomed", note=note.id, error=type(error).__name__)
@@ -137,15 +137,15 @@ class ChatIntake:
         except (AiogramError, DatabaseFault) as error:
             log.warning("status_reply_failed", note=note.id, error=type(error).__name__)
 
-    async def _answer_from_ledger(self, note: TelegramNote, twin: Note | None) -> bool:
-        transcript = await self.ledger.transcript(twin.id) if twin else None
-        if twin is None or transcript is None:
+    async def _answer_from_ledger(self, note: TelegramNote, same_audio: Note | None) -> bool:
+        transcript = await self.ledger.transcript(same_audio.id) if same_audio else None
+        if same_audio is None or transcript is None:
             return False
         since = monotonic()
         claimed = await self.ledger.claim(note.id, "bot", options=self.intake.options_of(note))
         if claimed is None:
             return True
-        digest = twin.digest or ""
+        digest = same_audio.digest or ""
         if ended := await self.ledger.finish(note.id, claimed.fence, transcript, engine_s=0.0, digest=digest):
             mine = note.updated(ended)
             await self._tell_and_record(mine, since, lambda: self.delivery.deliver(mine, transcript))

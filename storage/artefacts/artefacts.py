@@ -82,7 +82,7 @@ class Artefacts:
         faults: list[ArtefactsFault] = []
         await _attempt(self._put_recordings, faults)
         while await self._has_work():
-            steps = (self._write_texts, self._bury_expired, self._delete_buried)
+            steps = (self._write_texts, self._expire, self._delete_marked)
             handled = [await _attempt(step, faults) for step in steps]
             if faults or not any(handled):
                 break
@@ -114,10 +114,10 @@ class Artefacts:
         await self._ledger.postpone_artefacts([one for one in claimed if one not in texts])
         return await self._put({one: text.encode() for one, text in texts.items()}, TEXT_LIMIT_S)
 
-    async def _bury_expired(self) -> int:
-        return await self._ledger.bury_expired(self._max_recordings)
+    async def _expire(self) -> int:
+        return await self._ledger.expire_artefacts(self._max_recordings)
 
-    async def _delete_buried(self) -> int:
+    async def _delete_marked(self) -> int:
         stores = {await store.name(): store for store in self._stores}
         claimed = await self._ledger.claim_deleted([*stores])
         gone = [one for one in claimed if not one.store]

@@ -56,7 +56,7 @@ async def add_artefacts(
     await connection.execute(adding.on_conflict_do_update(index_elements=["note_id", "kind"], set_=changed))
 
 
-async def bury_artefacts(connection: AsyncConnection, note_id: str) -> None:
+async def mark_artefacts_deleted(connection: AsyncConnection, note_id: str) -> None:
     """Mark all files of a note, within the transaction that deletes it, as yet to be deleted."""
     of_note = and_(artefacts.c.note_id == note_id, IS_LIVE)
     await connection.execute(update(artefacts).where(of_note).values(deleted_at=moment()))
@@ -127,7 +127,7 @@ class ArtefactRows:
         return None if row is None else Artefact(**row)
 
     async def mark_stored(self, stored: Mapping[Artefact, tuple[int, str]]) -> list[Artefact]:
-        """Record that files are in the store, with their bytes and SHA-256; those buried meanwhile are due at once.
+        """Record that files are in the store, with their bytes and SHA-256; those deleted meanwhile are due at once.
 
         Returns the files that the ledger knows no more: whoever has put them there deletes them.
         """
@@ -166,20 +166,20 @@ class ArtefactRows:
             for artefact in deleted:
                 await connection.execute(delete(artefacts).where(_held(artefact), _IS_DELETED))
 
-    async def bury_expired(self, max_recordings: int) -> int:
+    async def expire_artefacts(self, max_recordings: int) -> int:
         """Mark texts whose time is over, and recordings beyond the newest `max_recordings`, as yet to be deleted.
 
         Returns how many, up to two batches.
         """
         expired = select(artefacts.c.note_id, artefacts.c.kind).where(_IS_EXPIRED)
-        buried = 0
+        marked = 0
         async with self._database.writing() as connection:
             for chosen in (expired, _surplus(max_recordings)):
                 found = select(artefacts.c.note_id, artefacts.c.kind).where(_KEY.in_(chosen.limit(BATCH)), IS_LIVE)
                 locked = found.with_for_update(skip_locked=True)
                 changed = update(artefacts).where(_KEY.in_(locked)).values(deleted_at=moment())
-                buried += (await connection.execute(changed)).rowcount
-        return buried
+                marked += (await connection.execute(changed)).rowcount
+        return marked
 
     async def _claim(self, which: ColumnElement[bool], **values: str) -> list[Artefact]:
         chosen = select(artefacts.c.note_id, artefacts.c.kind).where(which).limit(BATCH)

@@ -39,6 +39,6 @@ async def test_a_submission_tells_of_a_note_of_the_same_audio_whose_text_is_know
     assert claimed is not None
     await ledger.finish(note.id, claimed.fence, transcript(), engine_s=1, digest="d")
     later = incoming(file_unique_id="same")
-    twin = (await intake.submit(later.to_note(), later.to_row())).twin
-    assert twin is not None
-    assert twin.id == note.id
+    same_audio = (await intake.submit(later.to_note(), later.to_row())).same_audio
+    assert same_audio is not None
+    assert same_audio.id == note.id

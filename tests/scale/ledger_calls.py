@@ -83,8 +83,8 @@ class Calls:
         """Answer the note from one with the same file."""
         ledger = self.ledger
         popular = await record(ledger, replace(self._message(), file_unique_id=POPULAR))
-        twin = await self.time("find_same_sound, popular", lambda: ledger.find_same_sound(popular[0], OPTIONS))
-        await self.time("transcript", lambda: ledger.transcript(twin.id))
+        same_audio = await self.time("find_same_sound, popular", lambda: ledger.find_same_sound(popular[0], OPTIONS))
+        await self.time("transcript", lambda: ledger.transcript(same_audio.id))
         mine = await ledger.claim(note.id, "bot", options=OPTIONS)
         assert mine is not None
         await ledger.finish(note.id, mine.fence, transcript(), engine_s=0.0, digest="d")
@@ -130,10 +130,10 @@ class Calls:
         stored = dict.fromkeys([*texts, *recordings], (12, "sha"))
         await self.time("mark_stored", lambda: ledger.mark_stored(stored))
         await self.time("stored_recording", lambda: ledger.stored_recording(note_ids[0], 50_000_000))
-        await self.time("bury_expired", lambda: ledger.bury_expired(0))
-        buried = await self.time("claim_deleted", lambda: ledger.claim_deleted(stores))
-        await self.time("postpone_artefacts", lambda: ledger.postpone_artefacts(buried))
-        await self.time("forget_artefacts", lambda: ledger.forget_artefacts(buried))
+        await self.time("expire_artefacts", lambda: ledger.expire_artefacts(0))
+        marked = await self.time("claim_deleted", lambda: ledger.claim_deleted(stores))
+        await self.time("postpone_artefacts", lambda: ledger.postpone_artefacts(marked))
+        await self.time("forget_artefacts", lambda: ledger.forget_artefacts(marked))
 
     async def _ended_otherwise(self) -> None:
         ledger = self.ledger

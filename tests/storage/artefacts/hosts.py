@@ -58,7 +58,7 @@ def host(ledger: TelegramLedger, data_dir: Path, url: str = "", kept: int = KEPT
 
 
 async def rows(database: Database) -> dict[str, list[str]]:
-    """Give the kinds of artefacts that the ledger knows of each note, the buried ones with a cross."""
+    """Give the kinds of artefacts that the ledger knows of each note, the deleted ones with a cross."""
     found: dict[str, list[str]] = {}
     async with database.reading() as connection:
         for row in await connection.execute(select(artefacts).order_by(artefacts.c.kind)):

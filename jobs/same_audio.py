@@ -8,7 +8,7 @@ from storage.note import Note
 
 
 @dataclass(frozen=True, slots=True)
-class Twin:
+class SameAudio:
     """What is known of the same audio: its transcript and digest, or whether a worker is transcribing it now."""
 
     transcript: Transcript | None = None
@@ -16,16 +16,16 @@ class Twin:
     is_running: bool = False
 
 
-async def find_twin(ledger: Ledger, note: Note, options: str) -> Twin:
+async def find_same_audio(ledger: Ledger, note: Note, options: str) -> SameAudio:
     """Look for the audio of `note`, by its file and, once that is known, its digest.
 
     Nothing is found for a note that a person asked to be transcribed anew.
     """
     if note.run > 0:
-        return Twin()
+        return SameAudio()
     same = await ledger.find_same_sound(note, options)
     if same is None and note.digest:
         same = await ledger.find_same_digest(note, options, note.digest)
     if same is None:
-        return Twin(is_running=await ledger.is_same_audio_running(note))
-    return Twin(await ledger.transcript(same.id), same.digest)
+        return SameAudio(is_running=await ledger.is_same_audio_running(note))
+    return SameAudio(await ledger.transcript(same.id), same.digest)
