@@ -34,7 +34,7 @@ class Door(Protocol):
         """The door's name, as its notes have it; a worker leaves those of other doors alone."""
 
     async def look_up(self, note: Note) -> None:
-        """Read what the door keeps of a note in the ledger. Called in the transaction in which the note is claimed."""
+        """Read what the door keeps of a note; called in the transaction that claims it to be transcribed."""
 
     async def fetch(self, note: Note, folder: Path) -> Path:
         """Download the note's audio into `folder` and return its path.

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol
 
 from jobs.admission import expected_audio_s
 from jobs.queue import Queue
@@ -24,13 +23,6 @@ class WaitEstimate:
     wait_s: float
 
 
-class Measured(Protocol):
-    """Knows how fast notes are transcribed: the ledger, or a `RecentSpeed` of it."""
-
-    async def speed(self) -> Speed:
-        """Return the speed of the last notes."""
-
-
 class RecentSpeed:
     """The speed as it was some seconds ago at most, so that it is not measured for each note of many."""
 
@@ -46,13 +38,12 @@ class RecentSpeed:
         return self._measured[1]
 
 
-async def estimate_wait(measured: Measured, queue: Queue, note: Note) -> WaitEstimate:
-    """Estimate when the note will be transcribed; it may be about to be queued.
+async def estimate_wait(speed: Speed, queue: Queue, note: Note) -> WaitEstimate:
+    """Estimate when the note will be transcribed at this speed; it may be about to be queued.
 
     Raises:
         QueueUnreachable: Redis does not answer.
     """
-    speed = await measured.speed()
     rtf = DEFAULT_RTF if speed.rtf is None else speed.rtf
     own_s = expected_audio_s(note) * rtf + OVERHEAD_S
     place = await queue.place(note)

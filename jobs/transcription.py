@@ -89,8 +89,8 @@ async def _claim_and_look(context: WorkerContext, note_id: str) -> tuple[Note, S
         mine = await ledger.claim(note_id, context.worker_id, options=options)
         if mine is None:
             return None
-        await context.door.look_up(mine)
         if mine.state is State.PROCESSING:
+            await context.door.look_up(mine)
             return mine, await find_same_audio(ledger, mine, options)
         return mine, SameAudio(await ledger.transcript(note_id) if mine.state is State.DONE else None)
 

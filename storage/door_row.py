@@ -10,7 +10,8 @@ from sqlalchemy import Table
 class DoorRow:
     """What only the door knows of a note. `key` is what no other row of `table` has; `values` has it as well.
 
-    The table has a column `note_id`, and `received_at` for when the note came.
+    All that come with the same key come from the same account. The table has a column `note_id`, and `received_at` for
+    when the note came.
     """
 
     table: Table

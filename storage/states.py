@@ -14,7 +14,7 @@ from engine import Param, Transcript
 from storage.artefacts.artefact import DEFAULT_RETENTION, Retention
 from storage.artefacts.rows import add_artefacts, mark_artefacts_deleted
 from storage.clock import Moment, moment
-from storage.database import Database, insert_into, lock_until_end
+from storage.database import Database, lock_until_end
 from storage.door_row import DoorRow
 from storage.errors import NoteDeleted
 from storage.fair_order import is_long, lock_account, next_tag
@@ -45,18 +45,13 @@ class NoteStates:
         What the note does not ask for is as its account chose it.
         """
         async with self._database.writing() as connection:
+            await lock_account(connection, incoming.account)  # a key is an account's own, so one after the other looks
             if earlier := await _with_key(connection, own):
                 return earlier, False
-            await lock_account(connection, incoming.account)
             note = await _insert(connection, incoming)
             of_door = {**own.values, "note_id": note.id, "received_at": note.received_at}
-            adding = insert_into(connection, own.table).values(of_door).on_conflict_do_nothing()
-            if (await connection.execute(adding)).rowcount > 0:
-                return note, True
-            await connection.execute(delete(notes).where(notes.c.id == note.id))  # another process was quicker
-            if earlier := await _with_key(connection, own):
-                return earlier, False
-        raise AssertionError("a note was deleted while it was submitted again")
+            await connection.execute(own.table.insert().values(of_door))
+        return note, True
 
     async def claim(self, note_id: str, worker: str, *, options: str = "") -> Note | None:
         """Claim the note for `worker`, to be transcribed or, if it has ended, to be delivered.

@@ -75,19 +75,17 @@ def build_dispatcher(
     access = Access(settings.access)
     background = BackgroundTasks()
     record_within_s = WEBHOOK_RECORD_S if settings.telegram.mode == "webhook" else None
-    speed = RecentSpeed(ledger)
     intake = ChatIntake(
         delivery=delivery,
         ledger=ledger,
         leases=Leases(ledger),
         queue=queue,
-        speed=speed,
         background=background,
         outage_notice=OutageNotice(bot, NoticeStore(queue.redis)),
         limits=size_limits(settings),
         intake=Intake(
             ledger=ledger,
-            speed=speed,
+            speed=RecentSpeed(ledger),
             options_of=partial(
                 options_of, model=model_name(settings.engine), defaults=default_request(settings.engine)
             ),

@@ -21,7 +21,7 @@ from bot.chat.size_limits import SizeLimits
 from bot.chat.texts import use_language
 from bot.telegram.request_policy import low_priority_once, total_timeout
 from jobs.errors import QueueUnreachable
-from jobs.estimate import RecentSpeed, estimate_wait
+from jobs.estimate import estimate_wait
 from jobs.intake import Intake
 from jobs.leases import LeaseLost, Leases
 from jobs.queue import Queue
@@ -46,7 +46,6 @@ class ChatIntake:
     ledger: TelegramLedger
     leases: Leases
     queue: Queue
-    speed: RecentSpeed
     background: BackgroundTasks
     outage_notice: OutageNotice
     intake: Intake
@@ -124,7 +123,7 @@ class ChatIntake:
     async def _queue_text(self, note: TelegramNote) -> str:
         try:
             async with asyncio.timeout(_ESTIMATE_TIMEOUT_S):
-                seen = await estimate_wait(self.speed, self.queue, note)
+                seen = await estimate_wait(await self.intake.speed.speed(), self.queue, note)
         except (TimeoutError, QueueUnreachable):
             return status_message.queue_unreachable_text()
         return status_message.queued_text(seen.position, seen.wait_s)

@@ -53,9 +53,7 @@ def command(*, as_json: bool, chat: int | None, limit: int) -> None:
 async def read_history(settings: Settings, chat: int | None, limit: int) -> list[Entry]:
     """Read the newest notes, newest first, and their texts."""
     async with open_ledger(settings) as ledger:
-        notes: Sequence[Note] = (
-            await _newest(ledger, chat, limit) if chat is None else await ledger.recent_of_chat(chat, limit)
-        )
+        notes = await _newest(ledger, chat, limit)
         transcripts = [await ledger.transcript(note.id) for note in notes]
     texts = [render(transcript, "txt").strip() if transcript else None for transcript in transcripts]
     return [Entry(note, text) for note, text in zip(notes, texts, strict=True)]

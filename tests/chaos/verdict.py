@@ -9,7 +9,6 @@ UNFINISHED = ("In the queue", "Transcribing", PLACEHOLDER)
 # What the stand-in complains of and faults explain.
 EXCUSES = {
     "message is not modified": "whoever takes a note over cannot know what the one before has shown already",
-    "message to delete not found": "a deletion whose answer was lost is repeated",
 }
 TOO_EARLY = "before retry_after had passed"
 

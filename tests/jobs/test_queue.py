@@ -51,7 +51,7 @@ async def test_new_accounts_are_told_different_places(queue: Queue, ledger: Tele
     told = []
     for account in range(1, 5):
         note = await arrivals.note(chat_id=account)
-        told.append((await estimate_wait(ledger, queue, note)).position)
+        told.append((await estimate_wait(await ledger.speed(), queue, note)).position)
         await queue.enqueue(note)
         assert await position(queue, note) == told[-1]
     assert told == [1, 2, 3, 4]
@@ -148,7 +148,7 @@ async def test_without_redis_nothing_breaks_and_nothing_is_claimed(
     assert not await away.enqueue(note)
     await away.remove(note.id)
     asking = (away.place(note), away.workers(), away.missing([note.id]), queue_report(ledger, away))
-    for asked in (*asking, estimate_wait(ledger, away, note)):
+    for asked in (*asking, estimate_wait(await ledger.speed(), away, note)):
         with pytest.raises(QueueUnreachable):
             await asked
     await away.close()
@@ -161,15 +161,15 @@ async def test_the_outlook_grows_with_what_is_ahead_and_shrinks_with_workers(
     for note in notes:
         await queue.enqueue(note)
     one_note_s = 2 * DEFAULT_RTF + OVERHEAD_S
-    looks = [await estimate_wait(ledger, queue, note) for note in notes]
+    looks = [await estimate_wait(await ledger.speed(), queue, note) for note in notes]
     assert [look.position for look in looks] == [1, 2, 3]
     assert [look.wait_s for look in looks] == pytest.approx([LOADING_S + turn * one_note_s for turn in (1, 2, 3)])
     for worker in ("a", "b"):
         await WorkerRegistration(redis, worker, "fake", at_once=1).refresh()
-    assert (await estimate_wait(ledger, queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
+    assert (await estimate_wait(await ledger.speed(), queue, notes[2])).wait_s == pytest.approx(2 * one_note_s)
     await WorkerRegistration(redis, "b", "fake", at_once=3).refresh()
     ahead_s = 2 * OVERHEAD_S / 4 + 2 * 2 * DEFAULT_RTF / 2
-    assert (await estimate_wait(ledger, queue, notes[2])).wait_s == pytest.approx(ahead_s + one_note_s), (
+    assert (await estimate_wait(await ledger.speed(), queue, notes[2])).wait_s == pytest.approx(ahead_s + one_note_s), (
         "two have the cores"
     )
 
@@ -182,7 +182,7 @@ async def test_a_worker_is_as_fast_with_several_notes_as_it_was_with_several(
     await queue.enqueue(ahead)
 
     async def waits_s() -> float:
-        return (await estimate_wait(ledger, queue, last)).wait_s - 2 * 0.5 - OVERHEAD_S - OVERHEAD_S / 4
+        return (await estimate_wait(await ledger.speed(), queue, last)).wait_s - 2 * 0.5 - OVERHEAD_S - OVERHEAD_S / 4
 
     await ended(ledger, arrivals)
     assert await waits_s() == pytest.approx(8 * 0.5), "alone, it had all the cores"
@@ -216,7 +216,7 @@ async def test_a_newcomer_is_told_the_place_that_it_will_have(
     for _ in range(3):
         await queue.enqueue(await arrivals.note(chat_id=1))
     newcomer = await arrivals.note(chat_id=2)
-    foreseen = await estimate_wait(ledger, queue, newcomer)
+    foreseen = await estimate_wait(await ledger.speed(), queue, newcomer)
     await queue.enqueue(newcomer)
     assert foreseen.position == await position(queue, newcomer) == 2
 

@@ -75,7 +75,7 @@ async def _take_in_new_notes(ledger: TelegramLedger, queue: Queue, taken_ms: lis
     for chat_id in range(1, 1_000_000):
         began = monotonic()
         note, _ = await record(ledger, incoming(chat_id=-chat_id))
-        await estimate_wait(ledger, queue, note)
+        await estimate_wait(await ledger.speed(), queue, note)
         await queue.enqueue(note)
         taken_ms.append(1000 * (monotonic() - began))
         await asyncio.sleep(NEW_EVERY_S)

@@ -67,7 +67,7 @@ async def _enqueue_ms(redis: PrefixedRedis, ledger: TelegramLedger) -> float:
     arrived = [(await record(ledger, incoming(chat_id=chat)))[0] for chat in range(1, REPEATED + 1)]
     await redis.config_resetstat()
     for note in arrived:
-        await estimate_wait(ledger, queue, note)
+        await estimate_wait(await ledger.speed(), queue, note)
         await queue.enqueue(note)
     return await _spent_ms(redis) / REPEATED
 

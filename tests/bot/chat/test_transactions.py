@@ -14,7 +14,7 @@ async def test_a_short_note_costs_few_transactions_from_its_update_to_its_text(
 ) -> None:
     await house.start_worker()
     await house.delivered(house.speak(1))  # by then all is done that is done once in the life of a process
-    monkeypatch.setattr(house.app.intake.speed, "_measured", None)  # as if nobody had sent anything for long
+    monkeypatch.setattr(house.app.intake.intake.speed, "_measured", None)  # as if nobody had sent anything for long
     transactions = Transactions()
     with transactions.counted(house.ledger), capture_logs() as logs:
         await house.answered(house.speak(2))
