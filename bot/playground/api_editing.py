@@ -100,7 +100,8 @@ def delete_message(state: ServerState, call: DeleteMessage) -> bool:
     conversation = state.conversation(call.chat_id)
     if call.message_id not in conversation.messages:
         gone = call.message_id in conversation.deleted_by_users
-        raise bad_request("message to delete not found", is_avoidable=not gone)
+        lost = (str(conversation.chat.id), str(call.message_id)) in state.unanswered_deletions
+        raise bad_request("message to delete not found", is_avoidable=not (gone or lost))
     _check_deletable(state, conversation, call.message_id)
     conversation.remove(call.message_id)
     state.changed.notify_all()

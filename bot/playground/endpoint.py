@@ -110,7 +110,7 @@ class Endpoint:
         failed = await self._inject_fault(http, request, fault)
         if failed is not None:
             return failed
-        self._remember_unanswered_edit(request)
+        self._remember_unanswered(request)
         response = await self._answer(request, fields)
         await asyncio.sleep(fault.delay_s)
         return _abort_connection(http, response) if fault.drop else response
@@ -132,11 +132,16 @@ class Endpoint:
         body = ApiError(fault.code, fault.error_text(), retry_after=fault.retry_after).body()
         return web.json_response(body, status=fault.code)
 
-    def _remember_unanswered_edit(self, request: Request) -> None:
-        """Remember an edit whose answer may get lost: repeating it is no violation."""
-        chat_id, message_id = request.params.get("chat_id", ""), request.params.get("message_id", "")
-        if request.method.lower().startswith("edit"):
-            self.state.unanswered_edits.add((chat_id, message_id))
+    def _remember_unanswered(self, request: Request) -> None:
+        """Remember an edit or a deletion whose answer may get lost: repeating it is no violation."""
+        place, method = (
+            (request.params.get("chat_id", ""), request.params.get("message_id", "")),
+            request.method.lower(),
+        )
+        if method.startswith("edit"):
+            self.state.unanswered_edits.add(place)
+        elif method == "deletemessage":
+            self.state.unanswered_deletions.add(place)
 
     async def _answer(self, request: Request, fields: Fields) -> web.Response:
         try:

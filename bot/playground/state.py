@@ -75,7 +75,8 @@ class ServerState:
         self.actions: list[Action] = []
         self.drafts: dict[tuple[int, int], Draft] = {}
         self.reactions: dict[tuple[int, int], list[str]] = {}
-        self.unanswered_edits: set[tuple[str, str]] = set()
+        self.unanswered_edits: set[tuple[str, str]] = set()  # by chat and message
+        self.unanswered_deletions: set[tuple[str, str]] = set()
         self.query_numbers = itertools.count(4_000_000_000_001)
 
     def now(self) -> float:

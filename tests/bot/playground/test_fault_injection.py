@@ -60,6 +60,22 @@ async def test_repeating_an_edit_whose_answer_was_lost_is_no_carelessness(
     assert playground.violations == []
 
 
+async def test_repeating_a_deletion_whose_answer_was_lost_is_no_carelessness_and_any_other_is(
+    playground: Playground, bot: Bot, chat: Chat
+) -> None:
+    lost, heard = [await bot.send_message(chat.id, "x") for _ in range(2)]
+    playground.fail_next("deleteMessage", drop="after")
+    with pytest.raises(TelegramNetworkError):
+        await bot.delete_message(chat.id, lost.message_id)
+    assert await bot.delete_message(chat.id, heard.message_id)
+    for gone in (lost, heard):
+        with pytest.raises(Exception, match="message to delete not found"):
+            await bot.delete_message(chat.id, gone.message_id)
+    (violation,) = playground.violations
+    assert f"'message_id': '{heard.message_id}'" in violation
+    playground.violations.clear()
+
+
 async def test_a_slow_answer_comes_late(playground: Playground, bot: Bot, chat: Chat) -> None:
     playground.fail_next("sendMessage", delay_s=0.2)
     began = time.monotonic()
