@@ -54,7 +54,9 @@ def run_to_end(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Para
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             call.is_cancelled = True
-            await asyncio.wait({running})
+            while not running.done():
+                with contextlib.suppress(asyncio.CancelledError):  # who ends a task may cancel it again and again
+                    await asyncio.wait({running})
             with contextlib.suppress(asyncio.CancelledError, asyncio.InvalidStateError):
                 running.exception()  # nobody is left to raise it to
             raise

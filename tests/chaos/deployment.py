@@ -73,7 +73,8 @@ class Service:
     def note_end(self) -> None:
         """Keep it as a crash if the process ended otherwise than it was made to."""
         if self.process is not None and self.process.returncode not in self._may_end_with:
-            self.crashes.append(f"{self.log.name} ended with {self.process.returncode}")
+            last_words = " ".join(self.log.read_text().splitlines()[-3:])
+            self.crashes.append(f"{self.log.name} ended with {self.process.returncode}: {last_words}")
 
     async def _start(self) -> Program:
         self.frozen = self._is_killed = self._has_begun = False
