@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, select
 
 from storage.database import Database
 from storage.tables import IS_QUEUED, UNSETTLED, door_totals, notes
-from storage.telegram.message import TelegramNote, bot_of_door
+from storage.telegram.message import TelegramNote, bot_of_door, door_of_bot
 from storage.telegram.rows import STATUS_MESSAGE_ID, select_notes, telegram_note_from_row
 from storage.telegram.tables import HAS_MOVED, telegram_chats, telegram_messages, telegram_replies
 from storage.uninterruptible import uninterruptible
@@ -56,9 +56,11 @@ class TelegramNotes:
             total = (await connection.execute(select(telegram_chats.c.notes).where(here))).scalar_one_or_none() or 0
             pages = max(1, -(-total // size))
             page = min(max(page, 0), pages - 1)
-            found = await connection.execute(_of_chat(bot_id, chat_id).limit(size).offset(page * size))
-            rows = found.mappings().all()
-        return Page(notes=tuple(map(telegram_note_from_row, rows)), page=page, pages=pages, total=total)
+            shown = _of_chat(bot_id, chat_id).with_only_columns(telegram_messages.c.note_id)
+            note_ids = (await connection.execute(shown.limit(size).offset(page * size))).scalars().all()
+            found = await connection.execute(select_notes().where(notes.c.id.in_(note_ids)))
+            by_id = {row["id"]: telegram_note_from_row(row) for row in found.mappings()}
+        return Page(notes=tuple(by_id[key] for key in note_ids if key in by_id), page=page, pages=pages, total=total)
 
     async def recent_of_chat(self, chat_id: int, limit: int) -> list[TelegramNote]:
         """Return the newest notes of a chat with any bot, newest first."""
@@ -71,8 +73,8 @@ class TelegramNotes:
         return await self._all_of(select_notes().where(notes.c.id.in_(note_ids)))
 
     async def without_status_message(self, bot_id: int, before: datetime) -> list[TelegramNote]:
-        """Return the waiting notes from before a moment that have no status message yet, oldest first."""
-        waits = and_(UNSETTLED, IS_QUEUED, notes.c.received_at < before, telegram_messages.c.bot_id == bot_id)
+        """Return the notes that wait since before a moment and have no status message yet, oldest first."""
+        waits = and_(UNSETTLED, IS_QUEUED, notes.c.queued_at < before, notes.c.door == door_of_bot(bot_id))
         found = await self._all_of(select_notes().where(waits, STATUS_MESSAGE_ID.is_(None)))
         return sorted(found, key=lambda note: note.queued_at)
 

@@ -15,6 +15,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 from aiogram import Bot
+from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
+from aiogram.methods import Response, TelegramMethod
+from aiogram.methods.base import TelegramType
 from aiogram.types import Chat, Message, User
 from pydantic import SecretStr
 
@@ -54,6 +57,26 @@ def sound(seed: int = 0, *, seconds: float = 1.0) -> bytes:
         out.setframerate(16_000)
         out.writeframes(noise.tobytes())
     return file.getvalue()
+
+
+@dataclass(eq=False)
+class HeldRequest:
+    """A request that waits before it reaches the Bot API."""
+
+    method: str
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(
+        self,
+        make_request: NextRequestMiddlewareType[TelegramType],
+        bot: Bot,
+        method: TelegramMethod[TelegramType],
+    ) -> Response[TelegramType]:
+        if method.__api_method__ == self.method and not self.arrived.is_set():
+            self.arrived.set()
+            await self.released.wait()
+        return await make_request(bot, method)
 
 
 @dataclass
@@ -96,6 +119,12 @@ class House:
         return self.playground.send_voice(
             self.chat(id), self.person(id), sound(seed), kind=kind, mime=mime, file_name=file_name, forwarded=forwarded
         )
+
+    def hold_next(self, method: str) -> "HeldRequest":
+        """Keep the bot's next request of a method back until the test lets it go."""
+        held = HeldRequest(method)
+        self.bot.session.middleware(held)
+        return held
 
     async def hear(self, words: str, *, chat: Chat | None = None, timeout: float = 15) -> Message:  # noqa: ASYNC109 - the playground's own word
         """Wait until the bot says something with these words."""

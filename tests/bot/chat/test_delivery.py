@@ -142,14 +142,14 @@ async def test_a_text_that_is_on_its_way_stops_when_nobody_wants_it_any_more(hou
     assert mine is not None
     whole = transcript(" ".join(f"Sentence number {number} of many." for number in range(450)))
     assert await house.ledger.finish(note.id, mine.fence, whole, engine_s=1, digest="d")
-    house.playground.fail_next("sendMessage", delay_s=1)
+    second_part = house.hold_next("sendMessage")
     delivering = asyncio.create_task(door.done(mine, whole))
-    await house.hear("Sentence number 0 of many.")
-    await asyncio.sleep(0.3)
+    await second_part.arrived.wait()
     if how == "delete":
         await house.ledger.delete(note.id)
     else:
         await house.ledger.retry(note.id, {})
+    second_part.released.set()
     await delivering
     assert len([request for request in house.playground.requests if request.method == "sendMessage"]) == 2
     assert len(said(house)) == 1, "the part that came too late was taken back"
@@ -158,11 +158,12 @@ async def test_a_text_that_is_on_its_way_stops_when_nobody_wants_it_any_more(hou
 async def test_erasing_finds_the_part_that_is_sent_meanwhile(house: House) -> None:
     _, note = await waiting(house)
     answers = Delivery(house.bot, house.ledger)
-    house.playground.fail_next("deleteMessage", delay_s=0.5)
+    deletion = house.hold_next("deleteMessage")
     erasing = asyncio.create_task(answers.delete_messages(note))
-    await asyncio.sleep(0.2)
+    await deletion.arrived.wait()
     part = await answers.reply(note, "late")
     await house.ledger.add_part(note.id, 1, part.message_id)
+    deletion.released.set()
     await erasing
     assert said(house) == []
 
@@ -217,13 +218,14 @@ async def test_progress_neither_waits_nor_comes_after_the_text(house: House) -> 
     door, note = await waiting(house)
     mine = await house.ledger.claim(note.id, "me")
     assert mine is not None
-    house.playground.fail_next("editMessageText", delay_s=0.5)
+    progress = house.hold_next("editMessageText")
     await door.look_up(mine)
-    async with asyncio.timeout(0.4):
-        await door.progress(mine, 0.5)
+    await door.progress(mine, 0.5)
+    await progress.arrived.wait()
+    done = asyncio.create_task(door.done(mine, transcript("hi")))
     await asyncio.sleep(0.05)
-    await door.done(mine, transcript("hi"))
-    await asyncio.sleep(0.6)
+    progress.released.set()
+    await done
     assert said(house) == ["hi"]
     shown = house.playground.versions(house.playground.messages(house.chat())[-1])
     assert [version.text for version in shown][1:] == ["Transcribing… 50 %", "hi"]

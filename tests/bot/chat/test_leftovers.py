@@ -167,10 +167,11 @@ async def test_a_message_that_cannot_be_recorded_is_taken_back(house: House) -> 
 async def test_a_message_whose_sender_is_told_to_stop_is_recorded(house: House) -> None:
     door, note = await waiting(house)
     house.playground.delete(house.playground.messages(house.chat())[-1])
-    house.playground.fail_next("sendMessage", delay_s=0.5)
+    sending = house.hold_next("sendMessage")
     telling = asyncio.create_task(door.done(note, transcript("The text.")))
-    await asyncio.sleep(0.3)
+    await sending.arrived.wait()
     telling.cancel()
+    sending.released.set()
     with pytest.raises(asyncio.CancelledError):
         await telling
     (only,) = statuses(house)
@@ -181,14 +182,14 @@ async def test_a_worker_that_lost_its_note_takes_its_part_of_the_text_back(house
     door, note = await waiting(house)
     stale = await house.ledger.claim(note.id, "frozen")
     assert stale is not None
-    house.playground.fail_next("sendMessage", delay_s=0.7)
+    second_part = house.hold_next("sendMessage")
     frozen = asyncio.create_task(door.done(stale, transcript(LONG)))
-    await house.hear("Sentence number 0 of many.")
-    await asyncio.sleep(0.2)
+    await second_part.arrived.wait()
     await house.ledger.release(note.id, stale.fence)
     mine = await house.ledger.claim(note.id, "awake")
     assert mine is not None
     await door_of(house).done(mine, transcript(LONG))
+    second_part.released.set()
     await frozen
     assert " ".join(said(house)) == LONG
     forgive_repetition(house)
