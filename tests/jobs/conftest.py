@@ -175,7 +175,7 @@ class Workers:
     url: str
     started: list[WorkerProcess] = field(default_factory=list)
 
-    async def start(
+    async def start(  # noqa: PLR0913 - all that a worker may be
         self,
         *,
         fake_rtf: float = 0,
@@ -183,6 +183,7 @@ class Workers:
         max_memory_mb: int = 0,
         bot_id: int = BOT,
         artefacts_url: str = "",
+        database_url: str = "",
     ) -> WorkerProcess:
         options = Options(
             data_dir=self.data_dir,
@@ -193,6 +194,7 @@ class Workers:
             max_memory_mb=max_memory_mb,
             bot_id=bot_id,
             artefacts_url=artefacts_url,
+            database_url=database_url,
         )
         self.started.append(await asyncio.to_thread(WorkerProcess, options))
         return self.started[-1]

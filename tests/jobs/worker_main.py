@@ -33,6 +33,7 @@ class Options:
     max_memory_mb: int
     bot_id: int = BOT
     artefacts_url: str = ""
+    database_url: str = ""
 
 
 class Hoarding(Engine):
@@ -55,7 +56,7 @@ def main(options: Options) -> None:
 
 
 async def _work(options: Options) -> None:
-    database = await open_database("", options.data_dir)
+    database = await open_database(options.database_url, options.data_dir)
     redis = connect(options.url)
     ledger = TelegramLedger(database)
     engine = Hoarding if options.max_memory_mb else Engine
