@@ -14,7 +14,7 @@ help:
 	@echo "make test      run the tests; make test-all runs the slow ones too"
 	@echo "make chaos     kill whatever can be killed while notes come: make chaos NOTES=2000 KILLS=200 SEED=1"
 	@echo "make bench     compare the speed with other programs: make bench BENCH='--quick --only notes'"
-	@echo "make scale     measure queue and ledger with very many notes, in six minutes: make scale SCALE='--waiting 10000'"
+	@echo "make scale     measure queue, ledger and workers with very many notes, in ten minutes: make scale SCALE='--waiting 10000'"
 	@echo "make check     look for mistakes without running anything: lint, format, types, layers"
 	@echo "make install   only set up .venv; see README.md for the GPU and the CPU build of torch"
 	@echo "make clean     remove .venv and what tools left behind; data/ stays"
