@@ -9,7 +9,7 @@ Permanent refusals (the chat is gone, the bot was blocked) are logged and record
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import PurePath
 
@@ -45,6 +45,8 @@ PLACEHOLDER = "…"
 _GONE = ("message to edit not found", "MESSAGE_ID_INVALID", "message can't be edited")
 _STATUS_ATTEMPTS = 3
 _NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
+_LONG_WAIT = timedelta(seconds=20)  # whoever waited longer looks elsewhere by now
+_NOTIFYING = 999  # the part that is the status reply sent anew; a note has far fewer parts of text
 _FIRST_COPY = 1000  # parts from here on are copies that somebody asked for later
 
 log = structlog.get_logger(__name__)
@@ -98,6 +100,10 @@ class Delivery:
         if current := await self.ledger.telegram_note(note.id):
             with use_language(current.locale):
                 await self._in_current_chat(current, tell)
+
+    async def show_failure(self, note: TelegramNote, text: str, keyboard: InlineKeyboardMarkup | None) -> None:
+        """Show why a note has no text."""
+        await self._in_current_chat(note, lambda note: self._show_outcome(note, PLACEHOLDER, text, keyboard))
 
     async def _in_current_chat(self, note: TelegramNote, tell: Callable[[TelegramNote], Awaitable[None]]) -> None:
         """Run `tell`; if the note's group migrated, record that and run it again for the supergroup."""
@@ -157,30 +163,65 @@ class Delivery:
             try:
                 is_recorded = await record(sent.message_id)
             except Exception:
-                await self._delete_if_possible(sent)
+                await self._delete_if_possible(sent.chat.id, sent.message_id)
                 raise
             if not is_recorded:
-                await self._delete_if_possible(sent)
+                await self._delete_if_possible(sent.chat.id, sent.message_id)
             return sent.message_id if is_recorded else None
 
         return await send_and_record()
 
     async def _deliver(self, note: TelegramNote, transcript: Transcript) -> None:
         if not has_text(transcript):
-            await self._show_status(note, _nothing_said(transcript))
+            await self._show_outcome(note, PLACEHOLDER, _nothing_said(transcript))
             return
         reply = _render_reply(transcript)
         first, *rest = reply.messages
+        if not rest and not reply.needs_document:
+            await self._show_outcome(note, translate("Your text is ready."), first, mode=ParseMode.HTML)
+            return
         await self._show_status(note, first, mode=ParseMode.HTML)
-        known = await self.ledger.text_parts(note.id) if rest or reply.needs_document else {}
+        known = await self.ledger.text_parts(note.id)
         for number, text in enumerate(rest, start=1):
             await self._show_part(note, number, text, known.get(number))
         if reply.needs_document:
-            await self._part(note, 1, partial(self._document, note, transcript), known.get(1))
+            send = partial(self._document, note, transcript, notifies=_has_waited_long(note))
+            await self._part(note, 1, send, known.get(1))
+
+    async def _show_outcome(
+        self,
+        note: TelegramNote,
+        announced: str,
+        text: str,
+        keyboard: InlineKeyboardMarkup | None = None,
+        mode: ParseMode | None = None,
+    ) -> None:
+        """Show a whole answer in the status reply. After a long wait that is sent anew, as `announced`, to notify."""
+        latest = await self._send_status_anew(note, announced) if _has_waited_long(note) else note
+        if latest:
+            await self._show_status(latest, text, keyboard, mode)
+
+    async def _send_status_anew(self, note: TelegramNote, text: str) -> TelegramNote | None:
+        """Replace the status reply by a new message that notifies; None if the note was deleted, or is another's now.
+
+        The message is recorded as a part first: whoever delivers after a crash goes on with it and sends no other.
+        """
+        known = await self.ledger.text_parts(note.id)
+        send = partial(self.reply, note, text, keyboard=status_message.cancel_button(note.id), notifies=True)
+        message_id = await self._part(note, _NOTIFYING, send, known.get(_NOTIFYING))
+        if message_id is None:
+            return None
+        former = note.status_message_id
+        if former != message_id:
+            is_replaced = await self.ledger.set_status_message(note.id, message_id, instead_of=former)
+            if is_replaced and former:
+                await self._delete_if_possible(note.answer_chat_id, former)
+        return await self.ledger.telegram_note(note.id)
 
     async def _show_part(self, note: TelegramNote, number: int, text: str, known: int | None) -> None:
         """Show a part of the text in a message of its own. One that its reader deleted does not come back."""
-        send = partial(self.reply, note, PLACEHOLDER, keyboard=status_message.cancel_button(note.id))
+        notifies = number == 1 and _has_waited_long(note)
+        send = partial(self.reply, note, PLACEHOLDER, keyboard=status_message.cancel_button(note.id), notifies=notifies)
         message_id = await self._part(note, number, send, known)
         if message_id is not None:
             try:
@@ -222,8 +263,9 @@ class Delivery:
         *,
         keyboard: InlineKeyboardMarkup | None = None,
         mode: ParseMode | None = None,
+        notifies: bool = False,
     ) -> Message:
-        """Send `text` as a reply to the voice note."""
+        """Send `text` as a reply to the voice note, without a sound unless it `notifies`."""
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_message(
@@ -231,6 +273,7 @@ class Delivery:
                 text,
                 message_thread_id=thread_id,
                 parse_mode=mode,
+                disable_notification=not notifies,
                 reply_markup=keyboard,
                 reply_parameters=in_reply_to(note),
                 link_preview_options=_NO_PREVIEW,
@@ -288,16 +331,20 @@ class Delivery:
             link_preview_options=_NO_PREVIEW,
         )
 
-    async def _delete_if_possible(self, sent: Message) -> None:
+    async def _delete_if_possible(self, chat_id: int, message_id: int) -> None:
         with suppress(*PERMANENT_REFUSALS):
-            await self.bot.delete_message(sent.chat.id, sent.message_id)
+            await self.bot.delete_message(chat_id, message_id)
 
-    async def _document(self, note: TelegramNote, transcript: Transcript) -> Message:
+    async def _document(self, note: TelegramNote, transcript: Transcript, *, notifies: bool = False) -> Message:
         document = BufferedInputFile(plain_text(transcript, speaker_label).encode(), document_name(note))
 
         async def send(thread_id: int | None) -> Message:
             return await self.bot.send_document(
-                note.answer_chat_id, document, message_thread_id=thread_id, reply_parameters=in_reply_to(note)
+                note.answer_chat_id,
+                document,
+                message_thread_id=thread_id,
+                disable_notification=not notifies,
+                reply_parameters=in_reply_to(note),
             )
 
         return await send_in_thread(note, send)
@@ -309,6 +356,11 @@ class Delivery:
 
     async def _send_copy_part(self, note: TelegramNote, sending: Awaitable[Message]) -> None:
         await self.record_copies(note, [(await sending).message_id])
+
+
+def _has_waited_long(note: TelegramNote) -> bool:
+    """Tell whether nobody may look at the chat any more; of what was delivered before nobody has to hear again."""
+    return note.delivered_at is None and datetime.now(UTC) - note.queued_at > _LONG_WAIT
 
 
 def _is_same_claim(note: Note, latest: Note) -> bool:

@@ -17,6 +17,7 @@ from aiogram.exceptions import (
 from bot.chat import status_message
 from bot.chat.delivery import PERMANENT_REFUSALS, Delivery
 from bot.chat.texts import translate, use_language
+from bot.chat.typing_indicator import TypingIndicator
 from bot.telegram import downloads
 from bot.telegram.errors import FileGone
 from bot.telegram.request_policy import low_priority_once, total_timeout
@@ -37,6 +38,7 @@ class TelegramDoor:
         """Answer through `delivery`."""
         self._delivery = delivery
         self._throttle = status_message.EditThrottle()
+        self._typing = TypingIndicator(delivery.bot)
         self._edits: dict[str, asyncio.Task[None]] = {}
         self._messages: dict[str, TelegramNote] = {}
 
@@ -65,6 +67,7 @@ class TelegramDoor:
         message = self._messages.get(note.id)
         if message is None:
             return
+        self._typing.show(message)
         with use_language(message.locale):
             text = status_message.progress_text(fraction)
             if note.id not in self._edits and self._throttle.is_due(message.chat_id, text):
@@ -87,7 +90,7 @@ class TelegramDoor:
 
     async def _show_failure(self, note: TelegramNote, failure: Failure) -> None:
         with use_language(note.locale):
-            await self._delivery.show_status(note, *status_message.failure_message(note.id, failure))
+            await self._delivery.show_failure(note, *status_message.failure_message(note.id, failure))
 
     async def _show_progress(self, note: Note, text: str) -> None:
         """Edit the status reply, unless this worker no longer holds the note."""

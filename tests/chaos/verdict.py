@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.chat.delivery import PLACEHOLDER
 
-UNFINISHED = ("In the queue", "Transcribing", PLACEHOLDER)
+UNFINISHED = ("In the queue", "Transcribing", "Your text is ready.", PLACEHOLDER)
 # What the stand-in complains of and faults explain.
 EXCUSES = {
     "message is not modified": "whoever takes a note over cannot know what the one before has shown already",
