@@ -1,6 +1,9 @@
 """Lays a transcript out as Telegram HTML and splits it into messages. Knows nothing of sending.
 
 Telegram counts UTF-16 units and trims white space, so every piece begins and ends with a visible character.
+
+A longer recording is laid out in paragraphs that begin with their time. In a reply to a recording, Telegram's apps turn
+a time such as `0:42` into a link that plays from there, where it is plain text (TDLib's `find_media_timestamps`).
 """
 
 import html
@@ -15,6 +18,8 @@ from engine import Segment, Transcript, join_texts
 MESSAGE_UNITS = 4096
 MOST_MESSAGES = 4
 BEGINNING_UNITS = 1000
+TIMED_FROM_S = 60.0
+PARAGRAPH_S = 30.0
 
 # Where a piece may end, the best first: the offset behind the match is the place.
 _BREAKS = (
@@ -53,7 +58,7 @@ def render_reply(transcript: Transcript, label: Callable[[Segment], str], notice
         notice: stands below the beginning when the whole text comes as a document.
         warning: stands below all; "" where there is nothing to warn of.
     """
-    layout = _with_warning(_lay_out(transcript.segments, label), warning)
+    layout = _with_warning(_lay_out(transcript, label), warning)
     pieces = split(layout.text, MESSAGE_UNITS)
     if len(pieces) <= MOST_MESSAGES:
         return Reply(tuple(_as_html(layout, piece) for piece in pieces))
@@ -64,7 +69,14 @@ def render_reply(transcript: Transcript, label: Callable[[Segment], str], notice
 
 def plain_text(transcript: Transcript, label: Callable[[Segment], str]) -> str:
     """Return the whole transcript as plain text, for a document."""
-    return _lay_out(transcript.segments, label).text + "\n"
+    return _lay_out(transcript, label).text + "\n"
+
+
+def clock_text(seconds: float) -> str:
+    """Return a place in a recording as `M:SS`, from an hour on as `H:MM:SS`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def has_text(transcript: Transcript) -> bool:
@@ -88,17 +100,28 @@ def split(text: str, limit: int) -> list[range]:
     return pieces
 
 
-def _lay_out(segments: Sequence[Segment], label: Callable[[Segment], str]) -> _Layout:
-    spoken = [segment for segment in segments if segment.text.strip()]
-    turns = [(name, _text(list(turn))) for name, turn in groupby(spoken, key=label)]
+def _lay_out(transcript: Transcript, label: Callable[[Segment], str]) -> _Layout:
+    spoken = [segment for segment in transcript.segments if segment.text.strip()]
+    turns = [(name, list(turn)) for name, turn in groupby(spoken, key=label)]
+    is_timed = transcript.duration >= TIMED_FROM_S
     if len({name for name, _ in turns}) < 2:  # noqa: PLR2004 - one voice needs no label
-        return _Layout(_text(spoken))
+        return _Layout(_paragraphs(spoken) if is_timed else _text(spoken))
     text, marks = "", []
     for name, said in turns:
         text += "\n\n" if text else ""
         marks.append((range(len(text), len(text) + len(name)), "b"))
-        text += f"{name}\n{said}"
+        text += f"{name} {clock_text(said[0].start)}\n{_text(said)}" if is_timed else f"{name}\n{_text(said)}"
     return _Layout(text, tuple(marks))
+
+
+def _paragraphs(segments: Sequence[Segment]) -> str:
+    """Return the text in paragraphs of at least `PARAGRAPH_S`, each behind the time at which it begins."""
+    paragraphs: list[list[Segment]] = []
+    for segment in segments:
+        if not paragraphs or segment.start - paragraphs[-1][0].start >= PARAGRAPH_S:
+            paragraphs.append([])
+        paragraphs[-1].append(segment)
+    return "\n\n".join(f"{clock_text(said[0].start)} {_text(said)}" for said in paragraphs)
 
 
 def _with_warning(layout: _Layout, warning: str) -> _Layout:

@@ -19,6 +19,7 @@ from babel.messages.pofile import read_po
 import bot.telegram.errors  # noqa: F401 - a fault has its sentence once its room's errors are loaded
 import jobs.errors  # noqa: F401 - as above
 import storage.errors  # noqa: F401 - as above
+from bot.chat.layout import clock_text
 from engine import Fault, Param, Transcript, fault_types
 
 LOCALES = Path(__file__).parent / "locales"
@@ -96,8 +97,8 @@ def missing_audio_text(transcript: Transcript) -> str:
         return ""
     return translate(
         "This recording should last {whole}, but only {read} of it can be read. The rest is missing or damaged.",
-        whole=_clock_text(transcript.promised_duration),
-        read=_clock_text(transcript.duration),
+        whole=clock_text(transcript.promised_duration),
+        read=clock_text(transcript.duration),
     )
 
 
@@ -110,11 +111,6 @@ def date_time_text(moment: datetime) -> str:
 def fault_sentences() -> dict[str, str]:
     """Return the English sentence of every fault, by its code."""
     return {kind.code: kind.sentence for kind in fault_types()}
-
-
-def _clock_text(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), _MINUTE_S)
-    return f"{minutes}:{rest:02}"
 
 
 def _compile(file: Path) -> gettext.GNUTranslations:

@@ -120,7 +120,7 @@ async def test_no_speech_in_a_part_is_not_no_speech_at_all(house: House) -> None
     door, note = await waiting(house)
     await door.done(note, replace(transcript(), duration=3_599.4, promised_duration=5_000))
     assert said(house)[0].startswith("No speech found in this recording.\n\n")
-    assert "should last 83:20, but only 59:59" in said(house)[0]
+    assert "should last 1:23:20, but only 59:59" in said(house)[0]
 
 
 async def test_an_answer_without_a_status_reply_is_sent_as_one(house: House) -> None:

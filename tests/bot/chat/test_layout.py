@@ -5,8 +5,9 @@ from html.parser import HTMLParser
 
 from hypothesis import given, settings, strategies as st
 
-from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, has_text, plain_text, render_reply, split
+from bot.chat.layout import MESSAGE_UNITS, MOST_MESSAGES, clock_text, has_text, plain_text, render_reply, split
 from engine.transcript import Segment, Transcript
+from tests.bot.tdlib import ask_tdlib
 
 WORDS = st.text(st.sampled_from("aé 。\uff0c.,!? 字👍🏽🇩🇪\u0301\u200d\n<&>"), max_size=400)
 NOTICE = "The whole text is in the file below."
@@ -145,3 +146,37 @@ def test_silence_has_no_text() -> None:
     assert not has_text(transcript())
     assert not has_text(transcript(" \n"))
     assert has_text(transcript("", "a"))
+
+
+def timed(*spoken: tuple[float, str], speakers: tuple[str | None, ...] = (), duration: float = 4000) -> Transcript:
+    segments = [
+        Segment(start=start, end=start + 1, text=text, speaker=speakers[i] if speakers else None)
+        for i, (start, text) in enumerate(spoken)
+    ]
+    return Transcript(language="en", duration=duration, segments=tuple(segments), model="m")
+
+
+def test_a_longer_recording_has_paragraphs_that_begin_with_their_time() -> None:
+    said = timed((0.4, "One."), (29.9, "Two."), (42.9, "Three."), (50, "Four."), (3725, "Five."))
+    assert plain_text(said, label) == "0:00 One. Two.\n\n0:42 Three. Four.\n\n1:02:05 Five.\n"
+
+
+def test_a_short_recording_has_no_times() -> None:
+    assert plain_text(timed((0, "One."), (42, "Two."), duration=59.9), label) == "One. Two.\n"
+
+
+def test_turns_of_a_longer_recording_have_their_times_beside_their_speakers() -> None:
+    said = timed((0, "Hello."), (4.2, "Hi."), (65, "So."), speakers=("A", "B", "B"), duration=70)
+    (message,) = render_reply(said, label, NOTICE).messages
+    assert message == "<b>A</b> 0:00\nHello.\n\n<b>B</b> 0:04\nHi. So."
+
+
+def test_the_times_are_those_that_telegram_turns_into_links() -> None:
+    said = timed(*((float(start), "Word, word.") for start in range(0, 4000, 31)), duration=4100)
+    found: list[str] = []
+    for message in render_reply(said, label, NOTICE).messages:
+        text = Reader(message).text
+        for entity in ask_tdlib("getTextEntities", text=text)["entities"]:
+            assert entity["type"]["@type"] == "textEntityTypeMediaTimestamp"
+            found.append(text[entity["offset"] : entity["offset"] + entity["length"]])
+    assert found == [clock_text(start) for start in range(0, 4000, 31)]

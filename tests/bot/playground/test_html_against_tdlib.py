@@ -1,18 +1,12 @@
 """Compares the HTML parser with TDLib's own, which the Bot API server uses. TDLib needs no network for this."""
 
-import json
-from typing import Any
-
 import pytest
 from aiogram.types import MessageEntity
 from hypothesis import example, given, settings, strategies as st
 
 from bot.playground.api_errors import ApiError
 from bot.playground.html import ENTITY_TYPES, parse_html
-
-tdjson = pytest.importorskip(
-    "tdjson", reason="the package tdjson, which brings TDLib, has no wheel for this machine", exc_type=ImportError
-)
+from tests.bot.tdlib import ask_tdlib
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -102,10 +96,6 @@ def by_tdlib(source: str) -> Parsed | str:
         (name_of(entity["type"].pop("@type")), entity["offset"], entity["length"], tdlib_detail(entity["type"]))
         for entity in answer["entities"]
     ]
-
-
-def ask_tdlib(method: str, **parameters: object) -> Any:  # noqa: ANN401 - JSON
-    return json.loads(tdjson.td_execute(json.dumps({"@type": method, **parameters}).encode()))
 
 
 def tdlib_detail(kind: dict[str, object]) -> str:
