@@ -4,6 +4,7 @@ from pathlib import PurePath
 
 from aiogram.types import Audio, Document, Message, Video, VideoNote, Voice
 
+from bot.chat.sender import sender_of
 from storage.telegram.message import IncomingMessage
 
 EXTENSIONS_OF = {  # by the reader that `engine` has for them
@@ -33,8 +34,8 @@ AudioAttachment = Voice | Audio | Video | VideoNote | Document
 
 def incoming_note(message: Message, bot_id: int) -> IncomingMessage | None:
     """Describe a message as an incoming note; None if it holds no audio or has no sender."""
-    sound = find_audio(message)
-    if sound is None or message.from_user is None:
+    sound, sender = find_audio(message), sender_of(message)
+    if sound is None or sender is None:
         return None
     return IncomingMessage(
         bot_id=bot_id,
@@ -43,14 +44,14 @@ def incoming_note(message: Message, bot_id: int) -> IncomingMessage | None:
         business_connection_id=message.business_connection_id or "",
         guest_query_id=message.guest_query_id or "",
         thread_id=reply_thread_id(message),
-        user_id=message.from_user.id,
+        user_id=sender.id,
         kind=message.content_type,
         file_id=sound.file_id,
         file_unique_id=sound.file_unique_id,
         claimed_s=getattr(sound, "duration", None),
         claimed_bytes=sound.file_size,
         file_name=getattr(sound, "file_name", None),
-        locale=message.from_user.language_code or "en",
+        locale=sender.language_code or "en",
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import structlog
 from aiogram import BaseMiddleware, Bot
-from aiogram.types import TelegramObject, Update, User
+from aiogram.types import TelegramObject, Update
 
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import sender_of
 from bot.chat.texts import translate, use_language
 from bot.telegram.unreadable import unreadable_content
 from engine import Fault
@@ -53,7 +54,7 @@ class DeadLetterKeeper(BaseMiddleware):
         except Exception as error:  # noqa: BLE001 - whatever it is, the update must not be lost
             body = event.model_dump(mode="json", by_alias=True, exclude_unset=True)
             await self._keep(data["bot"], event.update_id, body, str(error) or repr(error))
-            self.background.spawn(_tell_sender(event, data.get("event_from_user")))
+            self.background.spawn(_tell_sender(event))
 
     async def _keep(self, bot: Bot, update_id: int, body: dict[str, Any], reason: str) -> None:
         key = f"{bot.id}:{update_id}"
@@ -62,7 +63,7 @@ class DeadLetterKeeper(BaseMiddleware):
         log.error("dead_letter", update_id=update_id, reason=reason, remedy="it is in the table dead_letters")
 
 
-async def _tell_sender(update: Update, sender: User | None) -> None:
-    if update.message:
-        with use_language(sender.language_code if sender else None):
+async def _tell_sender(update: Update) -> None:
+    if update.message and (sender := sender_of(update.message)):
+        with use_language(sender.language_code):
             await respond(update.message, translate(Fault.sentence))

@@ -10,13 +10,14 @@ from typing import Any
 import structlog
 from aiogram import BaseMiddleware, Bot
 from aiogram.enums import ChatType
-from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update, User
+from aiogram.types import CallbackQuery, Chat, Message, TelegramObject, Update
 
 from bot.chat.access import Access, RefusalThrottle
 from bot.chat.attachments import find_audio
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import Sender, sender_of_update
 from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
 from engine import Fault
@@ -40,38 +41,38 @@ class Gatekeeper(BaseMiddleware):
         """Handle an update, or reject it."""
         if not isinstance(event, Update):
             return
-        user, chat = data.get("event_from_user"), data.get("event_chat")
-        if isinstance(user, User) and isinstance(chat, Chat):
-            await self._dispatch(handler, event, data, user, chat)
+        sender, chat = sender_of_update(event, data.get("event_from_user")), data.get("event_chat")
+        if sender and isinstance(chat, Chat):
+            await self._dispatch(handler, event, data, sender, chat)
         self.last_update_id = event.update_id
 
-    async def _dispatch(self, handler: Handler, update: Update, data: dict[str, Any], user: User, chat: Chat) -> None:
-        if not self.access.allows(user.id, chat.id):
-            self.background.spawn(self._reject(update, data["bot"], user, chat))
+    async def _dispatch(
+        self, handler: Handler, update: Update, data: dict[str, Any], sender: Sender, chat: Chat
+    ) -> None:
+        if not self.access.allows(sender.id, chat.id):
+            self.background.spawn(self._reject(update, data["bot"], sender, chat))
         elif update.message and (find_audio(update.message) or update.message.migrate_to_chat_id):
-            with use_language(user.language_code):
+            with use_language(sender.language_code):
                 await handler(update, data)
         else:
-            self.background.spawn(_handle(handler, update, data, user))
-        if self.access.is_admin(user.id) and chat.type == ChatType.PRIVATE and user.id not in self.known_admins:
-            self.known_admins.add(user.id)
-            self.background.spawn(_show_admin_commands(data["bot"], user))
+            self.background.spawn(_handle(handler, update, data, sender))
+        if self.access.is_admin(sender.id) and chat.type == ChatType.PRIVATE and sender.id not in self.known_admins:
+            self.known_admins.add(sender.id)
+            self.background.spawn(_show_admin_commands(data["bot"], sender))
 
-    async def _reject(self, update: Update, bot: Bot, user: User, chat: Chat) -> None:
-        with use_language(user.language_code):
-            sentence = _refusal_text(user, chat)
+    async def _reject(self, update: Update, bot: Bot, sender: Sender, chat: Chat) -> None:
+        with use_language(sender.language_code):
+            sentence = _refusal_text(sender, chat)
             if update.callback_query:
                 await update.callback_query.answer(sentence, show_alert=True)
             elif update.message and await _is_addressed(update.message, bot) and self.refusal_throttle.is_due(chat.id):
                 await respond(update.message, sentence)
 
 
-def _refusal_text(user: User, chat: Chat) -> str:
+def _refusal_text(sender: Sender, chat: Chat) -> str:
     if chat.type == ChatType.PRIVATE:
         return translate(
-            "This bot is private. If you would like to use it, ask its owner to let you in and pass on your number: "
-            "{user_id}",
-            user_id=user.id,
+            "This is a private bot. Ask its owner to add you. Your Telegram ID: {user_id}", user_id=sender.id
         )
     return translate(
         "I may not work in this group yet. If you would like me to, ask my owner and pass on the group's number: "
@@ -90,9 +91,9 @@ async def _is_addressed(message: Message, bot: Bot) -> bool:
     return named or bool(replied_to and replied_to.id == me.id)
 
 
-async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: User) -> None:
+async def _handle(handler: Handler, update: Update, data: dict[str, Any], sender: Sender) -> None:
     """Handle an update that is no note, and tell the sender if that fails."""
-    with use_language(user.language_code):
+    with use_language(sender.language_code):
         try:
             await handler(update, data)
         except Exception as error:  # noqa: BLE001 - whatever it is, the person learns it
@@ -104,7 +105,7 @@ async def _handle(handler: Handler, update: Update, data: dict[str, Any], user: 
                 await respond(update.message, translate(Fault.sentence))
 
 
-async def _show_admin_commands(bot: Bot, admin: User) -> None:
+async def _show_admin_commands(bot: Bot, admin: Sender) -> None:
     with use_language(admin.language_code):
         await register_admin_commands(bot, admin.id, command_texts())
 

@@ -21,6 +21,9 @@ from bot.playground.state import ButtonPress, ServerState, callback_data_of
 from bot.playground.stored_files import Kind
 
 SUPERGROUP_BASE = -1_000_000_000_000
+# Whom Telegram names as the sender where somebody writes in the name of a chat.
+CHANNEL_BOT = User(id=136_817_688, is_bot=True, first_name="Channel", username="Channel_Bot")
+GROUP_ANONYMOUS_BOT = User(id=1_087_968_824, is_bot=True, first_name="Group", username="GroupAnonymousBot")
 
 
 class SimulatedUsers:
@@ -98,11 +101,19 @@ class SimulatedUsers:
 
     # Writing
 
-    def send_text(
-        self, chat: Chat, user: User, text: str, *, reply_to: Message | None = None, thread_id: int | None = None
+    def send_text(  # noqa: PLR0913 - what a text has
+        self,
+        chat: Chat,
+        user: User,
+        text: str,
+        *,
+        reply_to: Message | None = None,
+        thread_id: int | None = None,
+        in_name_of: Chat | None = None,
     ) -> Message:
-        """Send a text or a command."""
+        """Send a text or a command; `in_name_of` is the user's channel, or the group where an admin is anonymous."""
         content: dict[str, object] = {"text": text, "entities": detect_entities(text, []) or None}
+        user = _in_name_of(in_name_of, chat, user, content)
         return self._send(chat, user, content, reply_to=reply_to, thread_id=thread_id)
 
     def send_voice(  # noqa: PLR0913 - what a recording has
@@ -119,8 +130,12 @@ class SimulatedUsers:
         caption: str | None = None,
         reply_to: Message | None = None,
         forwarded: bool = False,
+        in_name_of: Chat | None = None,
     ) -> Message:
-        """Send a recording or file; `duration` (seconds) and `mime` are what the sender claims, true or not."""
+        """Send a recording or file; `duration` (seconds) and `mime` are what the sender claims, true or not.
+
+        `in_name_of` is as for `send_text`.
+        """
         sound, named = _read_recording(path_or_bytes)
         stored = self.state.files.add(
             kind, sound, name=None if kind in {"voice", "video_note"} else file_name or named, mime=mime,
@@ -131,6 +146,7 @@ class SimulatedUsers:
             content |= {"caption": caption, "caption_entities": detect_entities(caption, []) or None}
         if forwarded:
             content["forward_origin"] = self._forward_origin()
+        user = _in_name_of(in_name_of, chat, user, content)
         return self._send(chat, user, content, reply_to=reply_to, thread_id=thread_id)
 
     def forward(self, message: Message, chat: Chat, user: User, *, thread_id: int | None = None) -> Message:
@@ -150,7 +166,8 @@ class SimulatedUsers:
         conversation = self.state.conversations[chat.id]
         if thread_id is not None and thread_id not in conversation.topics:
             raise ValueError(f"“{chat.title}” has no topic {thread_id}")
-        conversation.members[user.id] = user
+        if not user.is_bot:
+            conversation.members[user.id] = user
         now = self.state.now()
         message = conversation.post(user, now, content, thread_id=thread_id, reply_to=reply_to)
         if conversation.blocked_reason is None and self._is_visible_to_bot(conversation, message):
@@ -322,6 +339,14 @@ class SimulatedUsers:
     def answers_to(self, query_id: str) -> list[str | None]:
         """Give the bot's answers to a callback query; empty while it has not answered."""
         return list(self.state.button_presses[query_id].answers)
+
+
+def _in_name_of(sender: Chat | None, chat: Chat, user: User, content: dict[str, object]) -> User:
+    """Add the chat in whose name a message is written; return whom Telegram names as its user."""
+    if sender is None:
+        return user
+    content["sender_chat"] = sender
+    return GROUP_ANONYMOUS_BOT if sender.id == chat.id else CHANNEL_BOT
 
 
 def _read_recording(path_or_bytes: Path | str | bytes) -> tuple[bytes, str | None]:

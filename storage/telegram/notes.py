@@ -45,9 +45,11 @@ class TelegramNotes:
         own = select_notes().where(telegram_messages.c.note_id.in_(itself.union_all(answered)), _IN_OWN_CHAT)
         return await self._first_of(own.order_by(notes.c.id.desc()))
 
-    async def newest(self, bot_id: int, chat_id: int) -> TelegramNote | None:
-        """Return the newest note of the chat."""
-        return await self._first_of(_of_chat(bot_id, chat_id))
+    async def newest(self, bot_id: int, chat_id: int, sender_id: int, thread_id: int | None) -> TelegramNote | None:
+        """Return somebody's newest note in a topic of the chat; None is the general topic, or that there are none."""
+        of = telegram_messages.c
+        own = and_(of.user_id == sender_id, of.thread_id.is_not_distinct_from(thread_id))
+        return await self._first_of(_of_chat(bot_id, chat_id).where(own))
 
     async def page(self, bot_id: int, chat_id: int, page: int, size: int = 10) -> Page:
         """Return a page of the chat's notes, newest first, `size` a page."""

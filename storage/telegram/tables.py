@@ -54,6 +54,7 @@ telegram_messages = Table(
         "received_at",
         "note_id",
     ),
+    Index("ix_telegram_messages_sender", "bot_id", "answer_chat_id", "user_id", "received_at", "note_id"),
 )
 
 HAS_MOVED = telegram_messages.c.moved_to.is_not(None)

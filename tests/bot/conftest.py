@@ -43,6 +43,7 @@ from storage.telegram.message import TelegramNote
 from tests.jobs.conftest import waiting
 
 ADA, BOB, ROOT = 1, 2, 9
+CLUB = -1_001_000_000_777  # a group in which everybody may use the bot
 PATIENT_LIMITS = Limits(chat_per_s=1000, chat_burst=1000, group_per_minute=10_000, total_per_s=1000)
 PATIENT_WINDOWS = RateWindows(chat=RateWindow(1000, 1), group=RateWindow(1000, 1), all=RateWindow(1000, 1))
 
@@ -246,7 +247,7 @@ def settings(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return Settings(
         data_dir=data_dir,
         telegram=TelegramSettings(token=SecretStr("42:playground")),
-        access=AccessSettings(admins=frozenset({ROOT}), users=frozenset({ADA, BOB})),
+        access=AccessSettings(admins=frozenset({ROOT}), users=frozenset({ADA, BOB}), chats=frozenset({CLUB})),
         engine=EngineSettings(model="fake"),
     )
 

@@ -155,7 +155,7 @@ class Calls:
         ledger = self.ledger
         await self.time("by_message", lambda: ledger.by_message(BOT, GROUP, 200))
         await self.time("by_message, of a reply", lambda: ledger.by_message(BOT, GROUP, 201))
-        await self.time("newest", lambda: ledger.newest(BOT, GROUP))
+        await self.time("newest", lambda: ledger.newest(BOT, GROUP, 4, None))
         await self.time("page, first", lambda: ledger.page(BOT, GROUP, 0))
         await self.time("page, tenth", lambda: ledger.page(BOT, GROUP, 9))
         await self.time("recent", ledger.recent)

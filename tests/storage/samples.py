@@ -22,13 +22,14 @@ def incoming(  # noqa: PLR0913 - each test names what matters to it
     file_unique_id: str | None = None,
     claimed_s: float | None = 2.0,
     file_id: str = "file",
+    thread_id: int | None = None,
 ) -> IncomingMessage:
     number = next(_numbers)
     return IncomingMessage(
         bot_id=BOT,
         chat_id=chat_id,
         message_id=number if message_id is None else message_id,
-        thread_id=None,
+        thread_id=thread_id,
         user_id=user_id,
         kind="voice",
         file_id=file_id,

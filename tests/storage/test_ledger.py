@@ -63,7 +63,7 @@ async def test_a_message_of_a_business_connection_or_a_guest_is_another_one(ledg
         await ledger.set_status_message(note.id, 2, instead_of=None)
     assert await ledger.by_message(BOT, own.chat_id, 1) == own
     assert await ledger.by_message(BOT, own.chat_id, 2) is None
-    assert await ledger.newest(BOT, own.chat_id) == own
+    assert await ledger.newest(BOT, own.chat_id, own.user_id, None) == own
     shown = await ledger.page(BOT, own.chat_id, 0)
     assert (shown.notes, shown.total) == ((own,), 1)
 
@@ -274,7 +274,6 @@ async def test_pages_show_a_chat_its_own_notes_newest_first(ledger: TelegramLedg
     assert (first.pages, first.total, len(first.notes), first.notes[0].preview) == (2, 12, 10, "text 11")
     assert (await ledger.page(BOT, 1, 99)).page == 1
     assert (await ledger.page(BOT, 3, 0)).notes == ()
-    assert await ledger.newest(BOT, 1) == mine[-1]
     assert len(await ledger.recent(limit=3)) == 3
     assert len(await ledger.recent_of_chat(2, 20)) == 1
 
@@ -351,3 +350,12 @@ async def test_what_comes_for_a_note_that_is_gone_is_not_kept(ledger: TelegramLe
     await ledger.delete(note.id)
     assert not await ledger.set_status_message(note.id, 1, instead_of=None)
     assert not await ledger.add_part(note.id, 1, 2)
+
+
+async def test_the_newest_note_is_that_of_its_sender_in_that_topic(ledger: TelegramLedger) -> None:
+    mine, _ = await record(ledger, incoming(chat_id=-1, user_id=5, thread_id=7))
+    elsewhere, _ = await record(ledger, incoming(chat_id=-1, user_id=5))
+    await record(ledger, incoming(chat_id=-1, user_id=6, thread_id=7))
+    assert await ledger.newest(BOT, -1, 5, 7) == mine
+    assert await ledger.newest(BOT, -1, 5, None) == elsewhere
+    assert await ledger.newest(BOT, -1, 5, 8) is None

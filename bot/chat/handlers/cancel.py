@@ -7,6 +7,7 @@ from aiogram.types import CallbackQuery, Message
 from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text
 from bot.chat.handlers.respond import respond
 from bot.chat.note_actions import NoteActions
+from bot.chat.sender import sender_of
 from bot.chat.status_message import CANCEL, NoteButton
 from bot.chat.texts import translate
 from storage.telegram.message import TelegramNote
@@ -22,9 +23,9 @@ def router() -> Router:
 
 async def cancel(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Cancel the chosen note."""
-    note = await lookup.for_message(message)
-    if note and message.from_user:
-        await respond(message, await _give_up(note, message.from_user.id, lookup, actions))
+    note, sender = await lookup.for_message(message), sender_of(message)
+    if note and sender:
+        await respond(message, await _give_up(note, sender.id, lookup, actions))
 
 
 async def cancel_pressed(

@@ -11,6 +11,7 @@ from bot.chat.handlers.history import preview_of
 from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text, replied_message
 from bot.chat.handlers.respond import change, respond
 from bot.chat.note_actions import NoteActions
+from bot.chat.sender import sender_of
 from bot.chat.status_message import DELETE, KEEP, NoteButton, buttons
 from bot.chat.texts import date_time_text, translate
 
@@ -26,10 +27,10 @@ def router() -> Router:
 
 async def delete(message: Message, lookup: NoteLookup, actions: NoteActions) -> None:
     """Delete the note that the command replies to, or ask about the newest."""
-    note = await lookup.for_message(message)
-    if note is None or message.from_user is None:
+    note, sender = await lookup.for_message(message), sender_of(message)
+    if note is None or sender is None:
         return
-    if not await lookup.can_change(note, message.from_user.id):
+    if not await lookup.can_change(note, sender.id):
         await respond(message, not_allowed_text())
     elif replied_message(message):
         await actions.delete(note)

@@ -7,6 +7,7 @@ from aiogram.types import Message
 from bot.chat.access import Access
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import sender_of
 from bot.chat.texts import translate
 from bot.telegram.command_menu import ADMIN_COMMANDS, COMMANDS
 
@@ -32,7 +33,8 @@ async def start(message: Message) -> None:
 
 async def list_commands(message: Message, access: Access) -> None:
     """Send the list of commands."""
-    is_admin = access.is_admin(message.from_user.id if message.from_user else None)
+    sender = sender_of(message)
+    is_admin = access.is_admin(sender.id if sender else None)
     texts = command_texts()
     lines = [f"/{name}: {texts[name]}" for name in (*COMMANDS, *(ADMIN_COMMANDS if is_admin else ()))]
     rule = translate("Sent as a reply to a recording or to its text, a command acts on that one; else on the newest.")

@@ -5,6 +5,7 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import Message
 
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import sender_of
 from bot.chat.texts import fault_text, translate
 from bot.config.request_defaults import default_request
 from bot.config.settings import Settings
@@ -25,9 +26,10 @@ def router() -> Router:
 
 async def choose_language(message: Message, command: CommandObject, ledger: TelegramLedger, settings: Settings) -> None:
     """Keep the language that is named, for whoever sends the command; without one, tell which it is."""
-    if message.from_user is None:
+    sender = sender_of(message)
+    if sender is None:
         return
-    account, asked = account_of_user(message.from_user.id), language_code(command)
+    account, asked = account_of_user(sender.id), language_code(command)
     chosen: Param | None
     if asked is None:
         chosen = (await ledger.account_settings(account)).get("language")

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from aiogram import Bot
 from aiogram.enums import ChatMemberStatus
+from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.access import Access
+from bot.chat.attachments import reply_thread_id
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import sender_of
 from bot.chat.texts import translate
 from storage.telegram.ledger import TelegramLedger
 from storage.telegram.message import TelegramNote
@@ -24,17 +27,23 @@ class NoteLookup:
     access: Access
 
     async def for_message(self, message: Message) -> TelegramNote | None:
-        """Return the note that a command replies to, else the newest of its chat; tell the user if there is none."""
+        """Return the note that a command replies to, else its sender's newest there; tell the user if there is none."""
         pointed = replied_message(message)
         if pointed:
             note = await self.ledger.by_message(self.bot.id, message.chat.id, pointed.message_id)
             missing = translate("I know no recording that belongs to this message.")
         else:
-            note = await self.ledger.newest(self.bot.id, message.chat.id)
-            missing = translate("There is no recording in this chat yet. Send me a voice note.")
+            note = await self._newest_of_sender(message)
+            missing = translate("There is no recording of yours here yet. Send me a voice note.")
         if note is None:
             await respond(message, missing)
         return note
+
+    async def _newest_of_sender(self, message: Message) -> TelegramNote | None:
+        sender = sender_of(message)
+        if sender is None:
+            return None
+        return await self.ledger.newest(self.bot.id, message.chat.id, sender.id, reply_thread_id(message))
 
     async def for_button(self, press: CallbackQuery, note_id: str) -> TelegramNote | None:
         """Return the note of a pressed button if it belongs to this chat; else tell the user that it was deleted."""
@@ -44,11 +53,21 @@ class NoteLookup:
         await press.answer(translate("This recording was deleted."), show_alert=True)
         return None
 
-    async def can_change(self, note: TelegramNote, user_id: int) -> bool:
-        """Tell whether a user may cancel or delete a note: its sender, the bot's admins, and in a group its admins."""
-        if user_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(user_id):
+    async def can_change(self, note: TelegramNote, sender_id: int) -> bool:
+        """Tell whether somebody may change a note: its sender, the bot's admins, and in a group its admins.
+
+        An anonymous admin writes as the group itself.
+        """
+        if sender_id in {note.user_id, note.answer_chat_id} or self.access.is_admin(sender_id):
             return True
-        member = await self.bot.get_chat_member(note.answer_chat_id, user_id)
+        return sender_id > 0 and await self._runs_group(note.answer_chat_id, sender_id)
+
+    async def _runs_group(self, chat_id: int, user_id: int) -> bool:
+        """Ask Telegram, which may keep the list of members from a bot that is no admin."""
+        try:
+            member = await self.bot.get_chat_member(chat_id, user_id)
+        except (TelegramBadRequest, TelegramForbiddenError):
+            return False
         return member.status in _CHAT_ADMINS
 
 
@@ -60,4 +79,4 @@ def replied_message(message: Message) -> Message | None:
 
 def not_allowed_text() -> str:
     """Return the refusal to change another person's note."""
-    return translate("Only whoever sent this recording, or runs this group, may do that.")
+    return translate("Only the sender or a group admin can do that.")

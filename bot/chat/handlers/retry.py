@@ -7,9 +7,10 @@ from aiogram.filters import Command, CommandObject
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.language import AUTO, language_code, unknown_language
-from bot.chat.handlers.note_lookup import NoteLookup
+from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text
 from bot.chat.handlers.respond import respond
 from bot.chat.note_actions import NoteActions
+from bot.chat.sender import sender_of
 from bot.chat.status_message import RETRY, NoteButton
 from bot.chat.texts import fault_text, translate
 from bot.config.settings import Settings
@@ -32,8 +33,12 @@ async def retry(
     if language and (fault := unknown_language(language, settings)):
         await respond(message, fault_text(fault.code, fault.params))
         return
-    note = await lookup.for_message(message)
-    if note and not await actions.retry(note, _in_language(note.request, language)):
+    note, sender = await lookup.for_message(message), sender_of(message)
+    if note is None or sender is None:
+        return
+    if not await lookup.can_change(note, sender.id):
+        await respond(message, not_allowed_text())
+    elif not await actions.retry(note, _in_language(note.request, language)):
         await respond(message, _already())
 
 
@@ -42,6 +47,9 @@ async def retry_pressed(
 ) -> None:
     """Transcribe the note of the button again as before, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
+    if note and not await lookup.can_change(note, press.from_user.id):
+        await press.answer(not_allowed_text())
+        return
     if note:
         started = await actions.retry(note, note.request)
         await press.answer("" if started else _already())

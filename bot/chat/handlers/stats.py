@@ -6,6 +6,7 @@ from aiogram.types import Message
 
 from bot.chat.access import Access
 from bot.chat.handlers.respond import respond
+from bot.chat.sender import sender_of
 from bot.chat.texts import duration_text, translate, translate_plural
 from jobs.queue import Queue
 from jobs.queue_report import queue_report
@@ -48,7 +49,8 @@ async def show_stats(
 ) -> None:
     """Send the totals of this user, or of all users to admins."""
     if (command.args or "").strip().lower() != "all":
-        account = account_of_user(message.from_user.id if message.from_user else 0)
+        sender = sender_of(message)
+        account = account_of_user(sender.id if sender else 0)
         own = await ledger.stats(door_of_bot(bot.id), account)
         await respond(message, _summary(translate("What I did for you:"), own))
     elif _is_admin(message, access):
@@ -73,4 +75,5 @@ def _summary(title: str, stats: Stats) -> str:
 
 
 def _is_admin(message: Message, access: Access) -> bool:
-    return access.is_admin(message.from_user.id if message.from_user else None)
+    sender = sender_of(message)
+    return access.is_admin(sender.id if sender else None)

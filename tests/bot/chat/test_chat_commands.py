@@ -113,10 +113,11 @@ async def test_an_empty_history_says_what_to_do(house: House) -> None:
 async def test_a_chat_never_sees_another_chats_recordings(house: House) -> None:
     await house.start_worker()
     await transcribed(house, 1, id=BOB)
-    for command in ("/history", "/audio", "/delete", "/retry", "/cancel"):
+    house.say("/history")
+    await house.hear("There is no recording in this chat yet.", chat=house.chat())
+    for command in ("/audio", "/delete", "/retry", "/cancel"):
         house.say(command)
-        await house.hear("There is no recording in this chat yet.", chat=house.chat())
-        house.playground.delete(await house.hear("There is no recording in this chat yet.", chat=house.chat()))
+        house.playground.delete(await house.hear("There is no recording of yours here yet.", chat=house.chat()))
 
 
 async def test_a_button_of_another_chats_note_does_nothing(house: House) -> None:
@@ -304,12 +305,12 @@ async def test_a_stranger_hears_it_once_with_the_number_to_pass_on(house: House)
     for _ in range(2):
         house.speak(1, id=77)
         house.say("hello", id=77)
-    refusal = await house.hear("This bot is private.")
+    refusal = await house.hear("This is a private bot.")
     assert (refusal.text or "").endswith(": 77")
     house.say("/start")
     await house.hear("Hello!")
     assert len(house.texts(house.chat(77))) == 1
-    assert await house.ledger.newest(house.bot.id, 77) is None
+    assert await house.ledger.newest(house.bot.id, 77, 77, None) is None
 
 
 async def test_in_a_strange_group_the_bot_speaks_only_when_addressed(house: House) -> None:
@@ -335,7 +336,7 @@ async def test_in_a_group_only_the_sender_or_its_admins_may_delete(house: House)
     theirs = house.playground.send_voice(group, ada, sound(2))
     other = await house.hear("place 2")
     house.playground.send_text(group, bob, "/delete", reply_to=theirs)
-    await house.hear("Only whoever sent this recording, or runs this group, may do that.")
+    await house.hear("Only the sender or a group admin can do that.")
     assert (await house.note_of(other)).state is State.QUEUED
     house.playground.send_text(group, ada, "/delete", reply_to=note)
     await house.hear("Deleted: ")

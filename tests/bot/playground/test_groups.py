@@ -129,3 +129,15 @@ async def test_who_is_who(playground: Playground, bot: Bot, forum: Chat, ada: Us
     assert statuses == ["creator", "member", "left", "member"]
     with refused("Bad Request: member not found"):
         await bot.get_chat_member(forum.id, 404)
+
+
+async def test_who_writes_in_the_name_of_a_chat_is_known_by_that_chat_alone(
+    playground: Playground, bot: Bot, ada: User
+) -> None:
+    group = playground.group(administrators=(ada,))
+    channel = Chat(id=-1_001_000_000_100, type="channel", title="Channel")
+    for in_name_of in (channel, group):
+        playground.send_text(group, ada, "/help", in_name_of=in_name_of)
+    seen = [update.message for update in await bot.get_updates(timeout=1) if update.message]
+    assert [message.from_user.username for message in seen if message.from_user] == ["Channel_Bot", "GroupAnonymousBot"]
+    assert [message.sender_chat.id for message in seen if message.sender_chat] == [channel.id, group.id]
