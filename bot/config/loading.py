@@ -9,10 +9,11 @@ from functools import cache
 from typing import TypeGuard, get_origin
 
 from click import ClickException
+from dotenv import dotenv_values
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from bot.config.settings import CONFIG, PREFIX, Settings, settings_file
+from bot.config.settings import CONFIG, PREFIX, Settings, dotenv_file, settings_file
 
 LIST = 'write a list such as [1, 2] or ["en", "de"]'
 
@@ -30,8 +31,8 @@ def read_settings() -> Settings:
     file = settings_file()
     if CONFIG in os.environ and not file.is_file():
         raise InvalidSettings(f"There is no settings file {file}, which {CONFIG} names.")
-    refuse_unknown_variables()
     try:
+        refuse_unknown_variables()
         return Settings()
     except ValidationError as error:
         raise InvalidSettings(
@@ -39,6 +40,8 @@ def read_settings() -> Settings:
         ) from None
     except SettingsError:
         raise InvalidSettings(f"{invalid_json_names()}: {LIST}.") from None
+    except OSError as error:
+        raise InvalidSettings(f"{error.filename} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidSettings(f"{file} is not valid TOML: {error}.") from None
 
@@ -62,14 +65,16 @@ def written_name(name: str) -> str:
     """Return how the user wrote the setting's name: its environment variable, or file and dotted name."""
     words = name.split(".")
     table, leaf = environment_name(words[0]), environment_name(".".join(words[:2]))
-    return next((written for written in (leaf, table) if os.environ.get(written)), f"{settings_file()}: {name}")
+    found = variables()
+    return next((written for written in (leaf, table) if found.get(written)), f"{settings_file()}: {name}")
 
 
 def invalid_json_names() -> str:
     """Name the environment variables that should hold JSON and do not."""
     tables = [name for name, field in Settings.model_fields.items() if is_table(field.annotation)]
     lists = [name for name, annotation in annotations().items() if get_origin(annotation) in {frozenset, tuple}]
-    return ", ".join(name for name in map(environment_name, (*tables, *lists)) if not is_json(os.environ.get(name)))
+    found = variables()
+    return ", ".join(name for name in map(environment_name, (*tables, *lists)) if not is_json(found.get(name)))
 
 
 def is_table(annotation: object) -> TypeGuard[type[BaseModel]]:
@@ -88,9 +93,15 @@ def is_json(text: str | None) -> bool:
 def refuse_unknown_variables() -> None:
     """Refuse environment variables that start with our prefix and name no setting: most likely a typing error."""
     known = {CONFIG, *map(environment_name, setting_names()), *map(environment_name, Settings.model_fields)}
-    for name in sorted(os.environ):
+    for name in sorted(variables()):
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             raise InvalidSettings(f"There is no setting {name}{suggest(name, sorted(known))}")
+
+
+def variables() -> dict[str, str | None]:
+    """Return the environment variables, with those in `.env` that are not set outside it."""
+    set_outside = {name: value for name, value in os.environ.items() if value}
+    return {**dotenv_values(dotenv_file(), encoding="utf-8"), **set_outside}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""All settings as frozen pydantic models, read from `settings.toml` and overridden by the environment.
+"""All settings as frozen pydantic models, read from `settings.toml`, overridden by `.env`, and by the environment.
 
 Relative paths in the file are relative to its folder; an empty string or variable means the default.
 """
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -119,8 +120,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Give the environment precedence over the file."""
-        return init_settings, env_settings, SettingsFile(settings_cls, toml_file=settings_file())
+        """Give the environment precedence over the files, and `.env` over `settings.toml`."""
+        # `.env` may hold names that are for other programs
+        dotenv = DotEnvSettingsSource(settings_cls, env_file=dotenv_file(), dotenv_filtering="only_existing")
+        return init_settings, env_settings, dotenv, SettingsFile(settings_cls, toml_file=settings_file())
 
 
 class SettingsFile(TomlConfigSettingsSource):
@@ -152,3 +155,8 @@ def is_path(key: str, value: str, folder: Path) -> bool:
 def settings_file() -> Path:
     """Return the path of the settings file: `EARSHOT_CONFIG`, or `settings.toml` beside the program."""
     return Path(os.environ.get(CONFIG) or PROJECT / "settings.toml")
+
+
+def dotenv_file() -> Path:
+    """Return the path of the file with further environment variables: `.env` beside the settings file."""
+    return settings_file().parent / ".env"

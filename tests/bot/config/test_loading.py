@@ -50,6 +50,18 @@ def test_an_unknown_variable_is_refused_with_the_nearest_one(
     assert complaint() == f"There is no setting {wrong}; did you mean {meant}?"
 
 
+def test_mistakes_in_dotenv_are_refused_as_those_in_the_environment_are(file: Path) -> None:
+    dotenv = file.parent / ".env"
+    dotenv.write_text("EARSHOT_ENGINE__MODLE=x\n")
+    assert complaint() == "There is no setting EARSHOT_ENGINE__MODLE; did you mean EARSHOT_ENGINE__MODEL?"
+    dotenv.write_text("EARSHOT_ACCESS__ADMINS=1,2\n")
+    assert complaint().startswith("EARSHOT_ACCESS__ADMINS: write a list")
+    dotenv.write_text("EARSHOT_TELEGRAM__TOKEN=geheim\n")
+    assert complaint().startswith("EARSHOT_TELEGRAM__TOKEN: this is no bot token")
+    dotenv.write_bytes(b"\xff\n")
+    assert "is not valid" in complaint()
+
+
 def test_a_wrong_value_is_refused_by_the_name_that_was_written(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("[engine]\ntimeout_s = -1\n")
     assert "settings.toml: engine.timeout_s" in complaint()

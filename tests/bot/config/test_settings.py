@@ -81,6 +81,20 @@ def test_the_environment_wins_over_the_file_and_leaves_its_neighbours(
     assert (settings.engine.model, settings.engine.timeout_s) == ("fake", 5)
 
 
+def test_variables_in_dotenv_win_over_the_file_and_lose_to_the_environment(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text("[engine]\ntimeout_s = 5\n[workers]\ncount = 3\n")
+    (file.parent / ".env").write_text(
+        "# ours\nexport EARSHOT_ENGINE__MODEL=starter\nEARSHOT_ENGINE__TIMEOUT_S=6\n"
+        "EARSHOT_ACCESS__ADMINS='[7]'\nTZ=UTC\n"
+    )
+    monkeypatch.setenv("EARSHOT_ENGINE__MODEL", "fake")
+    settings = Settings()
+    assert (settings.engine.model, settings.engine.timeout_s, settings.workers.count) == ("fake", 6, 3)
+    assert settings.access.admins == {7}
+
+
 def test_an_empty_variable_and_an_empty_string_mean_the_default(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('[engine]\nmodel = ""\nhotwords = ""\n[log]\nfile = ""\n')
     monkeypatch.setenv("EARSHOT_ENGINE__DEVICE", "")
