@@ -18,9 +18,11 @@ class Access:
 
     def allows(self, user_id: int, chat_id: int) -> bool:
         """Tell whether this user may use the bot in this chat."""
-        if self.settings.open or self._origins.get(chat_id, chat_id) in self.settings.chats:
-            return True
-        return self.is_admin(user_id) or user_id in self.settings.users
+        return self.allows_chat(chat_id) or self.is_admin(user_id) or user_id in self.settings.users
+
+    def allows_chat(self, chat_id: int) -> bool:
+        """Tell whether everybody may use the bot in this chat."""
+        return self.settings.open or self._origins.get(chat_id, chat_id) in self.settings.chats
 
     def add_migration(self, chat_id: int, moved_to: int) -> None:
         """Give the supergroup `moved_to` the rights of the group `chat_id`."""

@@ -11,6 +11,7 @@ from bot.chat.dead_letters import DeadLetterKeeper
 from bot.chat.delivery import Delivery
 from bot.chat.gatekeeper import Gatekeeper
 from bot.chat.handlers import (
+    added,
     audio,
     cancel,
     delete,
@@ -19,6 +20,7 @@ from bot.chat.handlers import (
     help,  # noqa: A004 - /help
     history,
     language,
+    mention,
     notes,
     retry,
     stats,
@@ -50,6 +52,8 @@ HANDLERS = (
     audio,
     delete,
     stats,
+    mention,
+    added,
     fallback,
 )  # the first that fits is asked
 WEBHOOK_RECORD_S = 30.0  # Telegram waits for 60 s, then sends the update again
@@ -103,7 +107,7 @@ def build_dispatcher(
         intake=intake,
         actions=NoteActions(delivery, ledger, queue, intake),
         artefacts=artefacts,
-        lookup=NoteLookup(bot, ledger, access),
+        lookup=NoteLookup(bot, ledger, access, intake),
     )
     dispatcher.update.outer_middleware(DeadLetterKeeper(ledger, background, record_within_s))
     dispatcher.update.outer_middleware(gatekeeper)

@@ -16,6 +16,7 @@ from bot.chat.access import Access, RefusalThrottle
 from bot.chat.attachments import find_audio
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
+from bot.chat.handlers.added import has_joined
 from bot.chat.handlers.respond import respond
 from bot.chat.sender import Sender, sender_of_update
 from bot.chat.texts import translate, use_language
@@ -67,6 +68,8 @@ class Gatekeeper(BaseMiddleware):
                 await update.callback_query.answer(sentence, show_alert=True)
             elif update.message and await _is_addressed(update.message, bot) and self.refusal_throttle.is_due(chat.id):
                 await respond(update.message, sentence)
+            elif (event := update.my_chat_member) and has_joined(event) and self.refusal_throttle.is_due(chat.id):
+                await bot.send_message(chat.id, sentence)
 
 
 def _refusal_text(sender: Sender, chat: Chat) -> str:

@@ -96,12 +96,13 @@ async def token(settings: Settings) -> str:
     """Check the bot token with Telegram."""
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
-    from bot.telegram.token_check import TelegramUnavailable, fetch_username  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
+    from bot.telegram.token_check import PRIVACY_MODE, TelegramUnavailable, fetch_bot  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
 
     try:
-        return f"the bot is @{await fetch_username(settings.telegram)}"
+        me = await fetch_bot(settings.telegram)
     except TelegramUnavailable as reason:
         raise CheckFailed(str(reason)) from None
+    return f"the bot is @{me.username}" + ("" if me.can_read_all_group_messages else f"; {PRIVACY_MODE}")
 
 
 async def redis(settings: Settings) -> str:

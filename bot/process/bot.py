@@ -12,6 +12,7 @@ from bot.config.settings import Settings, TelegramSettings
 from bot.process.connections import open_artefacts, open_ledger, open_queue, open_redis
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
+from bot.telegram.token_check import PRIVACY_MODE
 from bot.telegram.updates import check_webhook, poll, subscribe, webhook_server
 from jobs.resilience import cancel_and_wait, retry_until_written
 
@@ -79,6 +80,8 @@ async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
     app.background.spawn(app.intake.resume(before))
     log.info("bot_started", username=me.username, mode=settings.mode)
+    if not me.can_read_all_group_messages:
+        log.info("privacy_mode", means=PRIVACY_MODE)
 
 
 async def _load_migrations(app: BotApplication) -> None:

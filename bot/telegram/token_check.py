@@ -1,6 +1,7 @@
-"""Checks the bot token by asking Telegram for the bot's name (getMe)."""
+"""Checks the bot token by asking Telegram for the bot itself (getMe)."""
 
 from aiogram.exceptions import TelegramAPIError, TelegramNetworkError, TelegramUnauthorizedError
+from aiogram.types import User
 
 from bot.config.settings import TelegramSettings
 from bot.telegram.client import make_bot
@@ -8,14 +9,18 @@ from bot.telegram.errors import TokenRefused
 from bot.telegram.request_policy import total_timeout
 
 ANSWERS_WITHIN_S = 10
+PRIVACY_MODE = (
+    "privacy mode is on: in groups it hears only commands, mentions and replies, unless it is an admin there. "
+    "To change that, send /setprivacy to @BotFather and add the bot to its groups anew"
+)
 
 
 class TelegramUnavailable(Exception):
     """The Bot API server cannot be reached or answers with an error; `str()` names the remedy."""
 
 
-async def fetch_username(settings: TelegramSettings) -> str:
-    """Return the bot's username, without the @.
+async def fetch_bot(settings: TelegramSettings) -> User:
+    """Return the bot as Telegram knows it.
 
     Raises:
         TokenMissing: The token is empty.
@@ -26,7 +31,7 @@ async def fetch_username(settings: TelegramSettings) -> str:
     where = settings.api_base
     try:
         with total_timeout(0):
-            me = await bot.get_me(request_timeout=ANSWERS_WITHIN_S)
+            return await bot.get_me(request_timeout=ANSWERS_WITHIN_S)
     except TelegramUnauthorizedError:
         raise TokenRefused from None
     except TelegramNetworkError:
@@ -37,4 +42,3 @@ async def fetch_username(settings: TelegramSettings) -> str:
         raise TelegramUnavailable(f"{where} answers: {error.message}. Check telegram.api_base.") from None
     finally:
         await bot.session.close()
-    return str(me.username)

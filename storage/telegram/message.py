@@ -1,8 +1,10 @@
 """Telegram's messages with voice notes, as plain values."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Self
 
+from engine import Param
 from storage.door_row import DoorRow
 from storage.note import Incoming, Note
 from storage.storable import storable_number, storable_text
@@ -55,17 +57,21 @@ class TelegramMessage:
         return tuple(getattr(self, name) for name in self.KEY)
 
 
-NOTE_FIELDS = tuple(field.name for field in fields(Note))
-MESSAGE_FIELDS = tuple(field.name for field in fields(TelegramMessage))
+NOTE_FIELDS = tuple(each.name for each in fields(Note))
+MESSAGE_FIELDS = tuple(each.name for each in fields(TelegramMessage))
 
 
 @dataclass(frozen=True, kw_only=True)
 class IncomingMessage(TelegramMessage):
-    """A message as the bot receives it. The `claimed_` values come from the sender and may be wrong."""
+    """A message as the bot receives it, and what is asked of its recording.
+
+    The `claimed_` values come from the sender and may be wrong.
+    """
 
     file_unique_id: str
     claimed_s: float | None
     claimed_bytes: int | None
+    request: Mapping[str, Param] = field(default_factory=dict)
 
     def to_note(self) -> Incoming:
         """Describe the voice note as any door does."""
@@ -75,7 +81,7 @@ class IncomingMessage(TelegramMessage):
             sound_key=f"{DOOR}:{self.file_unique_id}",
             claimed_s=self.claimed_s,
             claimed_bytes=self.claimed_bytes,
-            request={},
+            request=self.request,
         )
 
     def as_note(self, note: Note) -> "TelegramNote":

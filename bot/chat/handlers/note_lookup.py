@@ -1,6 +1,7 @@
 """Finds the note that a command or a button refers to, and who may change it. Notes of other chats are out of reach."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from aiogram import Bot
 from aiogram.enums import ChatMemberStatus
@@ -8,10 +9,12 @@ from aiogram.exceptions import TelegramBadRequest, TelegramForbiddenError
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.access import Access
-from bot.chat.attachments import reply_thread_id
+from bot.chat.attachments import incoming_note, reply_thread_id
 from bot.chat.handlers.respond import respond
+from bot.chat.intake import ChatIntake
 from bot.chat.sender import sender_of
 from bot.chat.texts import translate
+from engine import Param
 from storage.telegram.ledger import TelegramLedger
 from storage.telegram.message import TelegramNote
 
@@ -25,6 +28,7 @@ class NoteLookup:
     bot: Bot
     ledger: TelegramLedger
     access: Access
+    intake: ChatIntake
 
     async def for_message(self, message: Message) -> TelegramNote | None:
         """Return the note that a command replies to, else its sender's newest there; tell the user if there is none."""
@@ -38,6 +42,18 @@ class NoteLookup:
         if note is None:
             await respond(message, missing)
         return note
+
+    async def take_in(self, message: Message, request: Mapping[str, Param]) -> bool:
+        """Take in the recording that a message replies to, unless it is known; tell whether it was taken in.
+
+        Privacy mode hides recordings from the bot, and so does having joined after they were sent.
+        """
+        pointed = replied_message(message)
+        incoming = pointed and incoming_note(pointed, self.bot.id)
+        if not incoming or await self.ledger.by_message(self.bot.id, incoming.chat_id, incoming.message_id):
+            return False
+        await self.intake.accept(replace(incoming, request=request))
+        return True
 
     async def _newest_of_sender(self, message: Message) -> TelegramNote | None:
         sender = sender_of(message)

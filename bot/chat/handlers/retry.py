@@ -28,10 +28,12 @@ def router() -> Router:
 async def retry(
     message: Message, command: CommandObject, lookup: NoteLookup, actions: NoteActions, settings: Settings
 ) -> None:
-    """Transcribe the chosen note again."""
+    """Transcribe the chosen note again, or for the first time one that the bot has not been sent."""
     language = language_code(command)
     if language and (fault := unknown_language(language, settings)):
         await respond(message, fault_text(fault.code, fault.params))
+        return
+    if await lookup.take_in(message, _in_language({}, language)):
         return
     note, sender = await lookup.for_message(message), sender_of(message)
     if note is None or sender is None:
