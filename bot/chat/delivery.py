@@ -31,7 +31,7 @@ from aiogram.types import (
 )
 
 from bot.chat import status_message
-from bot.chat.layout import Reply, has_text, plain_text, render_reply
+from bot.chat.layout import Reply, has_text, plain_text, render_reply, without_markup
 from bot.chat.texts import missing_audio_text, translate, use_language
 from engine import Segment, Transcript
 from jobs.note_log import log_outcome
@@ -322,14 +322,21 @@ class Delivery:
         keyboard: InlineKeyboardMarkup | None,
         mode: ParseMode | None,
     ) -> None:
-        await self.bot.edit_message_text(
-            text,
+        """Edit a message; a text whose markup Telegram does not understand is shown without any."""
+        edit = partial(
+            self.bot.edit_message_text,
             chat_id=note.answer_chat_id,
             message_id=message_id,
-            parse_mode=mode,
             reply_markup=keyboard,
             link_preview_options=_NO_PREVIEW,
         )
+        try:
+            await edit(text, parse_mode=mode)
+        except TelegramBadRequest as refusal:
+            if mode is None or "can't parse entities" not in refusal.message:
+                raise
+            log.warning("markup_refused", note=note.id, reason=refusal.message)
+            await edit(without_markup(text))
 
     async def _delete_if_possible(self, chat_id: int, message_id: int) -> None:
         with suppress(*PERMANENT_REFUSALS):

@@ -17,7 +17,7 @@ from bot.chat.attachments import find_audio
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.added import has_joined
-from bot.chat.handlers.respond import respond
+from bot.chat.handlers.respond import answer, respond
 from bot.chat.sender import Sender, sender_of_update
 from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
@@ -65,7 +65,7 @@ class Gatekeeper(BaseMiddleware):
         with use_language(sender.language_code):
             sentence = _refusal_text(sender, chat)
             if update.callback_query:
-                await update.callback_query.answer(sentence, show_alert=True)
+                await answer(update.callback_query, sentence, show_alert=True)
             elif update.message and await _is_addressed(update.message, bot) and self.refusal_throttle.is_due(chat.id):
                 await respond(update.message, sentence)
             elif (event := update.my_chat_member) and has_joined(event) and self.refusal_throttle.is_due(chat.id):
@@ -114,4 +114,4 @@ async def _show_admin_commands(bot: Bot, admin: Sender) -> None:
 
 
 async def _answer_with_error(press: CallbackQuery) -> None:
-    await press.answer(translate(Fault.sentence), show_alert=True)
+    await answer(press, translate(Fault.sentence), show_alert=True)

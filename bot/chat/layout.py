@@ -27,6 +27,7 @@ _BREAKS = (
     re.compile(r"[.!?…]+[\"'”’»)\]]*\s+|[。！？]+[”’」』）]*\s*"),  # noqa: RUF001 - these are the marks themselves
     re.compile(r"[,;:–—]+\s+|[，；：、]+\s*"),  # noqa: RUF001 - these are the marks themselves
 )
+_TAG = re.compile(r"</?[bi]>")
 _SPACE = re.compile(r"\s+")
 _JOINER = "\u200d"
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -70,6 +71,11 @@ def render_reply(transcript: Transcript, label: Callable[[Segment], str], notice
 def plain_text(transcript: Transcript, label: Callable[[Segment], str]) -> str:
     """Return the whole transcript as plain text, for a document."""
     return _lay_out(transcript, label).text + "\n"
+
+
+def without_markup(message: str) -> str:
+    """Return the plain text of a message that was laid out as HTML."""
+    return html.unescape(_TAG.sub("", message))
 
 
 def clock_text(seconds: float) -> str:

@@ -6,12 +6,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import structlog
 from aiogram.exceptions import (
     AiogramError,
     ClientDecodeError,
     TelegramNetworkError,
+    TelegramNotFound,
     TelegramRetryAfter,
     TelegramServerError,
+    TelegramUnauthorizedError,
 )
 
 from bot.chat import status_message
@@ -29,6 +32,8 @@ from storage.telegram.message import TelegramNote, door_of_bot
 
 REQUEST_TIMEOUT_S = 2.0  # a worker has few hands: what takes longer is put back, and others go ahead
 _NOTES_KEPT = 1000
+
+log = structlog.get_logger(__name__)
 
 
 class TelegramDoor:
@@ -145,6 +150,9 @@ async def _as_the_worker_knows_it() -> AsyncIterator[None]:
     try:
         with total_timeout(REQUEST_TIMEOUT_S):
             yield
+    except (TelegramUnauthorizedError, TelegramNotFound) as refusal:
+        log.error("token_refused", answer=refusal.message, remedy="check telegram.token; notes wait meanwhile")  # noqa: TRY400 - a traceback says nothing more
+        raise RetryLater from refusal
     except TelegramRetryAfter as flood:
         raise RetryLater(flood.retry_after) from flood
     except (TelegramNetworkError, TelegramServerError, ClientDecodeError, downloads.DownloadUnavailable) as trouble:

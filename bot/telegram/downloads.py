@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import structlog
 from aiogram import Bot
-from aiogram.exceptions import TelegramBadRequest, TelegramNotFound
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import File
 
 from bot.telegram.errors import FileGone, FileTooBig
@@ -17,11 +18,18 @@ from bot.telegram.errors import FileGone, FileTooBig
 CLOUD_LIMIT_MB = 20
 SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives
 MB = 1024 * 1024
+LOCAL_REMEDY = "the Bot API server is in local mode: let the workers read its folder, under the same path"
 _CHUNK = 64 * 1024
 _TRIES = 5
+# Refusals of getFile that no waiting changes, as the Bot API server words them (`telegram-bot-api/Client.cpp`). Others
+# pass, such as "wrong file_id or the file is temporarily unavailable".
+_NEVER = ("invalid file_id", "wrong remote file identifier")
 FIRST_PAUSE_S = 0.25
 _TIMEOUT = aiohttp.ClientTimeout(total=1800, sock_connect=10, sock_read=30)
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}")
+
+
+log = structlog.get_logger(__name__)
 
 
 class _LinkExpired(Exception):
@@ -59,11 +67,11 @@ async def _get_file(bot: Bot, file_id: str) -> File:
     except TelegramBadRequest as refusal:
         if "too big" in refusal.message:
             raise FileTooBig(limit_mb=CLOUD_LIMIT_MB) from None
-        raise FileGone from None
-    except TelegramNotFound:
-        raise FileGone from None
+        if any(words in refusal.message for words in _NEVER):
+            raise FileGone from None
+        raise DownloadUnavailable from refusal
     if not file.file_path:
-        raise FileGone
+        raise DownloadUnavailable
     return file
 
 
@@ -80,8 +88,9 @@ def _copy_from_disk(source: Path, target: Path) -> None:
         if source.stat().st_size > SERVER_LIMIT_MB * MB:
             raise FileTooBig(limit_mb=SERVER_LIMIT_MB)
         shutil.copyfile(source, target)
-    except FileNotFoundError:
-        raise FileGone from None
+    except OSError as error:
+        log.error("local_file_unreadable", path=str(source), error=str(error), remedy=LOCAL_REMEDY)  # noqa: TRY400 - the owner needs the path, and no traceback
+        raise DownloadUnavailable from error
 
 
 async def _download(bot: Bot, file_path: str, target: Path) -> None:

@@ -5,7 +5,7 @@ from aiogram.filters import Command
 from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text
-from bot.chat.handlers.respond import respond
+from bot.chat.handlers.respond import answer, respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.sender import sender_of
 from bot.chat.status_message import CANCEL, NoteButton
@@ -34,10 +34,10 @@ async def cancel_pressed(
     """Cancel the note of the button, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note and not await lookup.can_change(note, press.from_user.id):
-        await press.answer(not_allowed_text())
+        await answer(press, not_allowed_text())
         return
     if note:
-        await press.answer(await _cancel(note, actions))
+        await answer(press, await _cancel(note, actions))
     await actions.remove_leftover(press.message, callback_data.note_id)
 
 

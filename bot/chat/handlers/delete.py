@@ -9,7 +9,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.history import preview_of
 from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text, replied_message
-from bot.chat.handlers.respond import change, respond
+from bot.chat.handlers.respond import answer, change, respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.sender import sender_of
 from bot.chat.status_message import DELETE, KEEP, NoteButton, buttons
@@ -55,17 +55,17 @@ async def delete_pressed(
     if note is None:
         return
     if not await lookup.can_change(note, press.from_user.id):
-        await press.answer(not_allowed_text(), show_alert=True)
+        await answer(press, not_allowed_text(), show_alert=True)
         return
     await actions.delete(note)
     await change(press, _deleted())
-    await press.answer()
+    await answer(press)
 
 
 async def keep_pressed(press: CallbackQuery) -> None:
     """Keep the note."""
     await change(press, translate("Kept."))
-    await press.answer()
+    await answer(press)
 
 
 def _deleted() -> str:

@@ -4,7 +4,7 @@ from aiogram import F, Router
 from aiogram.enums import ChatType
 from aiogram.types import CallbackQuery, Message
 
-from bot.chat.handlers.respond import respond
+from bot.chat.handlers.respond import answer, respond
 from bot.chat.texts import translate
 
 
@@ -47,4 +47,4 @@ async def something_else(message: Message) -> None:
 
 async def stale_button(press: CallbackQuery) -> None:
     """Acknowledge a button of an older version, which would otherwise keep its spinner."""
-    await press.answer()
+    await answer(press)

@@ -7,7 +7,7 @@ from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message
 
 from bot.chat.delivery import Delivery
 from bot.chat.handlers.note_lookup import NoteLookup
-from bot.chat.handlers.respond import change, respond
+from bot.chat.handlers.respond import answer, change, respond
 from bot.chat.status_message import OPEN, NoteButton, buttons
 from bot.chat.texts import date_time_text, duration_text, translate
 from storage.note import State
@@ -48,7 +48,7 @@ async def turn_page(press: CallbackQuery, callback_data: PageButton, bot: Bot, l
     if press.message:
         page = await ledger.page(bot.id, press.message.chat.id, callback_data.page, PAGE_SIZE)
         await change(press, page_text(page), page_buttons(page))
-    await press.answer()
+    await answer(press)
 
 
 async def open_entry(
@@ -60,9 +60,9 @@ async def open_entry(
         return
     transcript = await ledger.transcript(note.id)
     if transcript is None or not note.state.is_final:
-        await press.answer(state_of(note), show_alert=True)
+        await answer(press, state_of(note), show_alert=True)
         return
-    await press.answer()
+    await answer(press)
     await delivery.send_copy(note, transcript)
 
 

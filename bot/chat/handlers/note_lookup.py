@@ -10,7 +10,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot.chat.access import Access
 from bot.chat.attachments import incoming_note, reply_thread_id
-from bot.chat.handlers.respond import respond
+from bot.chat.handlers.respond import answer, respond
 from bot.chat.intake import ChatIntake
 from bot.chat.sender import sender_of
 from bot.chat.texts import translate
@@ -66,7 +66,7 @@ class NoteLookup:
         note = await self.ledger.telegram_note(note_id)
         if note and press.message and (note.bot_id, note.answer_chat_id) == (self.bot.id, press.message.chat.id):
             return note
-        await press.answer(translate("This recording was deleted."), show_alert=True)
+        await answer(press, translate("This recording was deleted."), show_alert=True)
         return None
 
     async def can_change(self, note: TelegramNote, sender_id: int) -> bool:

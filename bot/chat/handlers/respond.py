@@ -1,6 +1,9 @@
 """Sends the answer to a command, or edits the message of a pressed button."""
 
+from contextlib import suppress
+
 from aiogram.enums import ChatType
+from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import CallbackQuery, InlineKeyboardMarkup, Message, ReplyParameters
 
 from bot.telegram.request_policy import at_least_once
@@ -12,6 +15,12 @@ async def respond(message: Message, text: str, keyboard: InlineKeyboardMarkup | 
     pointer = ReplyParameters(message_id=message.message_id, allow_sending_without_reply=True)
     with at_least_once():
         return await message.answer(text, reply_markup=keyboard, reply_parameters=None if in_private else pointer)
+
+
+async def answer(press: CallbackQuery, text: str = "", *, show_alert: bool = False) -> None:
+    """Answer the press of a button. Too late, which Telegram refuses, is no fault: what was asked for is done."""
+    with suppress(TelegramBadRequest):
+        await press.answer(text, show_alert=show_alert)
 
 
 async def change(press: CallbackQuery, text: str, keyboard: InlineKeyboardMarkup | None = None) -> None:

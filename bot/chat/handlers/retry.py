@@ -8,7 +8,7 @@ from aiogram.types import CallbackQuery, Message
 
 from bot.chat.handlers.language import AUTO, language_code, unknown_language
 from bot.chat.handlers.note_lookup import NoteLookup, not_allowed_text
-from bot.chat.handlers.respond import respond
+from bot.chat.handlers.respond import answer, respond
 from bot.chat.note_actions import NoteActions
 from bot.chat.sender import sender_of
 from bot.chat.status_message import RETRY, NoteButton
@@ -50,11 +50,11 @@ async def retry_pressed(
     """Transcribe the note of the button again as before, and delete a message that was left over."""
     note = await lookup.for_button(press, callback_data.note_id)
     if note and not await lookup.can_change(note, press.from_user.id):
-        await press.answer(not_allowed_text())
+        await answer(press, not_allowed_text())
         return
     if note:
         started = await actions.retry(note, note.request)
-        await press.answer("" if started else _already())
+        await answer(press, "" if started else _already())
     await actions.remove_leftover(press.message, callback_data.note_id)
 
 

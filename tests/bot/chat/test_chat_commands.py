@@ -6,6 +6,7 @@ import pytest
 from aiogram.types import Message
 from structlog.testing import capture_logs
 
+from bot.chat.status_message import CANCEL, NoteButton
 from bot.config.settings import Settings
 from bot.playground.server import Playground
 from engine.settings import EngineSettings
@@ -395,3 +396,18 @@ async def test_a_language_that_the_model_does_not_know_cannot_be_chosen(house: H
     house.say("/language klingon")
     await house.hear("I don't know the language “klingon”. I know: zh, yue, en, ja, ko.")
     assert await house.ledger.account_settings(account_of_user(ADA)) == {}
+
+
+async def test_a_button_whose_press_is_answered_too_late_does_what_it_says(house: House) -> None:
+    note = house.speak(1)
+    status = await house.hear("In the queue")
+    await house.queued(1)
+    cancel = NoteButton(action=CANCEL, note_id=(await house.note_of(note)).id)
+    refusal = "Bad Request: query is too old and response timeout expired or query ID is invalid"
+    house.playground.fail_next("answerCallbackQuery", code=400, description=refusal)
+    with capture_logs() as logs:
+        house.playground.press(status, cancel.pack(), house.person())
+        await house.hear("Cancelled.")
+        await until(lambda: any(request.method == "answerCallbackQuery" for request in house.playground.requests))
+        await house.app.background.finish(within_s=5)
+    assert [line for line in logs if line["event"] == "handler_failed"] == []

@@ -9,6 +9,7 @@ from aiogram import Bot
 from aiogram.client.session.middlewares.base import NextRequestMiddlewareType
 from aiogram.methods import Response, TelegramMethod
 from aiogram.types import File, Message
+from structlog.testing import capture_logs
 
 from bot.chat.delivery import Delivery
 from bot.chat.telegram_door import TelegramDoor
@@ -166,6 +167,15 @@ async def test_erasing_finds_the_part_that_is_sent_meanwhile(house: House) -> No
     deletion.released.set()
     await erasing
     assert said(house) == []
+
+
+async def test_a_text_whose_markup_is_refused_is_shown_without_it(house: House) -> None:
+    door, note = await waiting(house)
+    house.playground.fail_next(
+        "editMessageText", code=400, description="Bad Request: can't parse entities: unsupported start tag"
+    )
+    await door.done(note, transcript("a < b", "b & c", speakers=("A", "B")))
+    assert said(house) == ["A\na < b\n\nB\nb & c"]
 
 
 async def test_an_answer_for_a_deleted_note_is_not_sent(house: House) -> None:
@@ -332,11 +342,31 @@ class TestFetching:
         house.bot.session.middleware(locally)  # type: ignore[arg-type]  # aiogram's type holds for all methods at once
         assert (await door.fetch(note, tmp_path)).read_bytes() == sound(3)
         (tmp_path / "kept.oga").unlink()
-        with pytest.raises(FileGone):
+        with capture_logs() as logs, pytest.raises(RetryLater):
             await door.fetch(note, tmp_path)
+        assert [line["path"] for line in logs if line["event"] == "local_file_unreadable"] == [
+            str(tmp_path / "kept.oga")
+        ]
 
-    async def test_a_file_that_telegram_lost_is_asked_for_again(self, house: House) -> None:
+    @pytest.mark.parametrize("words", ["invalid file_id", "wrong remote file identifier specified: Wrong padding"])
+    async def test_a_file_that_telegram_does_not_know_is_asked_for_again(self, house: House, words: str) -> None:
         door, note = await waiting(house)
-        house.playground.fail_next("getFile", code=400, description="Bad Request: wrong file_id")
+        house.playground.fail_next("getFile", code=400, description=f"Bad Request: {words}")
         with pytest.raises(FileGone):
             await door.fetch(note, house.settings.data_dir)
+
+    @pytest.mark.parametrize(
+        ("code", "description"),
+        [
+            (400, "Bad Request: wrong file_id or the file is temporarily unavailable"),
+            (401, "Unauthorized"),
+            (404, "Not Found"),
+        ],
+    )
+    async def test_a_refusal_that_may_pass_is_waited_out(self, house: House, code: int, description: str) -> None:
+        door, note = await waiting(house)
+        house.playground.fail_next("getFile", code=code, description=description)
+        with capture_logs() as logs, pytest.raises(RetryLater):
+            await door.fetch(note, house.settings.data_dir)
+        assert ["token_refused"] * (code != 400) == [line["event"] for line in logs if line["log_level"] == "error"]
+        assert (await door.fetch(note, house.settings.data_dir)).read_bytes() == sound(1)
