@@ -246,7 +246,7 @@ async def test_who_may_not_cancel_a_note_removes_no_message_about_it(house: Hous
         house.playground.send_voice(group, house.person(), sound(1))
         leftover = await house.hear("In the queue", chat=group)
     told = await house.press(leftover, "Cancel", by=BOB)
-    assert told.startswith("Only whoever sent this recording")
+    assert told.startswith("Only the sender")
     await asyncio.sleep(0.3)
     assert len(house.texts(group)) == 1
 
