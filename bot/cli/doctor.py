@@ -96,13 +96,15 @@ async def token(settings: Settings) -> str:
     """Check the bot token with Telegram."""
     if not settings.telegram.token.get_secret_value():
         raise TokenMissing
+    from bot.telegram.proxy import proxy_place  # noqa: PLC0415 - as below
     from bot.telegram.token_check import PRIVACY_MODE, TelegramUnavailable, fetch_bot  # noqa: PLC0415 - it loads aiogram: one second, only to ask Telegram
 
     try:
         me = await fetch_bot(settings.telegram)
     except TelegramUnavailable as reason:
         raise CheckFailed(str(reason)) from None
-    return f"the bot is @{me.username}" + ("" if me.can_read_all_group_messages else f"; {PRIVACY_MODE}")
+    through = f" through the proxy {proxy}" if (proxy := proxy_place(settings.telegram)) else ""
+    return f"the bot is @{me.username}{through}" + ("" if me.can_read_all_group_messages else f"; {PRIVACY_MODE}")
 
 
 async def redis(settings: Settings) -> str:

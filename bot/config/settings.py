@@ -27,6 +27,7 @@ PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
 LAST_PORT = 65535
 TOKEN = re.compile(r"([0-9]+:\S+)?")
+PROXY = re.compile(r"((http|socks5h?|socks4a?)://([^\s/@]*@)?[^\s/@]+:[0-9]{1,5}/?)?")
 WEBHOOK_SECRET = re.compile(r"[A-Za-z0-9_-]{0,256}")
 PATHS = frozenset({"data_dir", "models_dir", "hotwords", "file"})
 
@@ -38,6 +39,7 @@ class TelegramSettings(BaseModel):
 
     token: SecretStr = SecretStr("")
     api_base: str = "https://api.telegram.org"
+    proxy: SecretStr = SecretStr("")
     mode: Literal["polling", "webhook"] = "polling"
     webhook_url: str = ""
     webhook_listen: str = "127.0.0.1:8080"
@@ -49,6 +51,15 @@ class TelegramSettings(BaseModel):
         if not TOKEN.fullmatch(token.get_secret_value()):
             raise PydanticCustomError("no_token", "this is no bot token; @BotFather gives one such as 123456:ABC-def")
         return token
+
+    @field_validator("proxy")
+    @classmethod
+    def _is_a_proxy(cls, proxy: SecretStr) -> SecretStr:
+        if not PROXY.fullmatch(proxy.get_secret_value()):
+            raise PydanticCustomError(
+                "no_proxy", "write scheme://host:port or scheme://user:password@host:port, with http, socks5 or socks4"
+            )
+        return proxy
 
     @field_validator("webhook_listen")
     @classmethod

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from bot.config.settings import TelegramSettings
 from bot.telegram.errors import TokenMissing
+from bot.telegram.proxy import PROXY_ERRORS, proxy_url
 from bot.telegram.rate_budget import DEFAULT_WINDOWS, RateBudget, RateWindows
 from bot.telegram.rate_limits import RateLimits
 from bot.telegram.retries import Retries
@@ -44,7 +45,10 @@ def make_bot(settings: TelegramSettings, budget: RateBudget | None = None) -> Bo
     if not token:
         raise TokenMissing
     session = _Session(
-        api=TelegramAPIServer.from_base(settings.api_base), timeout=REQUEST_TIMEOUT_S, json_loads=_load_json
+        proxy=proxy_url(settings),
+        api=TelegramAPIServer.from_base(settings.api_base),
+        timeout=REQUEST_TIMEOUT_S,
+        json_loads=_load_json,
     )
     session.middleware(Retries())
     session.middleware(RateLimits(budget))
@@ -78,6 +82,8 @@ class _Session(AiohttpSession):
     ) -> TelegramType:
         try:
             return cast("TelegramType", await super().make_request(bot, method, timeout))
+        except PROXY_ERRORS as error:
+            raise TelegramNetworkError(method, f"the proxy: {error}") from error
         except TelegramNetworkError as error:
             if bot.token not in error.message:
                 raise

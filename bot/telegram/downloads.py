@@ -6,14 +6,17 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 import structlog
 from aiogram import Bot
+from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.exceptions import TelegramBadRequest
 from aiogram.types import File
 
 from bot.telegram.errors import FileGone, FileTooBig
+from bot.telegram.proxy import PROXY_ERRORS
 
 CLOUD_LIMIT_MB = 20
 SERVER_LIMIT_MB = 2000  # what a Bot API server of one's own gives
@@ -54,7 +57,7 @@ async def download_file(bot: Bot, file_id: str, folder: Path, name: str) -> Path
             await _transfer(bot, str(file.file_path), target)
         except _LinkExpired:
             continue
-        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+        except (aiohttp.ClientError, TimeoutError, ConnectionError, *PROXY_ERRORS):
             await asyncio.sleep(FIRST_PAUSE_S * 2**attempt)
             continue
         return target
@@ -108,7 +111,8 @@ async def _download(bot: Bot, file_path: str, target: Path) -> None:
 async def _stream(bot: Bot, file_path: str) -> AsyncIterator[aiohttp.ClientResponse]:
     """Open the HTTP response. The URL holds the token, so errors must not quote it."""
     url = bot.session.api.file_url(bot.token, file_path)
-    async with aiohttp.ClientSession(timeout=_TIMEOUT) as session, session.get(url) as response:
+    session = await cast("AiohttpSession", bot.session).create_session()  # it knows the proxy
+    async with session.get(url, timeout=_TIMEOUT) as response:
         if response.status == 404:  # noqa: PLR2004 - HTTP's own number
             raise _LinkExpired
         if response.status != 200:  # noqa: PLR2004 - HTTP's own number

@@ -17,13 +17,14 @@ from aiogram.exceptions import (
 from aiogram.methods import GetUpdates, Response, TelegramMethod
 from aiogram.methods.base import TelegramType
 
+from bot.telegram.proxy import PROXY_ERRORS
 from bot.telegram.rate_limits import SEND_PREFIXES
 from bot.telegram.request_policy import current_policy, total_timeout
 from jobs.resilience import Outage
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_REMEDY = "check the network, a proxy or firewall, and telegram.api_base; it is tried again meanwhile"
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, *PROXY_ERRORS)
+_REMEDY = "check the network, telegram.proxy, a firewall, and telegram.api_base; it is tried again meanwhile"
 
 
 class Retries(BaseRequestMiddleware):

@@ -6,6 +6,7 @@ from aiogram.types import User
 from bot.config.settings import TelegramSettings
 from bot.telegram.client import make_bot
 from bot.telegram.errors import TokenRefused
+from bot.telegram.proxy import proxy_place
 from bot.telegram.request_policy import total_timeout
 
 ANSWERS_WITHIN_S = 10
@@ -28,7 +29,8 @@ async def fetch_bot(settings: TelegramSettings) -> User:
         TelegramUnavailable: The server does not answer, or answers with another error.
     """
     bot = make_bot(settings)
-    where = settings.api_base
+    proxy = proxy_place(settings)
+    where = settings.api_base + (f" through the proxy {proxy}" if proxy else "")
     try:
         with total_timeout(0):
             return await bot.get_me(request_timeout=ANSWERS_WITHIN_S)
@@ -36,7 +38,7 @@ async def fetch_bot(settings: TelegramSettings) -> User:
         raise TokenRefused from None
     except TelegramNetworkError:
         raise TelegramUnavailable(
-            f"{where} cannot be reached. Check the network, a proxy or firewall, and telegram.api_base."
+            f"{where} cannot be reached. Check the network, telegram.proxy, a firewall, and telegram.api_base."
         ) from None
     except TelegramAPIError as error:
         raise TelegramUnavailable(f"{where} answers: {error.message}. Check telegram.api_base.") from None
