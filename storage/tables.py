@@ -209,6 +209,18 @@ dead_letters = Table(
     Column("body", Text, nullable=False),  # JSON, with all but ASCII escaped
 )
 
+# Who did what to whom.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("door", Text, nullable=False),
+    Column("actor", Text, nullable=False),  # an account
+    Column("action", String(32), nullable=False),
+    Column("subject", Text, nullable=False),  # an account
+)
+
 
 def _counts() -> list[Column[int]]:
     names = ("queued", "processing", "done", "failed", "cancelled", "audio_ms", "engine_ms")

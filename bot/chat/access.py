@@ -1,24 +1,30 @@
-"""Access control by the owner's lists of users and chats. Knows ids, and nothing of messages."""
+"""Access control by the owner's lists of users and chats, and by the ledger. Knows ids, and nothing of messages."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.config.settings import AccessSettings
+from storage.telegram.access import Role
 
 _STRANGERS_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The owner's lists, and the groups that migrated to supergroups."""
+    """The owner's lists, the groups that migrated to supergroups, and the roles that were read from the ledger last."""
 
     settings: AccessSettings
     _origins: dict[int, int] = field(default_factory=dict)
+    _roles: dict[int, Role] = field(default_factory=dict)
 
     def allows(self, user_id: int, chat_id: int) -> bool:
         """Tell whether this user may use the bot in this chat."""
-        return self.allows_chat(chat_id) or self.is_admin(user_id) or user_id in self.settings.users
+        return self.settings_allow(user_id, chat_id) or self.is_admin(user_id)
+
+    def settings_allow(self, user_id: int, chat_id: int) -> bool:
+        """Tell whether the settings alone allow this user to use the bot in this chat."""
+        return self.allows_chat(chat_id) or user_id in self.settings.admins or user_id in self.settings.users
 
     def allows_chat(self, chat_id: int) -> bool:
         """Tell whether everybody may use the bot in this chat."""
@@ -30,7 +36,14 @@ class Access:
 
     def is_admin(self, user_id: int | None) -> bool:
         """Tell whether this user is an admin of the bot."""
-        return user_id in self.settings.admins
+        return user_id in self.settings.admins or (user_id is not None and self._roles.get(user_id) is Role.ADMIN)
+
+    def remember(self, user_id: int, role: Role | None) -> None:
+        """Let a user have the role that the ledger names, and no other."""
+        if role is None:
+            self._roles.pop(user_id, None)
+        else:
+            self._roles[user_id] = role
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from bot.chat.handlers import (
     help,  # noqa: A004 - /help
     history,
     language,
+    links,
     mention,
     notes,
     retry,
@@ -44,6 +45,7 @@ from storage.telegram.ledger import TelegramLedger
 HANDLERS = (
     group_migration,
     notes,
+    links,
     help,
     history,
     retry,
@@ -96,7 +98,7 @@ def build_dispatcher(
             within_s=record_within_s,
         ),
     )
-    gatekeeper = Gatekeeper(access, background)
+    gatekeeper = Gatekeeper(access, ledger, background, record_within_s)
     dispatcher = Dispatcher(
         disable_fsm=True,
         settings=settings,

@@ -3,7 +3,9 @@
 Updates of users without access are answered here and go no further.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +19,15 @@ from bot.chat.attachments import find_audio
 from bot.chat.background_tasks import BackgroundTasks
 from bot.chat.command_texts import command_texts
 from bot.chat.handlers.added import has_joined
+from bot.chat.handlers.links import opens_link
 from bot.chat.handlers.respond import answer, respond
 from bot.chat.sender import Sender, sender_of_update
 from bot.chat.texts import translate, use_language
 from bot.telegram.command_menu import register_admin_commands
 from engine import Fault
+from jobs.resilience import retry_until_written
+from storage.errors import DatabaseFault
+from storage.telegram.ledger import TelegramLedger
 
 Handler = Callable[[TelegramObject, dict[str, Any]], Awaitable[Any]]
 
@@ -33,7 +39,9 @@ class Gatekeeper(BaseMiddleware):
     """The outermost middleware of all updates."""
 
     access: Access
+    ledger: TelegramLedger
     background: BackgroundTasks
+    within_s: float | None  # how long the ledger is asked whether a note may be taken in; None: for ever
     refusal_throttle: RefusalThrottle = field(default_factory=RefusalThrottle)
     last_update_id: int | None = None  # the newest update that is taken care of
     known_admins: set[int] = field(default_factory=set)
@@ -50,16 +58,38 @@ class Gatekeeper(BaseMiddleware):
     async def _dispatch(
         self, handler: Handler, update: Update, data: dict[str, Any], sender: Sender, chat: Chat
     ) -> None:
-        if not self.access.allows(sender.id, chat.id):
-            self.background.spawn(self._reject(update, data["bot"], sender, chat))
-        elif update.message and (find_audio(update.message) or update.message.migrate_to_chat_id):
+        if not _is_recorded(update):
+            self.background.spawn(self._check_and_handle(handler, update, data, sender, chat))
+        elif await self._admits(data["bot"], sender, chat):
             with use_language(sender.language_code):
                 await handler(update, data)
+            self._greet_admin(data["bot"], sender, chat)
         else:
-            self.background.spawn(_handle(handler, update, data, sender))
+            self.background.spawn(self._reject(update, data["bot"], sender, chat))
+
+    async def _admits(self, bot: Bot, sender: Sender, chat: Chat) -> bool:
+        """Tell whether a note may be taken in. The ledger is asked only about those whom the settings do not name."""
+        if not self.access.settings_allow(sender.id, chat.id):
+            async with asyncio.timeout(self.within_s):
+                role = await retry_until_written(lambda: self.ledger.role(bot.id, sender.id))
+            self.access.remember(sender.id, role)
+        return self.access.allows(sender.id, chat.id)
+
+    async def _check_and_handle(
+        self, handler: Handler, update: Update, data: dict[str, Any], sender: Sender, chat: Chat
+    ) -> None:
+        with suppress(DatabaseFault):  # then what was known last counts
+            self.access.remember(sender.id, await self.ledger.role(data["bot"].id, sender.id))
+        if self.access.allows(sender.id, chat.id) or opens_link(update):
+            await _handle(handler, update, data, sender)
+            self._greet_admin(data["bot"], sender, chat)
+        else:
+            await self._reject(update, data["bot"], sender, chat)
+
+    def _greet_admin(self, bot: Bot, sender: Sender, chat: Chat) -> None:
         if self.access.is_admin(sender.id) and chat.type == ChatType.PRIVATE and sender.id not in self.known_admins:
             self.known_admins.add(sender.id)
-            self.background.spawn(_show_admin_commands(data["bot"], sender))
+            self.background.spawn(_show_admin_commands(bot, sender))
 
     async def _reject(self, update: Update, bot: Bot, sender: Sender, chat: Chat) -> None:
         with use_language(sender.language_code):
@@ -70,6 +100,12 @@ class Gatekeeper(BaseMiddleware):
                 await respond(update.message, sentence)
             elif (event := update.my_chat_member) and has_joined(event) and self.refusal_throttle.is_due(chat.id):
                 await bot.send_message(chat.id, sentence)
+
+
+def _is_recorded(update: Update) -> bool:
+    """Tell whether an update has to be written down before it is acknowledged."""
+    message = update.message
+    return message is not None and bool(find_audio(message) or message.migrate_to_chat_id)
 
 
 def _refusal_text(sender: Sender, chat: Chat) -> str:

@@ -8,7 +8,7 @@ import structlog
 
 from bot.chat.command_texts import command_texts_by_language
 from bot.chat.dispatch import BotApplication, build_dispatcher
-from bot.config.settings import Settings, TelegramSettings
+from bot.config.settings import Settings
 from bot.process.connections import open_artefacts, open_ledger, open_queue, open_redis
 from bot.telegram.client import open_bot
 from bot.telegram.command_menu import register_commands
@@ -61,7 +61,7 @@ async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) ->
     """Receive updates until `stop` is set, then finish the background tasks."""
     if not await run_unless_stopped(stop, _load_migrations(app)):
         return
-    introduction = _subscribe(settings.telegram, app)
+    introduction = _subscribe(settings, app)
     try:
         if settings.telegram.mode == "webhook":
             async with webhook_server(settings.telegram, app.bot, app.dispatcher):
@@ -73,15 +73,26 @@ async def serve(settings: Settings, app: BotApplication, stop: asyncio.Event) ->
         await app.background.finish(within_s=FINISH_S)
 
 
-async def _subscribe(settings: TelegramSettings, app: BotApplication) -> None:
+async def _subscribe(settings: Settings, app: BotApplication) -> None:
     """Subscribe to updates; once Telegram answers, register the command menus and resume unanswered notes."""
     before = await retry_until_written(app.intake.ledger.current_time)  # what comes from now on is welcomed as it comes
-    me = await subscribe(app.bot, settings, app.dispatcher)
+    me = await subscribe(app.bot, settings.telegram, app.dispatcher)
     app.background.spawn(register_commands(app.bot, command_texts_by_language()))
     app.background.spawn(app.intake.resume(before))
-    log.info("bot_started", username=me.username, mode=settings.mode)
+    log.info("bot_started", username=me.username, mode=settings.telegram.mode)
     if not me.can_read_all_group_messages:
         log.info("privacy_mode", means=PRIVACY_MODE)
+    await _offer_admin_link(settings, app, me.username)
+
+
+async def _offer_admin_link(settings: Settings, app: BotApplication, username: str | None) -> None:
+    """Where the bot has no admin, log a link that makes whoever opens it first the admin."""
+    ledger, bot_id = app.intake.ledger, app.bot.id
+    if settings.access.admins:
+        await retry_until_written(lambda: ledger.withdraw_admin_links(bot_id))
+    elif code := await retry_until_written(lambda: ledger.make_admin_link(bot_id)):
+        link = f"https://t.me/{username}?start={code}"
+        log.warning("no_admin", link=link, remedy="open the link: it makes you the admin, once")
 
 
 async def _load_migrations(app: BotApplication) -> None:

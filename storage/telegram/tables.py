@@ -88,3 +88,25 @@ telegram_chats = Table(
     Column("chat_id", BigInteger, primary_key=True),
     Column("notes", BigInteger, nullable=False, server_default="0"),
 )
+
+# What people may do with a bot, beside what the settings say.
+telegram_people = Table(
+    "telegram_people",
+    metadata,
+    Column("bot_id", BigInteger, primary_key=True),
+    Column("user_id", BigInteger, primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("expires_at", UtcDateTime),  # None: never
+    Index("ix_telegram_people_role", "bot_id", "role"),
+)
+
+# Links that give whoever opens them first a role. The code itself is known only to those who were given the link.
+telegram_links = Table(
+    "telegram_links",
+    metadata,
+    Column("code_hash", String(64), primary_key=True),
+    Column("bot_id", BigInteger, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+    Index("ix_telegram_links_role", "bot_id", "role"),
+)

@@ -86,6 +86,16 @@ async def _insert(connection: AsyncConnection, first: int, last: int) -> None:
         ("telegram_messages", {"note_id": note_id, **_MESSAGE, "received_at": _MOMENT[kind]}),
         ("telegram_replies", {"note_id": note_id, **status_message}),
         ("settings", {"account": "'another:' || CAST(i AS text)", "name": "'language'", "value": "'\"de\"'"}),
+        ("telegram_people", {"bot_id": _MESSAGE["bot_id"], "user_id": "1000000 + i", "role": "'user'"}),
+        (
+            "telegram_links",
+            {
+                "code_hash": "'hash ' || CAST(i AS text)",
+                "bot_id": _MESSAGE["bot_id"],
+                "role": "'user'",
+                "expires_at": _MOMENT[kind],
+            },
+        ),
     ]
     for text_format in ("txt", "vtt"):
         own = {"note_id": note_id, "kind": f"'{text_format}'", "key": f"'note.{text_format}'", "expires_at": expiry}
