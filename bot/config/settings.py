@@ -25,6 +25,7 @@ from storage.settings import ArtefactsSettings, DatabaseSettings, StorageSetting
 PROJECT = Path(__file__).resolve().parents[2]
 PREFIX = "EARSHOT_"
 CONFIG = "EARSHOT_CONFIG"
+OFFICIAL_SERVER = "https://api.telegram.org"
 LAST_PORT = 65535
 TOKEN = re.compile(r"([0-9]+:\S+)?")
 PROXY = re.compile(r"((http|socks5h?|socks4a?)://([^\s/@]*@)?[^\s/@]+:[0-9]{1,5}/?)?")
@@ -38,7 +39,7 @@ class TelegramSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     token: SecretStr = SecretStr("")
-    api_base: str = "https://api.telegram.org"
+    api_base: str = OFFICIAL_SERVER
     proxy: SecretStr = SecretStr("")
     mode: Literal["polling", "webhook"] = "polling"
     webhook_url: str = ""

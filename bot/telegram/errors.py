@@ -38,8 +38,15 @@ class TokenRefused(TelegramFault):
     sentence = "Telegram refuses the bot token. Copy it again from @BotFather into EARSHOT_TELEGRAM__TOKEN."
 
 
+class WebhookRefused(TelegramFault):
+    """Telegram does not call the address of the webhook."""
+
+    code = "webhook_refused"
+    sentence = "Telegram refuses the webhook: {reason}. Check telegram.webhook_url."
+
+
 class WebhookUnsafe(TelegramFault):
-    """Webhook mode without a URL or a secret: anybody could post updates."""
+    """Webhook mode without a URL that can be called, or without a secret: anybody could post updates."""
 
     code = "webhook_unsafe"
     sentence = "Webhook mode needs telegram.webhook_url (https://…) and telegram.webhook_secret. Set both."

@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiogram import Bot, Dispatcher
-from aiogram.exceptions import TelegramAPIError, TelegramNotFound, TelegramUnauthorizedError
+from aiogram.exceptions import TelegramAPIError, TelegramBadRequest, TelegramNotFound, TelegramUnauthorizedError
 from aiogram.types import User
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from pydantic import ValidationError
 
-from bot.config.settings import TelegramSettings
-from bot.telegram.errors import TokenRefused, WebhookUnsafe
+from bot.config.settings import OFFICIAL_SERVER, TelegramSettings
+from bot.telegram.errors import TokenRefused, WebhookRefused, WebhookUnsafe
 from bot.telegram.request_policy import total_timeout
 from bot.telegram.unreadable import unreadable_update
 from jobs.resilience import cancel_and_wait
@@ -30,13 +30,20 @@ log = structlog.get_logger(__name__)
 
 
 def check_webhook(settings: TelegramSettings) -> None:
-    """Check that webhook mode, if set, has a URL and a secret.
+    """Check that webhook mode, if set, has a URL that can be called, and a secret.
 
     Raises:
         WebhookUnsafe: One of them is missing.
     """
-    if settings.mode == "webhook" and not (settings.webhook_url and settings.webhook_secret.get_secret_value()):
+    if settings.mode == "webhook" and not (_can_call(settings) and settings.webhook_secret.get_secret_value()):
         raise WebhookUnsafe
+
+
+def _can_call(settings: TelegramSettings) -> bool:
+    """Tell whether the Bot API server calls such a URL; one of one's own also calls without TLS."""
+    schemes = ("https",) if settings.api_base == OFFICIAL_SERVER else ("https", "http")
+    url = urlsplit(settings.webhook_url)
+    return url.scheme in schemes and bool(url.hostname)
 
 
 async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher) -> User:
@@ -44,6 +51,7 @@ async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher
 
     Raises:
         TokenRefused: Telegram rejects the token.
+        WebhookRefused: Telegram does not call such an address.
     """
     with total_timeout(float("inf")):
         try:
@@ -53,12 +61,19 @@ async def subscribe(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher
         if settings.mode == "polling":
             await bot.delete_webhook()
         else:
-            await bot.set_webhook(
-                settings.webhook_url,
-                secret_token=settings.webhook_secret.get_secret_value(),
-                allowed_updates=dispatcher.resolve_used_update_types(),
-            )
+            await _set_webhook(bot, settings, dispatcher)
     return me
+
+
+async def _set_webhook(bot: Bot, settings: TelegramSettings, dispatcher: Dispatcher) -> None:
+    try:
+        await bot.set_webhook(
+            settings.webhook_url,
+            secret_token=settings.webhook_secret.get_secret_value(),
+            allowed_updates=dispatcher.resolve_used_update_types(),
+        )
+    except TelegramBadRequest as refusal:
+        raise WebhookRefused(reason=refusal.message) from None
 
 
 async def poll(bot: Bot, dispatcher: Dispatcher, stop: asyncio.Event, last_seen: Callable[[], int | None]) -> None:
@@ -93,12 +108,12 @@ async def webhook_server(settings: TelegramSettings, bot: Bot, dispatcher: Dispa
     secret = settings.webhook_secret.get_secret_value()
     hook = SimpleRequestHandler(dispatcher, bot, handle_in_background=False, secret_token=secret)
     app = web.Application(middlewares=[_handle_unreadable(bot, dispatcher)])
-    app.router.add_post(urlsplit(settings.webhook_url).path or "/", hook.handle)
+    app.router.add_post("/{path:.*}", hook.handle)  # proxies change paths; the secret tells who calls
     runner = web.AppRunner(app, handle_signals=False, access_log=None)
     await runner.setup()
     host, _, port = settings.webhook_listen.rpartition(":")
     try:
-        await web.TCPSite(runner, host, int(port)).start()
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         yield
     finally:
         await runner.cleanup()

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from bot.config.settings import Settings, TelegramSettings
 from bot.playground.server import Playground
 from bot.process.bot import run_bot
-from bot.telegram.errors import TokenRefused, WebhookUnsafe
+from bot.telegram.errors import TokenRefused, WebhookRefused, WebhookUnsafe
 from tests.bot.conftest import open_house, sound
 
 PROGRAM = """
@@ -101,25 +101,31 @@ async def test_a_token_that_telegram_does_not_know_is_a_fault(playground: Playgr
     playground.violations.clear()  # asking with a wrong token is the point
 
 
-@pytest.mark.parametrize("missing", ["webhook_url", "webhook_secret"])
-async def test_a_webhook_that_anybody_could_call_is_refused(settings: Settings, missing: str) -> None:
-    told = {"token": "42:x", "mode": "webhook", "webhook_url": "https://x.test/h", "webhook_secret": "s"} | {
-        missing: ""
-    }
+@pytest.mark.parametrize(
+    "wrong",
+    [{"webhook_url": ""}, {"webhook_secret": ""}, {"webhook_url": "http://x.test/h"}, {"webhook_url": "x.test/h"}],
+)
+async def test_a_webhook_that_nobody_or_anybody_could_call_is_refused(
+    settings: Settings, wrong: dict[str, str]
+) -> None:
+    told = {"token": "42:x", "mode": "webhook", "webhook_url": "https://x.test/h", "webhook_secret": "s"} | wrong
     with pytest.raises(WebhookUnsafe):
         await run_bot(settings.model_copy(update={"telegram": TelegramSettings.model_validate(told)}))
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
 async def test_webhook_mode_answers_notes_and_turns_forged_updates_away(
-    playground: Playground, settings: Settings
+    playground: Playground, settings: Settings, host: str
 ) -> None:
+    if not can_listen(host.strip("[]")):
+        pytest.skip(f"this machine has no {host}")
     port = free_port()
-    url = f"http://127.0.0.1:{port}/hook"
+    url = f"http://{host}:{port}/hook"
     telegram = TelegramSettings(
         token=SecretStr(playground.token),
         mode="webhook",
         webhook_url=url,
-        webhook_listen=f"127.0.0.1:{port}",
+        webhook_listen=f"{host}:{port}",
         webhook_secret=SecretStr("handshake"),
     )
     async with open_house(settings.model_copy(update={"telegram": telegram}), playground) as house:
@@ -128,6 +134,34 @@ async def test_webhook_mode_answers_notes_and_turns_forged_updates_away(
         await house.answered(house.speak(1))
         async with ClientSession() as anybody, anybody.post(url, json={"update_id": 5}) as response:
             assert response.status == 401
+        known = {"X-Telegram-Bot-Api-Secret-Token": "handshake"}
+        without_path = url.removesuffix("/hook")
+        async with ClientSession(headers=known) as proxy, proxy.post(without_path, json={"update_id": 6}) as response:
+            assert response.status == 200, "a proxy in between may strip the path"
+
+
+async def test_a_webhook_that_telegram_refuses_is_a_fault(playground: Playground, settings: Settings) -> None:
+    telegram = TelegramSettings(
+        token=SecretStr(playground.token),
+        api_base=playground.url,
+        mode="webhook",
+        webhook_url="http://127.0.0.1:1/",
+        webhook_secret=SecretStr("s"),
+    )
+    words = "Bad Request: bad webhook: Webhook can be set up only on ports 80, 88, 443 or 8443"
+    playground.fail_next("setWebhook", code=400, description=words)
+    with pytest.raises(WebhookRefused, match="only on ports 80, 88, 443 or 8443"):
+        await run_bot(settings.model_copy(update={"telegram": telegram}))
+
+
+def can_listen(host: str) -> bool:
+    """Tell whether this machine has an address."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
 
 
 def free_port() -> int:
