@@ -40,6 +40,7 @@ from storage.artefacts.store import check_store, open_stores
 FREE_GB = 1.0
 GB = 1e9
 RATE = 16_000
+NO_ADMIN = "the bot has no admin yet: open the link https://t.me/…?start=… that `earshot run` prints when it starts"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ async def database(settings: Settings) -> str:
     """Check that the ledger opens and is up to date."""
     async with open_ledger(settings) as ledger:
         notes = sum((await ledger.counts_by_state()).values())
-    return f"{notes} voice notes in {'the database that is set' if settings.database.url else settings.data_dir}"
+        bot_id = settings.telegram.token.get_secret_value().partition(":")[0]
+        has_admin = settings.access.admins or not bot_id or await ledger.has_admin(int(bot_id))
+    where = "the database that is set" if settings.database.url else settings.data_dir
+    return f"{notes} voice notes in {where}" + ("" if has_admin else f"; {NO_ADMIN}")
 
 
 async def artefacts(settings: Settings) -> str:

@@ -41,13 +41,19 @@ class TelegramAccess:
             found = (await connection.execute(own)).scalar_one_or_none()
         return Role(found) if found else None
 
+    async def has_admin(self, bot_id: int) -> bool:
+        """Tell whether the ledger knows an admin of this bot."""
+        people = telegram_people.c
+        known = select(exists().where(people.bot_id == bot_id, people.role == Role.ADMIN))
+        async with self._database.reading() as connection:
+            return bool((await connection.execute(known)).scalar_one())
+
     async def make_admin_link(self, bot_id: int) -> str | None:
         """Return the code of a link that makes its opener the admin, in place of earlier ones; None if there is one."""
-        people, code = telegram_people.c, token_urlsafe(CODE_BYTES)
-        has_admin = select(exists().where(people.bot_id == bot_id, people.role == Role.ADMIN))
-        async with self._database.writing() as connection:
+        code = token_urlsafe(CODE_BYTES)
+        async with self._database.transaction(), self._database.writing() as connection:
             await connection.execute(_delete_admin_links(bot_id))
-            if (await connection.execute(has_admin)).scalar_one():
+            if await self.has_admin(bot_id):
                 return None
             link = {"code_hash": _hash(code), "bot_id": bot_id, "role": Role.ADMIN}
             expires_at = moment(ago_s=-timedelta(days=LINK_DAYS).total_seconds())

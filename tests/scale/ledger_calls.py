@@ -180,6 +180,7 @@ class Calls:
         await self.time("speed", ledger.speed)
         await self.time("oldest_wait_s", ledger.oldest_wait_s)
         await self.time("role", lambda: ledger.role(BOT, 4))
+        await self.time("has_admin", lambda: ledger.has_admin(BOT))
         code = await self.time("make_admin_link", lambda: ledger.make_admin_link(BOT))
         await self.time("open_link", lambda: ledger.open_link(BOT, code or "", 4))
         await self.time("withdraw_admin_links", lambda: ledger.withdraw_admin_links(BOT))

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from bot.cli.doctor import CHECKS, Finding, run_checks
-from bot.config.settings import Settings, TelegramSettings
+from bot.config.settings import AccessSettings, Settings, TelegramSettings
 from bot.playground.server import Playground
 from engine.hub.catalogue import VAD_MODEL
 from engine.settings import EngineSettings
@@ -212,3 +212,9 @@ def test_people_get_a_line_where_the_settings_are_wrong(earshot: Earshot) -> Non
     done = earshot("doctor", EARSHOT_ENGINE__TIMEOUT_S="soon")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("earshot: EARSHOT_ENGINE__TIMEOUT_S: ")
+
+
+async def test_a_bot_without_an_admin_is_told_of_with_the_remedy(settings: Settings) -> None:
+    assert "no admin yet: open the link" in (await found(settings))["database"].says
+    ours = settings.model_copy(update={"access": AccessSettings(admins=frozenset({1}))})
+    assert "no admin" not in (await found(ours))["database"].says
