@@ -32,7 +32,7 @@ async def soundless_document(message: Message) -> None:
     await respond(
         message,
         translate(
-            "I find no sound in this file. Send a voice note, an audio file or a video: wav, mp3, m4a, flac, ogg, "
+            "I can't read this type of file. Send a voice note, an audio file or a video: wav, mp3, m4a, flac, ogg, "
             "opus, webm, mp4, mov, mkv, amr or aiff."
         ),
     )

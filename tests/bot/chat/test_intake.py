@@ -66,7 +66,7 @@ def test_every_extension_is_one_that_the_engine_reads() -> None:
 @pytest.mark.parametrize("mime", ["video/x-msvideo", "audio/x-ms-wma", "video/mp2t"])
 async def test_a_format_that_the_engine_never_reads_is_no_recording(house: House, mime: str) -> None:
     house.speak(3, kind="document", mime=mime, file_name="talk")
-    await house.hear("I find no sound in this file.")
+    await house.hear("I can't read this type of file.")
 
 
 async def test_a_forwarded_note_is_answered(house: House) -> None:
@@ -241,7 +241,7 @@ async def test_progress_is_shown_while_it_runs(slow_house: House) -> None:
 
 async def test_what_is_no_recording_is_answered_with_what_can_be_sent(house: House) -> None:
     house.speak(20, kind="document", mime="application/pdf", file_name="letter.pdf")
-    await house.hear("I find no sound in this file.")
+    await house.hear("I can't read this type of file.")
     house.say("How are you?")
     await house.hear("Send or forward me a voice note")
     house.say("/frobnicate")
