@@ -77,8 +77,11 @@ def _language(code: str | None) -> str:
 
 @handles(GetChatMember)
 def get_chat_member(state: ServerState, call: GetChatMember) -> TelegramObject:
-    """Give the status of a user in a chat."""
+    """Give the status of a user in a chat; only an administrator may ask about others where members are hidden."""
     conversation = state.conversation(call.chat_id)
+    bot_id = conversation.bot.id
+    if conversation.hides_members and call.user_id != bot_id and bot_id not in conversation.administrators:
+        raise bad_request("member list is inaccessible", is_avoidable=False)
     user = state.users.get(call.user_id)
     if user is None:
         raise bad_request("member not found" if not conversation.is_private else "user not found")

@@ -34,6 +34,7 @@ class Conversation:
     topics: dict[int, Topic] = field(default_factory=dict)
     deleted_topics: set[int] = field(default_factory=set)
     general_closed: bool = False
+    hides_members: bool = False
     blocked_reason: str | None = None
     upgraded_to: int | None = None
     last_id: int = 0

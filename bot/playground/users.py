@@ -81,12 +81,17 @@ class SimulatedUsers:
         members: tuple[User, ...] = (),
         administrators: tuple[User, ...] = (),
         bot_is_administrator: bool = False,
+        hides_members: bool = False,
     ) -> Chat:
-        """Create a group with the bot in it; an id below -1000000000000 makes a supergroup."""
+        """Create a group with the bot in it; an id below -1000000000000 makes a supergroup.
+
+        A group that `hides_members` hides them from a bot that is no administrator, too.
+        """
         kind = "supergroup" if id < SUPERGROUP_BASE else "group"
         chat = Chat(id=id, type=kind, title=title, is_forum=forum or None)
         conversation = self._open(chat, [*members, *administrators])
         conversation.administrators |= {leader.id for leader in administrators}
+        conversation.hides_members = hides_members
         if bot_is_administrator:
             conversation.administrators.add(self.state.bot.id)
         return chat

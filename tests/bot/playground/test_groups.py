@@ -131,6 +131,15 @@ async def test_who_is_who(playground: Playground, bot: Bot, forum: Chat, ada: Us
         await bot.get_chat_member(forum.id, 404)
 
 
+async def test_hidden_members_are_told_to_administrators_alone(playground: Playground, bot: Bot, ada: User) -> None:
+    group = playground.group(administrators=(ada,), hides_members=True)
+    assert (await bot.get_chat_member(group.id, bot.id)).status == "member"
+    with refused("Bad Request: member list is inaccessible"):
+        await bot.get_chat_member(group.id, ada.id)
+    group = playground.group(administrators=(ada,), bot_is_administrator=True, hides_members=True)
+    assert (await bot.get_chat_member(group.id, ada.id)).status == "creator"
+
+
 async def test_who_writes_in_the_name_of_a_chat_is_known_by_that_chat_alone(
     playground: Playground, bot: Bot, ada: User
 ) -> None:
