@@ -97,8 +97,8 @@ def missing_audio_text(transcript: Transcript) -> str:
         return ""
     return translate(
         "This recording should last {whole}, but only {read} of it can be read. The rest is missing or damaged.",
-        whole=clock_text(transcript.promised_duration),
-        read=clock_text(transcript.duration),
+        whole=clock_text(round(transcript.promised_duration)),
+        read=clock_text(round(transcript.duration)),
     )
 
 
