@@ -82,7 +82,7 @@ async def _subscribe(settings: Settings, app: BotApplication) -> None:
     log.info("bot_started", username=me.username, mode=settings.telegram.mode)
     if not me.can_read_all_group_messages:
         log.info("privacy_mode", means=PRIVACY_MODE)
-    await _offer_admin_link(settings, app, me.username)
+    app.background.spawn(_offer_admin_link(settings, app, me.username))
 
 
 async def _offer_admin_link(settings: Settings, app: BotApplication, username: str | None) -> None:
